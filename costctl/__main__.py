@@ -1,0 +1,12 @@
+"""Entry point; kept free of imports so that `--help` answers at once."""
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    from costctl.cli import run  # noqa: PLC0415  (worker processes re-import this module)
+
+    raise SystemExit(run())
+
+
+if __name__ == "__main__":
+    main()

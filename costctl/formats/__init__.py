@@ -1,0 +1,1 @@
+"""Strange logs in, canonical requests out: the trust boundary of the house."""

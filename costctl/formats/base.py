@@ -1,0 +1,57 @@
+"""What a log format is: one file that says how to recognise a record and where its values lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+Record: TypeAlias = dict[str, Any]
+Path: TypeAlias = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """A record that is understood and, by its format, not a request; counted by kind."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A record that is not understood, with the reason shown to the user."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class LogFormat:
+    """How to recognise a kind of log, and how to read it.
+
+    `signature` looks at one parsed record. `unwrap`, where given, turns a strange record into
+    a plain one (or says why not) before the columns are taken. `columns` maps canonical or
+    raw names (request.py) to the paths at which they may lie; the first path with a value
+    wins. Paths are tuples of keys; a number in a path indexes a list.
+
+    `cached_in_input` and `reasoning_in_output` state the token convention: whether the input
+    count includes cached tokens, whether the output count includes reasoning.
+    """
+
+    name: str
+    title: str
+    signature: Callable[[Record], bool]
+    columns: Mapping[str, tuple[Path, ...]]
+    unwrap: Callable[[Record], Record | Ignored | Rejected] | None = None
+    cached_in_input: bool = True
+    reasoning_in_output: bool = True
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    carries: tuple[str, ...] = ()  # of: text, time, latency, cache, cost, session, user
+
+
+def paths(*dotted: str) -> tuple[Path, ...]:
+    """Paths from dotted names, in order of preference.
+
+    >>> paths("usage.prompt_tokens", "prompt_tokens")
+    (('usage', 'prompt_tokens'), ('prompt_tokens',))
+    """
+    return tuple(tuple(name.split(".")) for name in dotted)

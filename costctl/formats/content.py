@@ -1,0 +1,163 @@
+"""What is kept of the text of a request: keyed hashes and lengths, never the text.
+
+Hashes are keyed with a random key of the workspace, because the plain hash of a short prompt
+can be guessed.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import orjson
+
+Message = dict[str, Any]
+
+
+class Content(NamedTuple):
+    """Derived facts of one prompt; `user_text` feeds the tier rules and is then dropped."""
+
+    prompt_key: str | None
+    system_key: str | None
+    prompt_chars: int | None
+    system_chars: int | None
+    history_chars: int | None
+    tool_chars: int | None
+    user_chars: int | None
+    turn_count: int | None
+    has_image: bool | None
+    user_text: str | None
+
+
+NO_CONTENT = Content(*(None,) * 10)
+_IMAGE_PARTS = frozenset({"image", "image_url", "input_image", "inline_data", "inlineData"})
+
+
+class ContentReader:
+    """Reads prompts and answers under one hash key, remembering long texts that repeat."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._system_keys: dict[str, str] = {}
+
+    def hash(self, text: str) -> str:
+        """Keyed 128-bit hash as hex."""
+        return blake2b(text.encode("utf-8", "surrogatepass"), key=self._key, digest_size=16).hexdigest()
+
+    def read(self, messages: Any, system: Any) -> Content:
+        """The facts of a prompt given as chat messages, content parts or plain text."""
+        if not messages and not system:
+            return NO_CONTENT
+        parts: list[str] = []
+        system_text = _flat(system)[0] if system else ""
+        if system_text:
+            parts.append("system\0" + system_text)
+        tool_chars = turn_count = total_chars = 0
+        has_image = False
+        user_text = ""
+        for role, text, image in _turns(messages):
+            has_image = has_image or image
+            parts.append(role + "\0" + text)
+            if role in {"system", "developer"}:
+                system_text = f"{system_text}\n{text}" if system_text else text
+            elif role in {"tool", "function"}:
+                tool_chars += len(text)
+            elif role == "user":
+                turn_count += 1
+                user_text = text
+            total_chars += len(text)
+        if system:
+            total_chars += len(_flat(system)[0])
+        return Content(
+            self.hash("\x1e".join(parts)),
+            self._system_key(system_text),
+            total_chars,
+            len(system_text),
+            total_chars - len(system_text) - tool_chars - len(user_text),
+            tool_chars,
+            len(user_text),
+            turn_count,
+            has_image,
+            user_text,
+        )
+
+    def _system_key(self, text: str) -> str | None:
+        if not text:
+            return None
+        known = self._system_keys.get(text)
+        if known is None:
+            if len(self._system_keys) >= 1000:
+                self._system_keys.clear()
+            known = self._system_keys[text] = self.hash(text)
+        return known
+
+
+def normalised(text: str) -> str:
+    """One spelling for texts that a person would call the same: NFC, no outer blanks."""
+    text = text.strip()
+    if text.isascii() or unicodedata.is_normalized("NFC", text):
+        return text
+    return unicodedata.normalize("NFC", text)
+
+
+def _turns(messages: Any) -> Sequence[tuple[str, str, bool]]:
+    """(role, text, has image) of each message; a bare text is one user message."""
+    if isinstance(messages, str):
+        return (("user", normalised(messages), False),)
+    if isinstance(messages, dict):
+        messages = [messages]
+    if not isinstance(messages, list):
+        return ()
+    return [_turn(message) for message in messages]
+
+
+def _turn(message: Any) -> tuple[str, str, bool]:
+    if not isinstance(message, dict):
+        return "user", _flat(message)[0], False
+    role = message.get("role") or message.get("type") or "user"
+    content = message.get("content")
+    if type(content) is str:
+        text, image = normalised(content), False
+    else:
+        if content is None:
+            content = message.get("parts") or message.get("text") or message.get("output")
+        text, image = _flat(content)
+    calls = message.get("tool_calls")
+    if calls:
+        text += "\n" + orjson.dumps(calls, option=orjson.OPT_SORT_KEYS).decode()
+    if role == "user" and isinstance(content, list) and _is_tool_result(content):
+        role = "tool"
+    return str(role), text, image
+
+
+def _is_tool_result(content: list[Any]) -> bool:
+    return bool(content) and all(
+        isinstance(part, dict) and part.get("type") == "tool_result" for part in content
+    )
+
+
+def _flat(content: Any) -> tuple[str, bool]:
+    """Text of a content value and whether it carries an image."""
+    if isinstance(content, str):
+        return normalised(content), False
+    if isinstance(content, dict):
+        content = [content]
+    if not isinstance(content, list):
+        return "" if content is None else str(content), False
+    texts: list[str] = []
+    has_image = False
+    for part in content:
+        if isinstance(part, str):
+            texts.append(normalised(part))
+            continue
+        if not isinstance(part, dict):
+            continue
+        has_image = has_image or part.get("type") in _IMAGE_PARTS or not _IMAGE_PARTS.isdisjoint(part)
+        text = part.get("text")
+        if isinstance(text, str):
+            texts.append(normalised(text))
+        else:  # images, tool calls and results count by their whole content
+            texts.append(orjson.dumps(part, option=orjson.OPT_SORT_KEYS, default=str).decode())
+    return "\n".join(texts), has_image

@@ -1,0 +1,127 @@
+"""Which format a file has, from its first bytes and records."""
+
+from __future__ import annotations
+
+import csv
+from difflib import get_close_matches
+from typing import Literal
+
+import orjson
+import polars as pl
+
+from costctl.errors import InputError
+from costctl.formats.base import Ignored, LogFormat, Record
+from costctl.formats.registry import FORMATS
+from costctl.formats.sources import Source, delimiter_of, head_of
+
+SAMPLE_RECORDS = 200
+Shape = Literal["lines", "document", "table"]
+
+
+def shape_of(source: Source) -> Shape:
+    """Lines of JSON, one JSON document, or a table."""
+    return _shape(source, head_of(source))
+
+
+def _shape(source: Source, head: bytes) -> Shape:
+    if head.startswith(b"PAR1"):
+        return "table"
+    text = head.lstrip()
+    first = text.split(b"\n", 1)[0].strip()
+    if text.startswith((b"{", b"[")):
+        return "lines" if _is_json_line(first, text) else "document"
+    if source.path.name.removesuffix(".gz").removesuffix(".zst").endswith((".csv", ".tsv")):
+        return "table"
+    return "lines" if b"{" in head or delimiter_of(head) not in first.decode("utf-8", "replace") else "table"
+
+
+def _is_json_line(first: bytes, text: bytes) -> bool:
+    """Whether the first line is a record of its own rather than the start of a document."""
+    try:
+        value = orjson.loads(first)
+    except orjson.JSONDecodeError:
+        # A broken first line of a JSONL file: the second one is then an object of its own.
+        return first.startswith(b'{"') and b"\n{" in text
+    return not (isinstance(value, list) and value and isinstance(value[0], dict))
+
+
+def recognise(source: Source, forced: LogFormat | None = None) -> LogFormat:
+    """The format of a file.
+
+    Raises:
+        InputError: E121 when no sampled record is a request.
+    """
+    head = head_of(source)
+    records = _sample(source, head)
+    if forced is not None:
+        return forced
+    scores = [(sum(_claims(item, record) for record in records), item) for item in FORMATS]
+    best = max((score for score, item in scores if item.name != "generic"), default=0)
+    for score, item in scores:
+        if score and (score >= best / 2):
+            return item
+    raise _unrecognised(source, records, head)
+
+
+def _claims(log_format: LogFormat, record: Record) -> bool:
+    if not log_format.signature(record):
+        return False
+    return log_format.unwrap is None or not isinstance(log_format.unwrap(record), Ignored)
+
+
+def _unrecognised(source: Source, records: list[Record], head: bytes) -> InputError:
+    lines = head.count(b"\n") + (not head.endswith(b"\n"))
+    if not records:
+        return InputError(
+            "E121", f"{source.label}: no line is a record we can read", f"{lines:,} lines looked at; costctl reads JSONL, JSON, CSV and Parquet"
+        )
+    keys = ", ".join(sorted(map(str, records[0]))[:8])
+    return InputError(
+        "E121", f"{source.label} has records but none is a request; the first one's keys: {keys}",
+        "map the columns: --map request_model=... --map input_tokens=... --map output_tokens=...",
+    )  # fmt: skip
+
+
+def _sample(source: Source, head: bytes) -> list[Record]:
+    shape = _shape(source, head)
+    if shape == "lines":
+        return [record for record in map(_record, head.split(b"\n")[:SAMPLE_RECORDS]) if record is not None]
+    if shape == "document":
+        from costctl.formats.sources import document_tasks  # noqa: PLC0415  (reads the whole document)
+
+        task = next(document_tasks(source), None)
+        rows = [row for _, row in (task.rows or [])] if task else []
+        return [row for row in rows[:SAMPLE_RECORDS] if isinstance(row, dict)]
+    if head.startswith(b"PAR1"):
+        return pl.read_parquet(source.path, n_rows=SAMPLE_RECORDS).to_dicts()
+    text = head.decode("utf-8", "replace").splitlines(keepends=True)[: SAMPLE_RECORDS + 1]
+    return list(csv.DictReader(text, delimiter=delimiter_of(head)))
+
+
+def _record(line: bytes) -> Record | None:
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def format_named(name: str) -> LogFormat:
+    """The format of that name, for --log-format.
+
+    Raises:
+        InputError: E122 with the nearest name.
+    """
+    for item in FORMATS:
+        if item.name == name:
+            return item
+    names = [item.name for item in FORMATS]
+    near = get_close_matches(name, names, n=1)
+    raise InputError("E122", f"unknown log format: {name}", f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}")
+
+
+def parquet_columns(path: str) -> tuple[str, ...]:
+    """Column names of a Parquet file of ours."""
+    return tuple(pl.read_parquet_schema(path))
+
+

@@ -1,0 +1,248 @@
+"""From files to the `attempt` table: each file is read once and then remembered.
+
+The workspace only caches. A file is known again by its fingerprint and by how it was read
+(format, mapping, tier rules, version); its rows are then used as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import nullcontext
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+from costctl import __version__
+from costctl.errors import InputError
+from costctl.formats import detect
+from costctl.formats.base import LogFormat
+from costctl.formats.normalise import Options
+from costctl.formats.sources import Source, Task, document_tasks, line_tasks, quick_identity, table_tasks
+from costctl.formats.worker import Plan, Reject, Result, read_task, read_task_in_worker, start_worker
+from costctl.request import COLUMNS, SOURCE_COLUMNS
+from costctl.store import Store
+
+# Below this a second process costs more than it brings.
+PARALLEL_BYTES_MIN = 6 * 2**20
+LOAD_FILES_MAX = 64
+Progress = Callable[[str, int, int], None]
+
+
+class FileCounts(NamedTuple):
+    """One file's share of the conservation line."""
+
+    file_id: int
+    label: str
+    format_name: str
+    records_read: int
+    lines_read: int
+    accepted: int
+    ignored: int
+    rejected: int
+    digest: str
+
+
+class Reading(NamedTuple):
+    """How the user wants logs to be read."""
+
+    log_format: LogFormat | None
+    options: Options
+    processes: int
+    signature: str  # of everything above, so that a change reads the file anew
+
+
+def create_tables(store: Store) -> None:
+    """The workspace's own tables, if they are not there yet."""
+    columns = ", ".join(f'"{c.name}" {c.type}' for c in (*SOURCE_COLUMNS, *COLUMNS))
+    store.execute(f"CREATE TABLE IF NOT EXISTS attempt ({columns})")
+    store.execute(
+        "CREATE TABLE IF NOT EXISTS source_file (file_id INTEGER, identity VARCHAR, label VARCHAR, format_name VARCHAR, "
+        "records_read BIGINT, lines_read BIGINT, accepted BIGINT, digest VARCHAR)"
+    )
+    store.execute("CREATE TABLE IF NOT EXISTS ignored_record (file_id INTEGER, kind VARCHAR, record_count BIGINT)")
+    store.execute(
+        "CREATE TABLE IF NOT EXISTS rejected_record (file_id INTEGER, source_line BIGINT, byte_offset BIGINT, reason VARCHAR)"
+    )
+
+
+def ingest(
+    store: Store, sources: Sequence[Source], reading: Reading, spool: Path, progress: Progress
+) -> tuple[list[FileCounts], list[str], int]:
+    """Read what is not known yet. Returns the files, the files that are no logs, and how many
+    worker processes took part (0: all in this process).
+
+    Raises:
+        InputError: E121 when a file that the user named holds no request, E120 when empty.
+    """
+    create_tables(store)
+    counts: list[FileCounts] = []
+    skipped: list[str] = []
+    workers = 0
+    total = sum(source.path.stat().st_size for source in sources)
+    parallel = reading.processes > 1 and total >= PARALLEL_BYTES_MIN
+    pool = _pool(reading) if parallel else None
+    try:
+        with pool or nullcontext():
+            for source in sources:
+                identity = hashlib.sha256(f"{quick_identity(source.path)}:{reading.signature}:{__version__}".encode()).hexdigest()
+                known = _known(store, identity)
+                if known is None:
+                    log_format = _recognised(source, reading, skipped)
+                    if log_format is None:
+                        continue
+                    workers = max(workers, reading.processes if pool else 0)
+                    known = _read_file(store, source, identity, Plan(log_format, reading.options), pool, spool, progress)
+                counts.append(known._replace(label=source.label))
+    except KeyboardInterrupt:
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    if not counts:
+        raise InputError("E121", "no file holds a request", f"looked at: {', '.join(skipped[:5])}; try: costctl formats")
+    return counts, skipped, workers
+
+
+def _pool(reading: Reading) -> ProcessPoolExecutor:
+    # Spawned, not forked: this process already runs the threads of two engines.
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
+    return ProcessPoolExecutor(
+        reading.processes, get_context("spawn"), initializer=start_worker, initargs=(reading.options,)
+    )
+
+
+def _known(store: Store, identity: str) -> FileCounts | None:
+    found = store.query(
+        "SELECT s.file_id, s.label, s.format_name, s.records_read, s.lines_read, s.accepted, "
+        "(SELECT coalesce(sum(record_count), 0)::BIGINT FROM ignored_record i WHERE i.file_id = s.file_id), "
+        "(SELECT count(*) FROM rejected_record r WHERE r.file_id = s.file_id), s.digest "
+        "FROM source_file s WHERE identity = $identity",
+        {"identity": identity},
+    )
+    return FileCounts(*found[0]) if found else None
+
+
+def _recognised(source: Source, reading: Reading, skipped: list[str]) -> LogFormat | None:
+    try:
+        return detect.recognise(source, reading.log_format)
+    except InputError:
+        if source.is_asked_for:
+            raise
+        skipped.append(source.label)
+        return None
+
+
+def _tasks(source: Source) -> Iterator[Task]:
+    shape = detect.shape_of(source)
+    return {"lines": line_tasks, "document": document_tasks, "table": table_tasks}[shape](source)
+
+
+def _read_file(
+    store: Store, source: Source, identity: str, plan: Plan, pool: ProcessPoolExecutor | None, spool: Path, progress: Progress
+) -> FileCounts:
+    """Read one file in one transaction: either all of it is there afterwards or nothing."""
+    spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+    store.execute("BEGIN")
+    try:
+        counts = _load(store, source, identity, plan, pool, spool, progress)
+    except BaseException:
+        store.execute("ROLLBACK")
+        raise
+    finally:
+        for leftover in spool.glob("rows-*.parquet"):
+            leftover.unlink()
+    store.execute("COMMIT")
+    return counts
+
+
+def _load(
+    store: Store, source: Source, identity: str, plan: Plan, pool: ProcessPoolExecutor | None, spool: Path, progress: Progress
+) -> FileCounts:
+    file_id = int(store.scalar("SELECT coalesce(max(file_id), 0) + 1 FROM source_file"))
+    base_line = records = accepted = bytes_done = 0
+    ignored: Counter[str] = Counter()
+    rejected: list[tuple[int, int, int | None, str]] = []
+    loads: list[tuple[int, str, int]] = []
+    digest = hashlib.sha256()
+    size = source.path.stat().st_size
+    for number, (task, result) in enumerate(_results(_tasks(source), plan, pool, spool)):
+        # Rows of documents and tables carry their own numbers; lines count on from task to task.
+        base = 0 if task.rows is not None else base_line
+        records += result.records_read
+        accepted += result.accepted
+        ignored.update(result.ignored)
+        rejected.extend(_placed(file_id, item, base, task) for item in result.rejected)
+        base_line = max(base_line, base + result.lines_read)
+        digest.update(result.digest)
+        if result.parquet:
+            loads.append((number, result.parquet, base))
+        if len(loads) >= LOAD_FILES_MAX:
+            _flush(store, file_id, loads)
+            loads = []
+        bytes_done += task.length or len(task.data or b"")
+        progress(source.label, bytes_done, size)
+    _flush(store, file_id, loads)
+    counts = FileCounts(file_id, source.label, plan.log_format.name, records, base_line, accepted,
+                        sum(ignored.values()), len(rejected), digest.hexdigest())  # fmt: skip
+    store.insert(
+        "source_file",
+        ["file_id", "identity", "label", "format_name", "records_read", "lines_read", "accepted", "digest"],
+        [(file_id, identity, source.label, plan.log_format.name, records, base_line, accepted, counts.digest)],
+    )
+    store.insert("ignored_record", ["file_id", "kind", "record_count"], [(file_id, kind, n) for kind, n in sorted(ignored.items())])
+    store.insert("rejected_record", ["file_id", "source_line", "byte_offset", "reason"], rejected)
+    assert records == accepted + sum(ignored.values()) + len(rejected), "a record was lost while reading"
+    return counts
+
+
+def _placed(file_id: int, item: Reject, base: int, task: Task) -> tuple[int, int, int | None, str]:
+    offset = None if item.offset is None or task.path is None else task.offset + item.offset
+    return file_id, base + item.line, offset, item.reason
+
+
+def _results(
+    tasks: Iterator[Task], plan: Plan, pool: ProcessPoolExecutor | None, spool: Path
+) -> Iterator[tuple[Task, Result]]:
+    """Results in the order of the tasks, with few tasks in flight so that memory stays small."""
+    waiting: deque[tuple[Task, Future[Result]]] = deque()
+    for number, task in enumerate(tasks):
+        target = str(spool / f"rows-{number:06d}.parquet")
+        if pool is None:
+            yield task, read_task(task, plan, number, target)
+            continue
+        waiting.append((_light(task), pool.submit(read_task_in_worker, task, plan.log_format, number, target)))
+        if len(waiting) > 4:
+            done, future = waiting.popleft()
+            yield done, future.result()
+    while waiting:
+        done, future = waiting.popleft()
+        yield done, future.result()
+
+
+def _light(task: Task) -> Task:
+    """The task without its content, which the worker has; only its kind matters afterwards."""
+    return task._replace(data=None, length=task.length or len(task.data or b""), rows=None if task.rows is None else [])
+
+
+def _flush(store: Store, file_id: int, loads: list[tuple[int, str, int]]) -> None:
+    """Load the Parquet files of some tasks (number, path, first line before them)."""
+    if not loads:
+        return
+    names = {name for _, path, _ in loads for name in detect.parquet_columns(path)}
+    base = "CASE task " + " ".join(f"WHEN {number} THEN {line}" for number, _, line in loads) + " END"
+    types: dict[str, str] = {column.name: column.type for column in (*SOURCE_COLUMNS, *COLUMNS)}
+    kept = [name for name in types if name in names]
+    values = ", ".join(
+        f"source_line + {base}" if name == "source_line" else f'CAST("{name}" AS {types[name]})' for name in kept
+    )
+    quoted = ", ".join(f'"{name}"' for name in kept)
+    store.load_parquet(
+        f"INSERT INTO attempt (file_id, {quoted}) SELECT {file_id}, {values} "
+        "FROM read_parquet($files, union_by_name = true)",
+        [Path(path) for _, path, _ in loads],
+    )
+    for _, path, _ in loads:
+        Path(path).unlink()

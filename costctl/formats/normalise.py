@@ -1,0 +1,306 @@
+"""From raw columns to canonical rows: strict types, disjoint token buckets, hashed text.
+
+One batch at a time. A record that breaks a rule is rejected with its reason; nothing is
+guessed and nothing is dropped in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import polars as pl
+
+from costctl.formats import convert
+from costctl.formats.base import LogFormat, Record
+from costctl.formats.content import Content, ContentReader
+from costctl.formats.generic import take
+from costctl.request import COLUMNS, SOURCE_COLUMNS
+
+Values = list[Any]
+RawColumns = dict[str, Values]
+
+
+class Rules(Protocol):
+    """What the ingest needs of the tier rules; costctl.tiers provides it."""
+
+    digest: str
+
+    def features(self, texts: pl.Series) -> pl.DataFrame:
+        """One row of features per text."""
+
+    def classify(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Tier, intent and tier_reason per row."""
+
+
+class Options(NamedTuple):
+    """How to read, beyond the format itself."""
+
+    rules: Rules
+    hash_key: bytes
+    cached_in_input: bool | None = None
+
+
+class Batch(NamedTuple):
+    """Canonical rows, and the rows that were refused (position in the batch, reason)."""
+
+    rows: pl.DataFrame
+    rejected: dict[int, str]
+
+
+_POLARS: Mapping[str, Any] = {
+    "VARCHAR": pl.String, "BIGINT": pl.Int64, "INTEGER": pl.Int64, "DOUBLE": pl.Float64,
+    "BOOLEAN": pl.Boolean, "TIMESTAMP": pl.Datetime("us"), "DECIMAL(18,12)": pl.String,
+}  # fmt: skip
+_CONVERT: Mapping[str, Callable[[str, Sequence[Any]], convert.Converted]] = {
+    "VARCHAR": convert.texts, "BIGINT": convert.tokens, "INTEGER": convert.counts, "DOUBLE": convert.numbers,
+    "BOOLEAN": convert.booleans, "TIMESTAMP": convert.instants, "DECIMAL(18,12)": convert.decimals,
+}  # fmt: skip
+_EXTRA_TYPES: Mapping[str, str] = {
+    "ended_at": "TIMESTAMP", "first_token_at": "TIMESTAMP", "latency_s": "DOUBLE",
+    "time_to_first_token_s": "DOUBLE", "input_tokens": "BIGINT", "cache_write_tokens": "BIGINT",
+    "cache_read_outside_tokens": "BIGINT", "cache_write_outside_tokens": "BIGINT",
+    "total_tokens": "BIGINT", "usage_source": "VARCHAR", "status": "VARCHAR", "prompt_sha256": "VARCHAR",
+    "dedupe_key": "VARCHAR", "replay_key": "VARCHAR", "is_sidechain": "BOOLEAN",
+}  # fmt: skip
+_TYPES: Mapping[str, str] = {column.name: column.type for column in COLUMNS} | dict(_EXTRA_TYPES)
+_CONTENT = ("messages", "system", "response_text", "api_key")
+_TIER_INPUTS = (
+    "input_tokens", "output_tokens", "endpoint", "tool_count", "request_model", "has_image",
+    "turn_count", "response_format", "system_chars", "app",
+)  # fmt: skip
+_OK = ("ok", "success", "succeeded", "successful", "completed", "complete", "200", "true", "done", "stop")
+_FAILED = ("error", "failed", "failure", "fail", "timeout", "errored", "false", "exception", "rejected", "rate_limited")
+OUTPUT: tuple[str, ...] = tuple(column.name for column in COLUMNS) + tuple(
+    column.name for column in SOURCE_COLUMNS if column.name not in {"file_id"}
+)
+
+
+def raw_columns(records: Sequence[Record], log_format: LogFormat) -> RawColumns:
+    """The format's columns, each as a list as long as the batch; absent ones are left out.
+
+    Only paths whose first key occurs in the batch are walked, so a long list of synonyms
+    costs nothing and a key that appears late in a file is still seen.
+    """
+    present: set[str] = set().union(*records)
+    columns: RawColumns = {}
+    for name, alternatives in log_format.columns.items():
+        values: Values | None = None
+        for path in alternatives:
+            if path[0] not in present:
+                continue
+            found = _along(records, path)
+            if values is None:
+                values = found
+            elif None in values:
+                values = [other if one is None else one for one, other in zip(values, found, strict=True)]
+        if values is not None and any(value is not None for value in values):
+            columns[name] = values
+    for name, value in log_format.constants.items():
+        columns[name] = [value if one is None else one for one in columns.get(name, [None] * len(records))]
+    return columns
+
+
+def _along(records: Sequence[Record], path: tuple[str, ...]) -> Values:
+    if len(path) == 1:
+        key = path[0]
+        return [record.get(key) for record in records]
+    if len(path) == 2:
+        outer, inner = path
+        return [
+            found.get(inner) if type(found := record.get(outer)) is dict else take(found, path[1:])
+            for record in records
+        ]
+    return [take(record, path) for record in records]
+
+
+def normalise(
+    records: Sequence[Record], lines: Sequence[int], log_format: LogFormat, options: Options
+) -> Batch:
+    """Canonical rows of the records that hold, in their order, and the refused ones."""
+    raw = raw_columns(records, log_format)
+    frame, rejected = _typed(raw, len(records))
+    frame = frame.with_columns(pl.Series("source_line", lines, dtype=pl.Int64))
+    frame = _with_time(frame)
+    frame, bad = _with_usage(frame, log_format, options.cached_in_input)
+    rejected = {**bad, **rejected}
+    frame = _with_status(frame)
+    frame = _with_content(frame, raw, options)
+    if rejected:
+        keep = pl.Series([row not in rejected for row in range(len(records))], dtype=pl.Boolean)
+        frame = frame.filter(keep)
+    return Batch(frame.select(_output(frame)), rejected)
+
+
+def _typed(raw: RawColumns, height: int) -> tuple[pl.DataFrame, dict[int, str]]:
+    rejected: dict[int, str] = {}
+    series: list[pl.Series] = [pl.Series("_row", range(height), dtype=pl.Int64)]
+    for name, values in raw.items():
+        if name in _CONTENT:
+            continue
+        column, bad = _CONVERT[_TYPES[name]](name, values)
+        series.append(column.rename(name))
+        for row, reason in bad.items():
+            rejected.setdefault(row, reason)
+    frame = pl.DataFrame(series)
+    missing = [
+        pl.lit(None, dtype=_POLARS[kind]).alias(name)
+        for name, kind in _TYPES.items()
+        if name not in raw and name not in {"prompt_sha256"}
+    ]
+    return frame.with_columns(missing), rejected
+
+
+def _with_time(frame: pl.DataFrame) -> pl.DataFrame:
+    """Latency in ms from whatever the log has; an impossible duration is unknown."""
+    latency = pl.coalesce(
+        "latency_ms", pl.col("latency_s") * 1000,
+        (pl.col("ended_at") - pl.col("started_at")).dt.total_microseconds() / 1000,
+    )  # fmt: skip
+    first_token = pl.coalesce(
+        "time_to_first_token_ms", pl.col("time_to_first_token_s") * 1000,
+        pl.when("stream").then((pl.col("first_token_at") - pl.col("started_at")).dt.total_microseconds() / 1000),
+    )  # fmt: skip
+    return frame.with_columns(
+        pl.when(latency >= 0).then(latency.round(3)).alias("latency_ms"),
+        pl.when(first_token >= 0).then(first_token.round(3)).alias("time_to_first_token_ms"),
+        pl.coalesce(
+            "ts_basis",
+            pl.when(pl.col("started_at").is_not_null()).then(pl.lit("start"))
+            .when(pl.col("replay_offset_ms").is_not_null()).then(pl.lit("offset")),
+        ),
+    )  # fmt: skip
+
+
+def _with_usage(
+    frame: pl.DataFrame, log_format: LogFormat, override: bool | None
+) -> tuple[pl.DataFrame, dict[int, str]]:
+    """Disjoint buckets from the format's convention, and the rows where it cannot hold."""
+    inside = log_format.cached_in_input if override is None else override
+    zero = pl.lit(0, dtype=pl.Int64)
+    read_in, write_in = pl.col("cache_read_tokens"), pl.col("cache_write_tokens")
+    read_out, write_out = pl.col("cache_read_outside_tokens"), pl.col("cache_write_outside_tokens")
+    if override is True:
+        read_in, write_in = pl.coalesce(read_in, read_out), pl.coalesce(write_in, write_out)
+        read_out = write_out = pl.lit(None, dtype=pl.Int64)
+    elif not inside:
+        read_out, write_out = pl.coalesce(read_out, read_in), pl.coalesce(write_out, write_in)
+        read_in = write_in = pl.lit(None, dtype=pl.Int64)
+    split = pl.col("cache_write_5m_tokens").fill_null(0) + pl.col("cache_write_1h_tokens").fill_null(0)
+    writes = pl.coalesce(write_in, write_out, pl.when(split > 0).then(split))
+    reads = pl.coalesce(read_in, read_out)
+    inside_tokens = read_in.fill_null(0) + write_in.fill_null(0)
+    # A split without a total follows the format: inside the input unless it counts beside it.
+    lone_split = pl.when(write_in.is_null() & write_out.is_null() & (split > 0)).then(split).otherwise(0)
+    if inside:
+        inside_tokens = inside_tokens + pl.when(read_out.is_null()).then(lone_split).otherwise(0)
+    has_split = (split > 0) & writes.is_not_null()
+    frame = frame.with_columns(
+        (pl.col("input_tokens") - inside_tokens).alias("input_uncached_tokens"),
+        reads.alias("_reads"), writes.alias("_writes"),
+        (writes.fill_null(zero) - split).alias("_unsplit"),
+        (pl.col("output_tokens") + (zero if log_format.reasoning_in_output else pl.col("reasoning_tokens").fill_null(0))).alias("output_tokens"),
+    ).with_columns(
+        pl.col("_reads").alias("cache_read_tokens"),
+        # Anthropic bills the part of the writes that no split explains as 5-minute writes.
+        pl.when(has_split).then(pl.col("cache_write_5m_tokens").fill_null(0) + pl.max_horizontal("_unsplit", zero)).alias("cache_write_5m_tokens"),
+        pl.when(has_split).then(pl.col("cache_write_1h_tokens").fill_null(0)).alias("cache_write_1h_tokens"),
+        pl.when(~has_split).then(pl.col("_writes")).alias("cache_write_other_tokens"),
+        pl.when(pl.col("input_tokens").is_null() & pl.col("output_tokens").is_null()).then(pl.lit("missing"))
+        .otherwise(pl.coalesce("usage_source", pl.lit("provider"))).alias("usage_source"),
+        (pl.col("input_tokens").is_not_null() & pl.col("_reads").is_null()).alias("is_cache_unknown"),
+    )  # fmt: skip
+    says_nothing = pl.all_horizontal(
+        pl.col("request_model", "response_model", "input_tokens", "output_tokens").is_null()
+    )
+    reason = (
+        pl.when(says_nothing).then(pl.lit("names neither a model nor token counts"))
+        .when(pl.col("input_uncached_tokens") < 0).then(pl.lit("cached tokens exceed input_tokens"))
+        .when((pl.col("_unsplit") < 0) & has_split).then(pl.lit("cache write split exceeds its total"))
+        .when(pl.col("reasoning_tokens") > pl.col("output_tokens")).then(pl.lit("reasoning_tokens exceed output_tokens"))
+    )  # fmt: skip
+    faults = frame.select("_row", reason.alias("reason")).drop_nulls("reason")
+    # From here on input_tokens means all input, cached included, as everywhere in the house.
+    frame = frame.with_columns(
+        (
+            pl.col("input_uncached_tokens") + pl.col("_reads").fill_null(0) + pl.col("_writes").fill_null(0)
+        ).alias("input_tokens")
+    )
+    return frame, dict(faults.iter_rows())
+
+
+def _with_status(frame: pl.DataFrame) -> pl.DataFrame:
+    said = pl.col("status").str.strip_chars().str.to_lowercase()
+    http = pl.col("http_status")
+    status = (
+        pl.when(said.is_in(["cancelled", "canceled", "aborted"])).then(pl.lit("cancelled"))
+        .when(said == "incomplete").then(pl.lit("incomplete"))
+        .when(said.is_in(_OK)).then(pl.lit("ok"))
+        .when(said.is_in(_FAILED)).then(pl.lit("error"))
+        .when(said.str.contains(r"^[45]\d\d$")).then(pl.lit("error"))
+        .when(http >= 400).then(pl.lit("error"))
+        .when(http.is_null() & said.is_null() & pl.col("error_type").is_not_null()).then(pl.lit("error"))
+        .otherwise(pl.lit("ok"))
+    )  # fmt: skip
+    return frame.with_columns(status.alias("status"))
+
+
+def _with_content(frame: pl.DataFrame, raw: RawColumns, options: Options) -> pl.DataFrame:
+    reader = ContentReader(options.hash_key)
+    height = frame.height
+    blank: Values = [None] * height
+    messages, systems = raw.get("messages", blank), raw.get("system", blank)
+    if messages is blank and systems is blank:
+        contents = None
+        index, texts = blank, []
+    else:
+        contents = [reader.read(one, other) for one, other in zip(messages, systems, strict=True)]
+        index, texts = _distinct([content.user_text for content in contents])
+    frame = frame.with_columns(_content_columns(contents, raw, reader))
+    if "prompt_sha256" in frame.columns:
+        frame = frame.with_columns(pl.coalesce("prompt_key", "prompt_sha256").alias("prompt_key"))
+    features = options.rules.features(pl.Series("text", texts, dtype=pl.String))
+    position = pl.Series("_text", index, dtype=pl.Int64)
+    taken = features[position.fill_null(0)] if features.height else features.clear(height)
+    unknown = position.is_null()
+    taken = taken.with_columns(
+        pl.when(pl.lit(unknown)).then(None).otherwise(pl.col(name)).alias(name) for name in features.columns
+    )
+    rows = frame.select(_TIER_INPUTS).with_columns(taken.get_columns())
+    decided = options.rules.classify(rows)
+    return frame.with_columns(
+        rows["language"], rows["register"], decided["intent"], decided["tier"], decided["tier_reason"]
+    )
+
+
+def _distinct(texts: Sequence[str | None]) -> tuple[Values, list[str]]:
+    seen: dict[str, int] = {}
+    index = [None if text is None else seen.setdefault(text, len(seen)) for text in texts]
+    return index, list(seen)
+
+
+def _content_columns(
+    contents: list[Content] | None, raw: RawColumns, reader: ContentReader
+) -> list[pl.Series]:
+    columns: list[pl.Series] = []
+    if contents is not None:
+        types = {column.name: _POLARS[column.type] for column in COLUMNS}
+        for name, values in zip(Content._fields[:-1], zip(*contents, strict=True), strict=False):
+            columns.append(pl.Series(name, values, dtype=types[name]))
+    if "response_text" in raw:
+        answers = [None if text is None else _answer(text) for text in raw["response_text"]]
+        columns.append(pl.Series("response_key", [reader.hash(text) if text else None for text in answers], dtype=pl.String))
+    if "api_key" in raw:
+        keys = [None if key is None or key == "" else "key-" + reader.hash(str(key))[:12] for key in raw["api_key"]]
+        columns.append(pl.Series("api_key_id", keys, dtype=pl.String))
+    return columns
+
+
+def _answer(value: Any) -> str:
+    return value if isinstance(value, str) else str(value)
+
+
+def _output(frame: pl.DataFrame) -> list[pl.Expr]:
+    """Only columns that hold something; the store fills the others with NULL."""
+    filled = [name for name in OUTPUT if name in frame.columns and frame[name].null_count() < frame.height]
+    return [pl.col(name) for name in (filled or ["source_line"])]

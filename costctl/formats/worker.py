@@ -1,0 +1,226 @@
+"""Reading one task: parse each line, apply the format, write canonical rows as Parquet.
+
+Runs in this process or in a worker process, with the same result.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import signal
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+import polars as pl
+
+from costctl.formats import normalise
+from costctl.formats.base import Ignored, LogFormat, Record, Rejected
+from costctl.formats.sources import LINE_BYTES_MAX, Task
+
+DEPTH_MAX = 64
+BOM = b"\xef\xbb\xbf"
+
+
+class Reject(NamedTuple):
+    """A record that was refused; line and offset count from the start of its task."""
+
+    line: int
+    offset: int | None
+    reason: str
+
+
+class Result(NamedTuple):
+    """What one task held. `parquet` is None where no record was accepted."""
+
+    records_read: int
+    lines_read: int
+    accepted: int
+    ignored: dict[str, int]
+    rejected: list[Reject]
+    parquet: str | None
+    digest: bytes
+
+
+class Plan(NamedTuple):
+    """Everything that reading a task needs besides the task."""
+
+    log_format: LogFormat
+    options: normalise.Options
+
+
+class _Parsed(NamedTuple):
+    records: list[Record]
+    lines: list[int]
+    rejected: list[Reject]
+    ignored: Counter[str]
+    records_read: int
+    lines_read: int
+    digest: bytes
+
+
+_options: list[normalise.Options] = []  # of this worker process, set once by start_worker
+
+
+def start_worker(options: normalise.Options) -> None:
+    """Leave Ctrl-C to the parent and spend no time looking for cycles: records have none."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.disable()
+    _options.append(options)
+
+
+def read_task_in_worker(task: Task, log_format: LogFormat, number: int, target: str) -> Result:
+    """`read_task` with the options that this worker process was started with."""
+    return read_task(task, Plan(log_format, _options[0]), number, target)
+
+
+def read_task(task: Task, plan: Plan, number: int, target: str) -> Result:
+    """Read the task with that number; its rows go to the Parquet file `target`."""
+    was_enabled = gc.isenabled()
+    gc.disable()  # a batch of parsed records is millions of objects, none of them a cycle
+    try:
+        if task.fault is not None:
+            line = int(task.fault_is_line)
+            return Result(1, line, 0, {}, [Reject(1, None, task.fault)], None, b"")
+        parsed = _parse_rows(task.rows, plan) if task.rows is not None else _parse_lines(_bytes(task), task, plan)
+        return _written(parsed, plan, number, target)
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _bytes(task: Task) -> bytes:
+    if task.data is not None:
+        return task.data
+    with Path(str(task.path)).open("rb") as file:
+        file.seek(task.offset)
+        return file.read(task.length)
+
+
+def _parse_lines(data: bytes, task: Task, plan: Plan) -> _Parsed:
+    unwrap = plan.log_format.unwrap
+    loads = orjson.loads
+    records: list[Record] = []
+    lines: list[int] = []
+    rejected: list[Reject] = []
+    ignored: Counter[str] = Counter()
+    number = offset = records_read = 0
+    digest = hashlib.sha256(data).digest()
+    if task.offset == 0 and data.startswith(BOM):
+        data, offset = data[3:], 3
+    pieces = data.split(b"\n")
+    if not pieces[-1]:
+        pieces.pop()
+    for line in pieces:
+        number += 1
+        start, offset = offset, offset + len(line) + 1
+        if not line or line.isspace():
+            continue
+        records_read += 1
+        try:
+            record = loads(line)
+        except orjson.JSONDecodeError as error:
+            rejected.append(Reject(number, start, _json_reason(error, line)))
+            continue
+        fault = _fault(record, line)
+        if fault:
+            rejected.append(Reject(number, start, fault))
+            continue
+        if unwrap is not None:
+            unwrapped = unwrap(record)
+            if isinstance(unwrapped, Ignored):
+                ignored[unwrapped.kind] += 1
+                continue
+            if isinstance(unwrapped, Rejected):
+                rejected.append(Reject(number, start, unwrapped.reason))
+                continue
+            record = unwrapped
+        records.append(record)
+        lines.append(number)
+    return _Parsed(records, lines, rejected, ignored, records_read, number, digest)
+
+
+def _fault(record: Any, line: bytes) -> str | None:
+    if type(record) is not dict:
+        return f"a JSON {_kind(record)}, not an object"
+    if len(line) > LINE_BYTES_MAX:
+        return f"line longer than {LINE_BYTES_MAX:,} bytes"
+    if line.count(b"[") + line.count(b"{") > DEPTH_MAX and _depth(record) > DEPTH_MAX:
+        return f"nested deeper than {DEPTH_MAX} levels"
+    return None
+
+
+def _kind(value: Any) -> str:
+    return {list: "list", str: "text", bool: "boolean"}.get(type(value), "null" if value is None else "number")
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+    return depth
+
+
+def _json_reason(error: orjson.JSONDecodeError, line: bytes) -> str:
+    if "utf-8" in error.msg.lower() or "surrogate" in error.msg.lower():
+        return "not valid UTF-8"
+    if "recursion" in error.msg.lower():
+        return f"nested deeper than {DEPTH_MAX} levels"
+    if error.msg.startswith("unexpected end") or error.pos >= len(line.rstrip()):
+        return "not valid JSON: the line ends before the record does"
+    return f"not valid JSON at column {error.colno}"
+
+
+def _parse_rows(rows: list[tuple[int, Any]], plan: Plan) -> _Parsed:
+    unwrap = plan.log_format.unwrap
+    records: list[Record] = []
+    lines: list[int] = []
+    rejected: list[Reject] = []
+    ignored: Counter[str] = Counter()
+    for number, row in rows:
+        fault = _row_fault(row)
+        outcome = Rejected(fault) if fault else (unwrap(row) if unwrap else row)
+        if isinstance(outcome, Ignored):
+            ignored[outcome.kind] += 1
+        elif isinstance(outcome, Rejected):
+            rejected.append(Reject(number, None, outcome.reason))
+        else:
+            records.append(outcome)
+            lines.append(number)
+    last = rows[-1][0] if rows else 0
+    digest = hashlib.sha256(orjson.dumps(rows, default=str, option=orjson.OPT_NON_STR_KEYS)).digest()
+    return _Parsed(records, lines, rejected, ignored, len(rows), last, digest)
+
+
+def _row_fault(row: Any) -> str | None:
+    if not isinstance(row, dict):
+        return f"a JSON {_kind(row)}, not an object"
+    if "__fault__" in row:
+        return str(row["__fault__"])
+    return f"nested deeper than {DEPTH_MAX} levels" if _depth(row) > DEPTH_MAX else None
+
+
+def _written(parsed: _Parsed, plan: Plan, number: int, target: str) -> Result:
+    rejected = parsed.rejected
+    accepted, parquet = 0, None
+    if parsed.records:
+        batch = normalise.normalise(parsed.records, parsed.lines, plan.log_format, plan.options)
+        rejected = rejected + [
+            Reject(parsed.lines[row], None, reason) for row, reason in sorted(batch.rejected.items())
+        ]
+        accepted = batch.rows.height
+        if accepted:
+            rows = batch.rows.with_columns(pl.lit(number).alias("task"))
+            rows.write_parquet(target, compression="uncompressed", statistics=False)
+            parquet = target
+    return Result(
+        parsed.records_read, parsed.lines_read, accepted, dict(parsed.ignored),
+        sorted(rejected), parquet, parsed.digest,
+    )  # fmt: skip

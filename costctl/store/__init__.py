@@ -1,0 +1,231 @@
+"""The one door to DuckDB: opened hardened, queried with parameters, interruptible.
+
+Nothing else in the house imports duckdb. Values reach SQL as parameters only; the few names
+that are formatted into statements come from our own constants.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import duckdb
+import orjson
+
+from costctl.errors import CostctlError, ExitCode
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+# DuckDB spills to disk above this, so it bounds memory and not the size of a log.
+DEFAULT_MEMORY_MB = 512
+LOCK_POLL_S = 0.2
+
+
+class Store:
+    """A DuckDB database of ours; use `open_store` or `Store.in_memory`."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    @classmethod
+    def in_memory(cls, *, threads: int | None = None) -> Store:
+        """A store that leaves nothing behind, for tests and small questions."""
+        return cls(_connect(":memory:", threads=threads, temp=None, read_only=False))
+
+    def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> None:
+        """Run one statement and drain it."""
+        self._run(lambda: self._connection.execute(sql, params or {}).fetchall())
+
+    def query(self, sql: str, params: Mapping[str, Any] | None = None) -> list[Row]:
+        """All rows of one query."""
+        return self._run(lambda: self._connection.execute(sql, params or {}).fetchall())
+
+    def table(
+        self, sql: str, params: Mapping[str, Any] | None = None
+    ) -> tuple[tuple[str, ...], list[Row]]:
+        """Column names and all rows of one query."""
+
+        def fetch() -> tuple[tuple[str, ...], list[Row]]:
+            cursor = self._connection.execute(sql, params or {})
+            return tuple(item[0] for item in cursor.description or ()), cursor.fetchall()
+
+        return self._run(fetch)
+
+    def scalar(self, sql: str, params: Mapping[str, Any] | None = None) -> Any:
+        """The single value of a query with one row and one column."""
+        return self.query(sql, params)[0][0]
+
+    def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Append a small number of rows to an existing table.
+
+        Rows travel as JSON text in one parameter and are cast to the table's own types, which
+        is exact for decimals and far quicker than a prepared statement per row.
+        """
+        keys = [f"c{position}" for position in range(len(columns))]
+        payload = [
+            {key: None if value is None else _plain(value) for key, value in zip(keys, row, strict=True)}
+            for row in rows
+        ]
+        if not payload:
+            return
+        types = dict(
+            self.query(
+                "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = $table",
+                {"table": table},
+            )
+        )
+        shape = orjson.dumps([dict.fromkeys(keys, "VARCHAR")]).decode()
+        casts = ", ".join(
+            f"CAST(r.{key} AS {types[name]})" for key, name in zip(keys, columns, strict=True)
+        )
+        self.execute(
+            f"INSERT INTO {table} ({', '.join(columns)}) SELECT {casts} "
+            f"FROM (SELECT unnest(from_json($rows, '{shape}')) AS r)",
+            {"rows": orjson.dumps(payload).decode()},
+        )
+
+    def load_parquet(self, sql: str, files: Sequence[Path]) -> None:
+        """Run an INSERT that reads our own Parquet files as `read_parquet($files, ...)`."""
+        self.execute(sql, {"files": [str(file) for file in files]})
+
+    def numpy(self, sql: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Columns as numpy arrays; never for decimals, which would turn to float."""
+        return self._run(lambda: self._connection.execute(sql, params or {}).fetchnumpy())
+
+    def is_single_select(self, sql: str) -> bool:
+        """Whether the text holds exactly one statement, and that one only reads."""
+        try:
+            statements = self._connection.extract_statements(sql)
+        except duckdb.Error as error:
+            raise CostctlError("E180", f"not valid SQL: {_first_line(error)}") from error
+        return len(statements) == 1 and statements[0].type == duckdb.StatementType.SELECT
+
+    def lock(self) -> None:
+        """From here on no file, no extension and no setting can be reached from SQL."""
+        self.execute("SET enable_external_access = false")
+        self.execute("SET lock_configuration = true")
+
+    def close(self) -> None:
+        """Write everything and let the file go."""
+        self._connection.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(self, work: Callable[[], T]) -> T:
+        """Run in a worker thread, so that Ctrl-C reaches a running query at once."""
+        outcome: list[T] = []
+        failure: list[BaseException] = []
+        done = threading.Event()
+
+        def body() -> None:
+            try:
+                outcome.append(work())
+            except duckdb.Error as error:
+                failure.append(error)
+            finally:
+                done.set()
+
+        threading.Thread(target=body, daemon=True).start()
+        try:
+            done.wait()
+        except KeyboardInterrupt:
+            self._connection.interrupt()
+            done.wait(5)
+            raise
+        if failure:
+            raise _explained(failure[0])
+        return outcome[0]
+
+
+def open_store(
+    path: Path, *, threads: int | None = None, read_only: bool = False, wait_s: float = 30.0
+) -> Store:
+    """Open or create a database file with mode 0600, waiting while another process holds it.
+
+    Raises:
+        CostctlError: E160 when another process still holds the file after `wait_s`, E161 when
+            the file is not a database of ours, E170 when the disk is full.
+    """
+    if not path.exists() and not read_only:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            store = Store(_connect(str(path), threads=threads, temp=path.parent / "tmp", read_only=read_only))
+        except duckdb.Error as error:
+            explained = _explained(error)
+            if not isinstance(explained, CostctlError):
+                raise
+            if explained.code != "E160" or time.monotonic() >= deadline:
+                raise explained from error
+            time.sleep(LOCK_POLL_S)
+        else:
+            if not read_only:
+                path.chmod(0o600)
+            return store
+
+
+def _connect(
+    path: str, *, threads: int | None, temp: Path | None, read_only: bool
+) -> duckdb.DuckDBPyConnection:
+    memory_mb = int(os.environ.get("COSTCTL_MEMORY_MB", DEFAULT_MEMORY_MB))
+    config: dict[str, Any] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "memory_limit": f"{memory_mb}MB",
+    }
+    if threads:
+        config["threads"] = threads
+    if temp is not None:
+        temp.mkdir(mode=0o700, parents=True, exist_ok=True)
+        config["temp_directory"] = str(temp)
+    connection = duckdb.connect(path, read_only=read_only, config=config)
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else str(value)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0]
+
+
+def _explained(error: BaseException) -> BaseException:
+    """The user's words for the failures of a database file that a user can cause."""
+    text = str(error)
+    if "Could not set lock" in text or "Conflicting lock" in text:
+        holder = re.search(r"PID (\d+)", text)
+        who = f" (process {holder[1]})" if holder else ""
+        return CostctlError(
+            "E160",
+            f"the workspace is in use by another costctl{who}",
+            "wait for it to finish, or use another workspace: --db other.duckdb",
+            ExitCode.INPUT,
+        )
+    if "not a valid DuckDB database" in text or "Corrupt" in text or "Serialization" in text:
+        return CostctlError(
+            "E161",
+            "the workspace file is damaged or not ours",
+            "it only caches: remove the .costctl folder and run the audit again",
+            ExitCode.INPUT,
+        )
+    if "No space left" in text or "failed to offload" in text or "max_temp_directory_size" in text:
+        return CostctlError(
+            "E170",
+            "the disk is full; nothing was changed",
+            "free some space, or put the workspace on another disk: --db /path/costctl.duckdb",
+            ExitCode.INPUT,
+        )
+    return error
