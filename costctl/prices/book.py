@@ -202,7 +202,17 @@ class PriceBook:
             if found:
                 where = f" ({provider} has no price of its own)" if provider and provider_of(provider, self._providers) != maker else ""
                 return found._replace(reason=f"{found.reason}; list price of {maker}{where}")
-        return Resolution(None, "unpriced", f"no price for {named.model!r}")
+        return self._open_weights(named) or Resolution(None, "unpriced", f"no price for {named.model!r}")
+
+    def _open_weights(self, named: Named) -> Resolution | None:
+        """Open models are sold under their maker's name on OpenRouter: maker/model."""
+        name = named.model.lower()
+        ids = [model["id"] for model in self._providers["openrouter"]["models"] if model["rates"]]
+        for how, fits in (("exact", lambda tail: tail == name), ("family", lambda tail: len(name) > 6 and tail.startswith(name))):
+            found = next((item for item in ids if fits(item.rsplit("/", 1)[-1]) and ":" not in item), None)
+            if found:
+                return Resolution(f"openrouter/{found}", how, f"{how} of {found}; list price of openrouter")
+        return None
 
     def _in_provider(self, provider: str, named: Named) -> Resolution | None:
         spellings = [named.full.lower(), named.model.lower()] if provider == "openrouter" else [named.model.lower()]
@@ -228,8 +238,8 @@ class PriceBook:
 
 def _rate(key: str, line: dict[str, Any], multiplier: Decimal, source: str, discount: Decimal) -> list[Rate]:
     prices = {unit: Decimal(line[unit]) * multiplier * discount for unit in (*TOKEN_UNITS, *FEE_UNITS) if unit in line}
-    if not prices:
-        return []
+    if not prices and not key.endswith(":free"):
+        return []  # priced by a unit that no token log carries, such as hours of audio
     prices.setdefault("input", Decimal(0))
     prices.setdefault("output", Decimal(0))
     for unit in TOKEN_UNITS:
