@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from costctl.request import COLUMNS, RAW_EXTRAS
+
 Record: TypeAlias = dict[str, Any]
 Path: TypeAlias = tuple[str, ...]
 
@@ -55,3 +57,9 @@ def paths(*dotted: str) -> tuple[Path, ...]:
     (('usage', 'prompt_tokens'), ('prompt_tokens',))
     """
     return tuple(tuple(name.split(".")) for name in dotted)
+
+
+def identity_columns() -> Mapping[str, tuple[Path, ...]]:
+    """For a format whose `unwrap` already answers in canonical and raw names."""
+    names = [column.name for column in COLUMNS if column.kind == "said"]
+    return {name: ((name,),) for name in dict.fromkeys((*names, *RAW_EXTRAS))}

@@ -1,0 +1,17 @@
+"""Bare Anthropic messages, one per line; they carry no time."""
+
+from __future__ import annotations
+
+from costctl.formats.base import LogFormat, identity_columns
+from costctl.formats.bodies import anthropic_body, is_anthropic
+
+FORMATS = (
+    LogFormat(
+        name="anthropic",
+        title="Anthropic message bodies",
+        signature=is_anthropic,
+        unwrap=anthropic_body,
+        columns=identity_columns(),
+        carries=("cache",),
+    ),
+)

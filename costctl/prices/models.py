@@ -1,0 +1,241 @@
+"""What is known of models beside their prices, and the table that shows both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from costctl.prices.book import PriceBook, Rate, Resolution, instant_utc, load_book
+from costctl.prices.names import provider_alias
+from costctl.prices.published import exact, plain_name, read_data
+from costctl.report import Report, Table, Value, Warning
+
+ROUTER_LABELS = ("background", "default", "think", "longContext")
+STATUSES = ("measured", "vendor", "claim")
+COLUMNS = (
+    "model", "provider", "tier", "router_label", "input_usd_per_million", "cache_read_usd_per_million",
+    "output_usd_per_million", "context_tokens", "output_limit_tokens", "speed_tokens_per_s", "quality_ratio",
+    "best_use", "licence", "facts", "price_key", "price_status", "price_source",
+)  # fmt: skip
+
+
+class Fact(NamedTuple):
+    """A value with its source and the source's standing (see STATUSES)."""
+
+    value: Any
+    status: str
+    source: str
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """Facts of one model; None where no source says anything. Quality is MMLU accuracy, 0 to 1."""
+
+    model: str
+    name: str
+    provider: str
+    aliases: tuple[str, ...]
+    router_label: str
+    tier: str
+    best_use: str
+    context_tokens: Fact | None
+    output_limit_tokens: Fact | None
+    quality: Fact | None
+    speed_tokens_per_s: Fact | None
+    licence: Fact | None
+
+    @property
+    def facts(self) -> dict[str, Fact]:
+        """The sourced facts that exist, by the name a reader would use."""
+        named = {
+            "context": self.context_tokens,
+            "output limit": self.output_limit_tokens,
+            "quality": self.quality,
+            "speed": self.speed_tokens_per_s,
+            "licence": self.licence,
+        }
+        return {name: fact for name, fact in named.items() if fact}
+
+
+def load_facts() -> tuple[ModelFacts, ...]:
+    """All models of `pricing/models.yaml`, in their order."""
+    content = read_data("models.yaml")
+    return tuple(_facts(entry, content["sources"]) for entry in content["models"])
+
+
+def find_facts(name: str, facts: Iterable[ModelFacts]) -> ModelFacts | None:
+    """The model with this id, name or alias, whatever its case and punctuation."""
+    wanted = plain_name(name)
+    for entry in facts:
+        if wanted in {plain_name(known) for known in (entry.model, entry.name, *entry.aliases)}:
+            return entry
+    return None
+
+
+def resolve(name: str, book: PriceBook, facts: Iterable[ModelFacts]) -> Resolution:
+    """The price key of a model as a person names it; the book's own names come first."""
+    found = book.resolve(name)
+    if found.model_key:
+        return found
+    entry = find_facts(name, facts)
+    if entry is None:
+        return found
+    priced = resolve_facts(entry, book)
+    return priced._replace(how="short name", reason=f"short for {entry.model}; {priced.reason}")
+
+
+def resolve_facts(entry: ModelFacts, book: PriceBook) -> Resolution:
+    """The price key of a model that we have facts of, at the provider the facts name."""
+    # The prefix tells the book that a name such as deepseek/... is OpenRouter's own slug.
+    prefix = "openrouter/" if entry.provider == "openrouter" else ""
+    return book.resolve(f"{prefix}{entry.model}", entry.provider)
+
+
+def models(
+    *,
+    search: str = "",
+    provider: str = "",
+    min_context_tokens: int | None = None,
+    max_input_usd_per_million: Decimal | None = None,
+    at: datetime | None = None,
+    every: bool = False,
+    book: PriceBook | None = None,
+) -> Report:
+    """The table of models, cheapest input first and unpriced last.
+
+    `at` is an instant in UTC without zone (default: the day of the price set), `search` any
+    part of id, name or best use. `every` adds the models of the book that we have no facts of.
+    A filter drops the models whose value is unknown, and a warning counts them.
+    """
+    book = book or load_book()
+    when = at or instant_utc(book.dated)
+    rows = [_known_row(entry, book, when) for entry in load_facts()]
+    if every:
+        seen = {row["price_key"] for row in rows}
+        rows += [_bare_row(key, book, when) for key in book.model_keys() if key not in seen]
+    words = search.lower().split()
+    rows = [row for row in rows if all(word in _haystack(row) for word in words)]
+    if provider:
+        rows = [row for row in rows if row["provider"] == provider_alias(provider)]
+    warnings: list[Warning] = []
+    if min_context_tokens is not None:
+        rows = _known(rows, "context_tokens", "a context window", warnings)
+        rows = [row for row in rows if row["context_tokens"] >= min_context_tokens]
+    if max_input_usd_per_million is not None:
+        rows = _known(rows, "input_usd_per_million", "a price", warnings)
+        rows = [row for row in rows if row["input_usd_per_million"] <= max_input_usd_per_million]
+    rows.sort(key=_cheapest_first)
+    priced_count = sum(row["price_status"] != "unpriced" for row in rows)
+    return Report(
+        command="models",
+        totals={
+            "model_count": len(rows),
+            "priced_count": priced_count,
+            "unpriced_count": len(rows) - priced_count,
+        },
+        tables={"models": Table.of("models", COLUMNS, (tuple(row.values()) for row in rows))},
+        warnings=tuple(warnings),
+        provenance={
+            "price_digest": book.digest,
+            "prices_at": when.isoformat(),
+            "quality": "MMLU accuracy; the column facts says who states it",
+        },
+    )
+
+
+def _facts(entry: dict[str, Any], sources: dict[str, dict[str, str]]) -> ModelFacts:
+    def fact(name: str) -> Fact | None:
+        if name not in entry:
+            return None
+        value, key = entry[name]
+        assert sources[key]["status"] in STATUSES, key
+        return Fact(value, sources[key]["status"], sources[key]["title"])
+
+    quality = fact("quality")
+    assert entry["router_label"] in ROUTER_LABELS, entry["model"]
+    return ModelFacts(
+        model=entry["model"],
+        name=entry["name"],
+        provider=entry["provider"],
+        aliases=tuple(entry.get("aliases", ())),
+        router_label=entry["router_label"],
+        tier=entry["tier"],
+        best_use=entry["best_use"],
+        context_tokens=fact("context_tokens"),
+        output_limit_tokens=fact("output_limit_tokens"),
+        quality=quality and quality._replace(value=exact(quality.value)),
+        speed_tokens_per_s=fact("speed_tokens_per_s"),
+        licence=fact("licence"),
+    )
+
+
+def _known_row(entry: ModelFacts, book: PriceBook, when: datetime) -> dict[str, Any]:
+    key = resolve_facts(entry, book).model_key
+    row = _priced_row(entry.model, entry.provider, key, book, when)
+    return {
+        **row,
+        "tier": entry.tier,
+        "router_label": entry.router_label,
+        "context_tokens": _value(entry.context_tokens) or row["context_tokens"],
+        "output_limit_tokens": _value(entry.output_limit_tokens),
+        "speed_tokens_per_s": _value(entry.speed_tokens_per_s),
+        "quality_ratio": _value(entry.quality),
+        "best_use": entry.best_use,
+        "licence": _value(entry.licence),
+        "facts": "; ".join(f"{name}: {fact.status}" for name, fact in entry.facts.items()),
+    }
+
+
+def _bare_row(key: str, book: PriceBook, when: datetime) -> dict[str, Any]:
+    provider, _, model = key.partition("/")
+    return _priced_row(model, provider, key, book, when)
+
+
+def _priced_row(
+    model: str, provider: str, key: str | None, book: PriceBook, when: datetime
+) -> dict[str, Any]:
+    rate = book.rate_at(key, when) if key else None
+    row: dict[str, Any] = dict.fromkeys(COLUMNS)
+    row.update(model=model, provider=provider, price_key=key, price_status=price_status(rate))
+    if key:
+        row["context_tokens"] = book.info(key.partition("@")[0]).context_window_tokens
+    if rate:
+        row["input_usd_per_million"] = rate.prices["input"]
+        row["cache_read_usd_per_million"] = rate.prices["cache_read"]
+        row["output_usd_per_million"] = rate.prices["output"]
+        row["price_source"] = rate.source
+    return row
+
+
+def price_status(rate: Rate | None) -> str:
+    """Whether a rate prices at all: priced, free (an explicit zero) or unpriced."""
+    if rate is None:
+        return "unpriced"
+    return "priced" if any(rate.prices.values()) else "free"
+
+
+def _value(fact: Fact | None) -> Value:
+    return fact.value if fact else None
+
+
+def _known(
+    rows: list[dict[str, Any]], column: str, what: str, warnings: list[Warning]
+) -> list[dict[str, Any]]:
+    known = [row for row in rows if row[column] is not None]
+    if dropped := len(rows) - len(known):
+        warnings.append(
+            Warning("W210", f"{dropped} models without {what} are left out by the filter")
+        )
+    return known
+
+
+def _haystack(row: dict[str, Any]) -> str:
+    return f"{row['model']} {row['provider']} {row['best_use']} {row['router_label']}".lower()
+
+
+def _cheapest_first(row: dict[str, Any]) -> tuple[bool, Decimal, str]:
+    price = row["input_usd_per_million"]
+    return (price is None, price or Decimal(0), row["model"])
