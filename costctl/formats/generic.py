@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any
 
+from costctl.errors import CostctlError
 from costctl.formats.base import LogFormat, Path, Record, paths
 
 _USAGE = ("usage", "response.usage", "token_usage")
@@ -127,3 +129,17 @@ def _is_anything(_: Record) -> bool:
 def mapped(columns: Mapping[str, tuple[Path, ...]]) -> LogFormat:
     """The generic format with the user's own paths in place of the usual ones."""
     return replace(FORMAT, columns={**COLUMNS, **columns}, signature=_is_anything)
+
+
+def parse_mapping(text: str) -> tuple[str, str]:
+    """`field=column` of --map, the field checked.
+
+    Raises:
+        CostctlError: E130 with the nearest field.
+    """
+    name, separator, place = text.partition("=")
+    if separator and place and name in COLUMNS:
+        return name, place
+    near = get_close_matches(name, COLUMNS, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}=...?" if near else f"fields: {', '.join(COLUMNS)}"
+    raise CostctlError("E130", f"--map {text}: not field=column with a known field", hint)

@@ -11,14 +11,15 @@ from typing import Any, NamedTuple
 from costctl.prices.book import PriceBook, Rate, Resolution, instant_utc, load_book
 from costctl.prices.names import provider_alias
 from costctl.prices.published import exact, plain_name, read_data
-from costctl.report import Report, Table, Value, Warning
+from costctl.report import Report, Table, Value, Warning  # noqa: A004  (the contract's word)
 
 ROUTER_LABELS = ("background", "default", "think", "longContext")
 STATUSES = ("measured", "vendor", "claim")
 COLUMNS = (
-    "model", "provider", "tier", "router_label", "input_usd_per_million", "cache_read_usd_per_million",
-    "output_usd_per_million", "context_tokens", "output_limit_tokens", "speed_tokens_per_s", "quality_ratio",
-    "best_use", "licence", "facts", "price_key", "price_status", "price_source",
+    "model", "provider", "tier", "router_label", "input_usd_per_million",
+    "cache_read_usd_per_million", "output_usd_per_million", "context_tokens",
+    "output_limit_tokens", "speed_tokens_per_s", "quality_ratio", "best_use", "licence", "facts",
+    "price_key", "price_status", "price_source",
 )  # fmt: skip
 
 

@@ -1,0 +1,59 @@
+"""Small questions to the workspace of the last audit."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from costctl import __version__
+from costctl.audit.run import WORKSPACE
+from costctl.errors import CostctlError, ExitCode
+from costctl.prices.book import load_book
+from costctl.report import Report, Table
+from costctl.store import Store, open_store
+
+
+def _opened(db: Path | None) -> Store:
+    database = db or WORKSPACE / "costctl.duckdb"
+    if not database.exists():
+        raise CostctlError("E162", "nothing was audited here yet", "first: costctl audit LOG", ExitCode.INPUT)
+    store = open_store(database, read_only=True)
+    store.lock()
+    return store
+
+
+def rejected_records(db: Path | None) -> Report:
+    """Every refused record of the last audit: file, line, byte offset, reason; never its text."""
+    with _opened(db) as store:
+        columns, rows = store.table(
+            "SELECT s.label AS source_file, r.source_line, r.byte_offset, r.reason FROM rejected_record r JOIN source_file s USING (file_id) "
+            "WHERE file_id IN (SELECT file_id FROM report_file) ORDER BY s.label, r.source_line, r.reason"
+        )
+    return Report("rejects", {"rejected_count": len(rows)}, {"rejected": Table.of("rejected", columns, rows)})
+
+
+def select(statement: str, db: Path | None) -> Report:
+    """One SELECT on the read-only, locked workspace.
+
+    Raises:
+        CostctlError: E180 for anything else than one SELECT.
+    """
+    with _opened(db) as store:
+        if not store.is_single_select(statement):
+            raise CostctlError("E180", "only one SELECT is allowed here", "tables: request, anatomy_row, rejected_record")
+        columns, rows = store.table(statement)
+    return Report("sql", {"row_count": len(rows)}, {"rows": Table.of("rows", columns, rows)})
+
+
+def environment() -> Report:
+    """Versions, price set and network use."""
+    rows = [("costctl", __version__), ("python", platform.python_version())]
+    for name in ("duckdb", "polars", "orjson", "typer", "tiktoken", "scikit-learn", "genai-prices"):
+        try:
+            rows.append((name, version(name)))
+        except PackageNotFoundError:
+            rows.append((name, "not installed (optional)"))
+    book = load_book()
+    rows += [("price set", f"{book.dated} #{book.digest[:8]}"), ("priced models", str(len(book.model_keys()))), ("network", "never used")]
+    return Report("doctor", {}, {"environment": Table.of("environment", ["what", "value"], rows)})

@@ -1,0 +1,1 @@
+"""A Report as text: each renderer is a function and computes nothing."""

@@ -1,0 +1,62 @@
+"""The one sanitiser and the one formatter between data and people."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from decimal import Decimal
+
+from costctl.money import ratio_display, tokens_display, usd_display, usd_text
+from costctl.report import Value, unit_of
+
+# Control characters, C1, bidirectional marks, zero-width characters and surrogates.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]")
+
+
+def safe(text: str, width: int = 200) -> str:
+    """Text that no terminal, page or workflow takes as anything but text.
+
+    >>> safe("a\\x1b[31mb"), safe("x" * 9, width=5)
+    ('a\\\\x1b[31mb', 'xx…xx')
+    """
+    shown = _UNSAFE.sub(lambda match: f"\\x{ord(match[0]):02x}", text[:2000])
+    if len(shown) <= width:
+        return shown
+    keep = max(width - 1, 1)
+    return shown[: (keep + 1) // 2] + "…" + (shown[-(keep // 2) :] if keep // 2 else "")
+
+
+def cell(value: Value, column: str) -> str:
+    """A value for people, by the unit in its column's name."""
+    unit = unit_of(column)
+    if value is None:
+        return "—"
+    if unit == "usd" and isinstance(value, Decimal | int | float):
+        return usd_display(Decimal(str(value)), digits=6 if "per_request" in column else 2)
+    if unit == "ratio" and isinstance(value, int | float | Decimal):
+        return ratio_display(value)
+    if unit == "tokens" and isinstance(value, int):
+        return tokens_display(value)
+    if unit == "ms" and isinstance(value, int | float):
+        return f"{value / 1000:.2f} s"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return safe(str(value))
+
+
+def plain(value: Value, column: str) -> str | int | float | bool | None:
+    """A value for machines: money and latencies as text, times ISO 8601 UTC."""
+    unit = unit_of(column)
+    if value is None or isinstance(value, bool | str):
+        return value
+    if unit == "usd":
+        return usd_text(Decimal(str(value)))
+    if unit == "ms":
+        return f"{Decimal(str(value)):.1f}"
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds") + "Z"
+    if isinstance(value, Decimal):
+        return str(value)
+    return value

@@ -1,0 +1,48 @@
+"""JSON and CSV: the machine contract."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+from costctl.render.cells import plain
+from costctl.report import SCHEMA_VERSION, Report
+
+
+def to_json(report: Report) -> str:
+    """The envelope; additive changes only."""
+    return json.dumps(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "command": report.command,
+            "totals": {name: plain(value, name) for name, value in report.totals.items()},
+            "tables": {
+                name: [{key: plain(value, key) for key, value in row.items()} for row in table.dicts()] for name, table in report.tables.items()
+            },
+            "warnings": [{"code": item.code, "message": item.message, "hint": item.hint} for item in report.warnings],
+            "provenance": report.provenance,
+        },
+        indent=2,
+        ensure_ascii=False,
+    ) + "\n"
+
+
+def to_csv(report: Report) -> str:
+    """Long form: one block per table, its name in the first column; formulas are defused."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["table", "name", "value"])
+    writer.writerows(["totals", name, _defused(plain(value, name))] for name, value in report.totals.items())
+    for name, table in report.tables.items():
+        writer.writerow([])
+        writer.writerow(["table", *table.columns])
+        writer.writerows([name, *(_defused(plain(value, key)) for key, value in row.items())] for row in table.dicts())
+    return out.getvalue()
+
+
+def _defused(value: object) -> object:
+    """Text that a spreadsheet would take as a formula, quoted; amounts are left alone."""
+    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} and not value[1:].replace(".", "", 1).isdigit():
+        return "'" + value
+    return value
