@@ -52,8 +52,8 @@ def _text(name: str, names: dict[str, str]) -> str:
     return sql
 
 
-def _table(store: Store, table: str, name: str, **names: str) -> Table:
-    columns, rows = store.table(_text(name, names))
+def _table(store: Store, table: str, file: str, **names: str) -> Table:
+    columns, rows = store.table(_text(file, names))
     return Table.of(table, columns, rows)
 
 

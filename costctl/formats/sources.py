@@ -29,6 +29,7 @@ from costctl.formats.base import Record
 
 BLOCK_BYTES = 8 * 2**20
 LINE_BYTES_MAX = 32 * 2**20
+TOO_LONG = f"line longer than {LINE_BYTES_MAX:,} bytes"
 DOCUMENT_BYTES_MAX = 2**30
 # A log of equal lines compresses 50:1; a bomb 1000:1.
 EXPANSION_MAX = 200
@@ -231,7 +232,7 @@ def _range_tasks(source: Source) -> Iterator[Task]:
                         yield Task(name, start, last - start)
                     stop = view.find(b"\n", end)
                     start = size if stop < 0 else stop + 1
-                    yield Task(fault=f"line longer than {LINE_BYTES_MAX:,} bytes")
+                    yield Task(fault=TOO_LONG)
                     continue
                 end = size if newline < 0 else newline + 1
             yield Task(name, start, end - start)
@@ -239,42 +240,39 @@ def _range_tasks(source: Source) -> Iterator[Task]:
 
 
 def _streamed_tasks(source: Source) -> Iterator[Task]:
-    carry: list[bytes] = []
-    carried = 0
-    is_too_long = False
-    try:
-        for block in _content_blocks(source):
-            cut = block.rfind(b"\n") + 1
-            if not cut:
-                carried += len(block)
-                is_too_long = is_too_long or carried > LINE_BYTES_MAX
-                carry = [] if is_too_long else [*carry, block]
+    """Decompressed bytes in blocks that end at line ends."""
+    fault: str | None = None
+    pending = bytearray()
+    is_skipping = False  # inside a line that is too long to be kept
+    blocks = _content_blocks(source)
+    while True:
+        try:
+            block = next(blocks, None)
+        except Truncated:
+            block, fault = None, "the compressed file is cut: what followed is missing"
+        if block is None:
+            break
+        if is_skipping:
+            end = block.find(b"\n") + 1
+            if not end:
                 continue
-            if is_too_long:
-                yield Task(fault=f"line longer than {LINE_BYTES_MAX:,} bytes")
-                block, cut = block[block.find(b"\n") + 1 :], cut - block.find(b"\n") - 1
-                is_too_long = False
-            carry.append(block[:cut])
-            carried += cut
-            if carried >= BLOCK_BYTES:
-                yield Task(data=b"".join(carry))
-                carry, carried = [], 0
-            rest = block[cut:]
-            if carry and rest:
-                yield Task(data=b"".join(carry))
-                carry = []
-            if rest:
-                carry, carried = [rest], len(rest)
-    except Truncated:
-        whole, _, _ = b"".join(carry).rpartition(b"\n")
-        if whole:
-            yield Task(data=whole + b"\n")
-        yield Task(fault="the compressed file is cut: what followed is missing")
-        return
-    if is_too_long:
-        yield Task(fault=f"line longer than {LINE_BYTES_MAX:,} bytes")
-    elif carry:
-        yield Task(data=b"".join(carry))
+            block, is_skipping = block[end:], False
+        pending += block
+        if len(pending) < BLOCK_BYTES:
+            continue
+        cut = pending.rfind(b"\n") + 1
+        if cut:
+            yield Task(data=bytes(pending[:cut]))
+            del pending[:cut]
+        if len(pending) > LINE_BYTES_MAX:
+            yield Task(fault=TOO_LONG)
+            pending, is_skipping = bytearray(), True
+    if fault:
+        del pending[pending.rfind(b"\n") + 1 :]
+    if pending:
+        yield Task(data=bytes(pending))
+    if fault:
+        yield Task(fault=fault)
 
 
 def document_tasks(source: Source) -> Iterator[Task]:
