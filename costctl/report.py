@@ -6,11 +6,12 @@ renderers read it from there; no second declaration of a unit exists.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 Value: TypeAlias = str | int | bool | float | Decimal | datetime | None
 
@@ -67,3 +68,45 @@ class Report:
     tables: Mapping[str, Table]
     warnings: tuple[Warning, ...] = ()
     provenance: Mapping[str, object] = field(default_factory=dict)
+
+
+def freeze(report: Report) -> str:
+    """The report as JSON text that `thaw` reads back without loss (decimals and times stay exact)."""
+    body = {
+        "command": report.command,
+        "totals": {name: _tagged(value) for name, value in report.totals.items()},
+        "tables": [
+            [t.name, t.columns, [[_tagged(value) for value in row] for row in t.rows]] for t in report.tables.values()
+        ],
+        "warnings": [[item.code, item.message, item.hint] for item in report.warnings],
+        "provenance": report.provenance,
+    }
+    return json.dumps(body)
+
+
+def thaw(text: str) -> Report:
+    """The report that `freeze` wrote."""
+    body = json.loads(text)
+    tables = [
+        Table.of(name, columns, ([_untagged(v) for v in row] for row in rows)) for name, columns, rows in body["tables"]
+    ]
+    return Report(
+        body["command"],
+        {name: _untagged(value) for name, value in body["totals"].items()},
+        {table.name: table for table in tables},
+        tuple(Warning(*item) for item in body["warnings"]),
+        body["provenance"],
+    )
+
+
+def _tagged(value: Value) -> object:
+    if isinstance(value, Decimal):
+        return {"decimal": str(value)}
+    return {"at": value.isoformat()} if isinstance(value, datetime) else value
+
+
+def _untagged(value: Any) -> Value:
+    if isinstance(value, dict):
+        ((kind, text),) = value.items()
+        return Decimal(text) if kind == "decimal" else datetime.fromisoformat(text)
+    return cast("Value", value)

@@ -146,7 +146,7 @@ SOURCE_COLUMNS: tuple[Column, ...] = (
 )
 
 DIMENSIONS: dict[str, str] = {
-    "model": "coalesce(response_model, request_model)",
+    "model": "model",
     "provider": "provider",
     "endpoint": "endpoint",
     "app": "app",

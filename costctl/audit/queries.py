@@ -7,8 +7,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from costctl import __version__
-from costctl.audit.run import WORKSPACE
+from costctl.audit.options import WORKSPACE
 from costctl.errors import CostctlError, ExitCode
+from costctl.formats.registry import FORMATS
 from costctl.prices.book import load_book
 from costctl.report import Report, Table
 from costctl.store import Store, open_store
@@ -27,8 +28,8 @@ def rejected_records(db: Path | None) -> Report:
     """Every refused record of the last audit: file, line, byte offset, reason; never its text."""
     with _opened(db) as store:
         columns, rows = store.table(
-            "SELECT s.label AS source_file, r.source_line, r.byte_offset, r.reason FROM rejected_record r JOIN source_file s USING (file_id) "
-            "WHERE file_id IN (SELECT file_id FROM report_file) ORDER BY s.label, r.source_line, r.reason"
+            "SELECT s.label AS source_file, r.source_line, r.byte_offset, r.reason "
+            "FROM rejected_record r JOIN source_file s USING (file_id) WHERE file_id IN (SELECT file_id FROM report_file) ORDER BY s.label, r.source_line, r.reason"
         )
     return Report("rejects", {"rejected_count": len(rows)}, {"rejected": Table.of("rejected", columns, rows)})
 
@@ -41,9 +42,21 @@ def select(statement: str, db: Path | None) -> Report:
     """
     with _opened(db) as store:
         if not store.is_single_select(statement):
-            raise CostctlError("E180", "only one SELECT is allowed here", "tables: request, anatomy_row, rejected_record")
+            raise CostctlError(
+                "E180",
+                "only one SELECT is allowed here",
+                "tables: request, anatomy_row, rejected_record",
+            )
         columns, rows = store.table(statement)
     return Report("sql", {"row_count": len(rows)}, {"rows": Table.of("rows", columns, rows)})
+
+
+def known_formats() -> Report:
+    """Every format that is read, most specific first, and what a log in it carries."""
+    rows = [(item.name, item.title, ", ".join(item.carries)) for item in FORMATS]
+    return Report(
+        "formats", {"format_count": len(rows)}, {"formats": Table.of("formats", ["format", "title", "carries"], rows)}
+    )
 
 
 def environment() -> Report:
@@ -55,5 +68,9 @@ def environment() -> Report:
         except PackageNotFoundError:
             rows.append((name, "not installed (optional)"))
     book = load_book()
-    rows += [("price set", f"{book.dated} #{book.digest[:8]}"), ("priced models", str(len(book.model_keys()))), ("network", "never used")]
+    rows += [
+        ("price set", f"{book.dated} #{book.digest[:8]}"),
+        ("priced models", str(len(book.model_keys()))),
+        ("network", "never used, except by prices update"),
+    ]
     return Report("doctor", {}, {"environment": Table.of("environment", ["what", "value"], rows)})

@@ -1,6 +1,6 @@
 -- Logged against computed cost, for rows that carry a logged cost in USD and a price of ours.
 WITH compared AS (
-    SELECT coalesce(r.response_model, r.request_model) AS model, r.logged_cost, r.list_cost_usd,
+    SELECT r.model, r.logged_cost, r.list_cost_usd,
         r.list_cost_usd - r.logged_cost AS difference,
         -- the same usage as if the cached part cost the full input price: the commonest fault
         CASE WHEN r.cache_read_tokens > 0 AND r.input_uncached_tokens > 0 THEN

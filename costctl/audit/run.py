@@ -1,4 +1,4 @@
-"""One audit: read, merge, price, classify, and tell it as a Report."""
+"""One audit: find the files, answer from memory where nothing changed, else read and compute."""
 
 from __future__ import annotations
 
@@ -7,42 +7,15 @@ import os
 import secrets
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from costctl import __version__
-from costctl.audit import findings
-from costctl.formats import detect, generic
-from costctl.formats.base import LogFormat, paths
-from costctl.formats.ingest import FileCounts, Progress, Reading, ingest
-from costctl.formats.normalise import Options
-from costctl.formats.sources import find_sources
-from costctl.prices.book import PriceBook, load_book
-from costctl.prices.cost import apply_prices
-from costctl.report import Report
+from costctl.audit.options import WORKSPACE, AuditOptions
+from costctl.formats.sources import Source, find_sources, quick_identity
+from costctl.prices.place import pricing_folder
+from costctl.report import Report, freeze, thaw
 from costctl.store import Store, open_store
-from costctl.tiers.rules import TierRules, load_rules
-
-WORKSPACE = Path(".costctl")
-
-
-@dataclass(frozen=True)
-class AuditOptions:
-    """What the user may say about an audit; the defaults need nothing."""
-
-    log_format: str | None = None
-    mapping: tuple[str, ...] = ()
-    cached_in_input: bool | None = None
-    tier_rules: Path | None = None
-    prices: Path | None = None
-    priced_at: datetime | None = None
-    as_of: datetime | None = None
-    by: tuple[str, ...] = ()
-    db: Path | None = None
-    threads: int | None = None
-    progress: Progress = field(default=lambda *_: None)
+from costctl.tiers.place import DEFAULT_RULES
 
 
 def audit(logs: Sequence[str], options: AuditOptions) -> Report:
@@ -51,19 +24,23 @@ def audit(logs: Sequence[str], options: AuditOptions) -> Report:
     Raises:
         CostctlError: for a log, a rule file or a price file that cannot be used.
     """
-    database = options.db or WORKSPACE / "costctl.duckdb"
-    key = prepare_workspace(database)
-    rules = load_rules(options.tier_rules)
-    book = load_book(options.prices)
+    database = options.database
     spool = database.parent / "tmp" / f"run-{os.getpid()}"
-    with open_store(database, threads=options.threads) as store:
-        try:
-            sources = find_sources(list(logs), spool)
-            files, skipped, workers = ingest(store, sources, _reading(options, rules, key), spool, options.progress)
-        finally:
-            shutil.rmtree(spool, ignore_errors=True)
-        store.lock()
-        return _report(store, files, skipped, workers, options, rules, book)
+    key = prepare_workspace(database)
+    try:
+        sources = find_sources(list(logs), spool)
+        with open_store(database, threads=options.threads) as store:
+            question = _question(sources, options)
+            remembered = _remembered(store, question)
+            if remembered is not None:
+                return remembered
+            from costctl.audit.compute import compute  # noqa: PLC0415  (heavy, and not needed when remembered)
+
+            report = compute(store, sources, spool, key, options)
+            _remember(store, question, report)
+            return report
+    finally:
+        shutil.rmtree(spool, ignore_errors=True)
 
 
 def prepare_workspace(database: Path) -> bytes:
@@ -80,33 +57,36 @@ def prepare_workspace(database: Path) -> bytes:
     return secret.read_bytes()
 
 
-def _reading(options: AuditOptions, rules: TierRules, key: bytes) -> Reading:
-    log_format: LogFormat | None = detect.format_named(options.log_format) if options.log_format else None
-    if options.mapping:
-        log_format = generic.mapped({name: paths(*places.split("|")) for name, places in map(generic.parse_mapping, options.mapping)})
-    said = (options.log_format, options.mapping, options.cached_in_input, rules.digest)
-    signature = hashlib.sha256(repr(said).encode()).hexdigest()
-    processes = options.threads or os.cpu_count() or 1
-    return Reading(log_format, Options(rules, key, options.cached_in_input), processes, signature)
-
-
-def _report(
-    store: Store, files: list[FileCounts], skipped: list[str], workers: int, options: AuditOptions, rules: TierRules, book: PriceBook
-) -> Report:
-    store.execute("CREATE OR REPLACE TABLE report_file (file_id INTEGER)")
-    store.insert("report_file", ["file_id"], [(file_id,) for file_id in sorted({item.file_id for item in files})])
-    findings.run_sql(store, "select.sql")
-    findings.run_sql(store, "request_source.sql")
-    apply_prices(store, source="request_source", target="request", book=book, priced_at=options.priced_at, as_of=options.as_of)
-    totals: dict[str, Any] = findings.conservation(store, files) | findings.totals(store)
-    tables = findings.tables(store, book, options.by)
-    return Report(
-        "audit", totals, tables, findings.warnings(store, totals, skipped),
-        provenance={
-            "costctl": __version__, "logs": [item.label for item in files], "formats": sorted({item.format_name for item in files}),
-            "log_digests": [item.digest for item in files], "price_set": f"{book.dated.isoformat()} #{book.digest[:8]}",
-            "tier_rules": rules.digest[:8], "worker_processes": workers,
-            "status": dict.fromkeys(totals, "exact"),
-            "not_computed": {"near_repeats": "needs the semantic cache of simulate", "prompt_cache_misses": "needs the prompt cache of simulate"},
-        },
+def _question(sources: Sequence[Source], options: AuditOptions) -> str:
+    """A digest of everything that the report depends on: files, options, prices, rules, version."""
+    digest = hashlib.sha256(__version__.encode())
+    for source in sources:
+        digest.update(f"{source.label}\0{quick_identity(source.path)}\n".encode())
+    digest.update(
+        repr(
+            (
+                options.log_format, options.mapping, options.cached_in_input, options.priced_at, options.as_of,
+                options.by, options.token_budgets, options.latency_budgets,
+            )
+        ).encode()
     )  # fmt: skip
+    for path in (*sorted(pricing_folder().rglob("*.*")), DEFAULT_RULES, options.tier_rules, options.prices):
+        if path is not None and path.is_file():
+            digest.update(path.name.encode() + path.read_bytes())
+    for text in options.mapping:
+        if Path(text).is_file():
+            digest.update(Path(text).read_bytes())
+    return digest.hexdigest()
+
+
+def _remembered(store: Store, question: str) -> Report | None:
+    """The report of the last run, if it asked the same of the same files."""
+    store.execute("CREATE TABLE IF NOT EXISTS last_report (question VARCHAR, report VARCHAR)")
+    found = store.query("SELECT report FROM last_report WHERE question = $question", {"question": question})
+    return thaw(found[0][0]) if found else None
+
+
+def _remember(store: Store, question: str, report: Report) -> None:
+    store.execute(
+        "INSERT INTO last_report VALUES ($question, $report)", {"question": question, "report": freeze(report)}
+    )

@@ -9,11 +9,12 @@ SELECT
     count(*) FILTER (price_status = 'free') AS free_count,
     CAST(coalesce(sum(list_cost_usd), 0) AS DECIMAL(38,12)) AS list_cost_usd,
     CAST(coalesce(sum(failed_list_cost_usd), 0) AS DECIMAL(38,12)) AS failed_list_cost_usd,
-    CAST(sum(logged_cost) FILTER (coalesce(upper(logged_currency), 'USD') = 'USD') AS DECIMAL(38,12)) AS logged_cost_usd,
-    CAST(coalesce(sum({input}), 0) AS BIGINT) AS input_tokens,
+    CAST(sum(logged_cost) FILTER (coalesce(upper(logged_currency), 'USD') = 'USD') AS DECIMAL(38,12))
+        AS logged_cost_usd,
+    CAST(coalesce(sum(input_tokens), 0) AS BIGINT) AS input_tokens,
     CAST(coalesce(sum(cache_read_tokens), 0) AS BIGINT) AS cache_read_tokens,
-    CAST(coalesce(sum(coalesce(cache_write_5m_tokens, 0) + coalesce(cache_write_1h_tokens, 0) + coalesce(cache_write_other_tokens, 0)), 0) AS BIGINT)
-        AS cache_write_tokens,
+    CAST(coalesce(sum(coalesce(cache_write_5m_tokens, 0) + coalesce(cache_write_1h_tokens, 0)
+        + coalesce(cache_write_other_tokens, 0)), 0) AS BIGINT) AS cache_write_tokens,
     CAST(coalesce(sum(output_tokens), 0) AS BIGINT) AS output_tokens,
     CAST(coalesce(sum(reasoning_tokens), 0) AS BIGINT) AS reasoning_tokens,
     min(started_at) AS first_at,
@@ -21,4 +22,4 @@ SELECT
     quantile_cont(latency_ms, 0.5) FILTER (status = 'ok') AS latency_ms_p50,
     quantile_cont(latency_ms, 0.95) FILTER (status = 'ok') AS latency_ms_p95,
     quantile_cont(latency_ms, 0.99) FILTER (status = 'ok') AS latency_ms_p99
-FROM request r
+FROM request

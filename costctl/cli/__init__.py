@@ -14,10 +14,13 @@ def run(arguments: list[str] | None = None) -> int:
     if (sys.argv[1:] if arguments is None else arguments) == ["--version"]:
         sys.stdout.write(f"costctl {__version__}\n")
         return ExitCode.OK
-    from costctl.cli.app import app  # noqa: PLC0415  (typer is not needed for --version)
+    from costctl.cli.app import app, option_names  # noqa: PLC0415  (typer is not needed for --version)
+    from costctl.cli.settings import read_settings  # noqa: PLC0415
 
     try:
-        code = app(args=arguments, standalone_mode=False)
+        code = app(
+            args=arguments, standalone_mode=False, prog_name="costctl", default_map=read_settings(option_names())
+        )
     except CostctlError as error:
         _show(error)
         return error.exit_code

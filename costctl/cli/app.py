@@ -8,17 +8,24 @@ from typing import Annotated
 
 import typer
 
+from costctl.cli.options import Db, Logs, Out, Output, Prices
 from costctl.cli.output import Form, emit
+from costctl.cli.progress import progress
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
     help="Cost audit of LLM request logs: exact, offline, private.",
 )  # fmt: skip
 
-Logs = Annotated[list[str], typer.Argument(help="Files, folders, globs, or - for standard input.")]
-Output = Annotated[Form, typer.Option("--output", envvar="COSTCTL_OUTPUT", help="table, json, csv or markdown.")]
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file instead of standard output.")]
-Db = Annotated[Path | None, typer.Option("--db", envvar="COSTCTL_DB", help="Workspace database; default .costctl/costctl.duckdb.")]
+
+def option_names() -> dict[str, set[str]]:
+    """The options that each command takes from a settings file."""
+    group = typer.main.get_command(app)
+    commands = getattr(group, "commands", {})
+    return {
+        name: {p.name for p in command.params if p.param_type_name == "option" and p.name not in {"help", "out"}}
+        for name, command in commands.items()
+    }
 
 
 @app.callback()
@@ -29,39 +36,58 @@ def costctl() -> None:
 @app.command()
 def audit(
     logs: Logs,
-    by: Annotated[list[str] | None, typer.Option("--by", help="Further dimensions: endpoint, user, team, day, token_class ...")] = None,
-    log_format: Annotated[str | None, typer.Option("--log-format", help="Read every file as this format.")] = None,
-    mapping: Annotated[list[str] | None, typer.Option("--map", help="field=column, dotted paths allowed; repeatable.")] = None,
-    cached_in_input: Annotated[bool | None, typer.Option("--cached-in-input/--cached-outside-input", help="Whether input counts include cached tokens.")] = None,
-    tier_rules: Annotated[Path | None, typer.Option("--tier-rules", envvar="COSTCTL_TIER_RULES", help="Your own tier rules (YAML).")] = None,
-    prices: Annotated[Path | None, typer.Option("--prices", envvar="COSTCTL_PRICES", help="Your own rates (YAML).")] = None,
-    priced_at: Annotated[str | None, typer.Option("--priced-at", help="Date for requests that carry none.")] = None,
-    prices_as_of: Annotated[str | None, typer.Option("--prices-as-of", help="Price the whole log at this day's list.")] = None,
-    threads: Annotated[int | None, typer.Option("--threads", envvar="COSTCTL_THREADS", min=1, help="Threads and worker processes.")] = None,
+    by: Annotated[
+        list[str] | None, typer.Option("--by", help="A further dimension: endpoint, user, team, day, ... Repeatable.")
+    ] = None,
+    log_format: Annotated[
+        str | None, typer.Option("--log-format", help="Read every file as this format (see costctl formats).")
+    ] = None,
+    mapping: Annotated[
+        list[str] | None, typer.Option("--map", help="field=column (dotted paths), or a YAML file of them. Repeatable.")
+    ] = None,
+    cached_in_input: Annotated[
+        str | None, typer.Option("--cached-in-input", help="yes or no: whether input counts include cached tokens.")
+    ] = None,
+    tier_rules: Annotated[
+        Path | None, typer.Option("--tier-rules", envvar="COSTCTL_TIER_RULES", help="Your own tier rules (YAML).")
+    ] = None,
+    prices: Prices = None,
+    priced_at: Annotated[
+        str | None, typer.Option("--priced-at", help="Day at whose prices undated requests are priced.")
+    ] = None,
+    prices_as_of: Annotated[
+        str | None, typer.Option("--prices-as-of", help="Price the whole log at this day's list.")
+    ] = None,
+    token_budget: Annotated[
+        list[str] | None,
+        typer.Option("--token-budget", help="Tokens a day: endpoint=/chat:5M, user_profile=free:20k. Repeatable."),
+    ] = None,
+    slo: Annotated[
+        list[str] | None, typer.Option("--slo", help="p95 latency budget of an endpoint: /chat=3s. Repeatable.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", envvar="COSTCTL_THREADS", min=1, help="Threads and processes.")
+    ] = None,
     db: Db = None,
     output: Output = Form.TABLE,
     out: Out = None,
 ) -> None:
     """Where did the money go, and how much of it was waste?"""
-    from costctl.audit.findings import parse_day  # noqa: PLC0415
-    from costctl.audit.run import AuditOptions, audit as run_audit  # noqa: PLC0415
-    from costctl.prices.book import instant_utc  # noqa: PLC0415
+    from costctl.audit.options import AuditOptions, midnight  # noqa: PLC0415
+    from costctl.audit.run import audit as run_audit  # noqa: PLC0415
 
     options = AuditOptions(
-        log_format, tuple(mapping or ()), cached_in_input, tier_rules, prices,
-        instant_utc(parse_day(priced_at)) if priced_at else None, instant_utc(parse_day(prices_as_of)) if prices_as_of else None,
-        tuple(by or ()), db, threads, _progress if sys.stderr.isatty() else _silent,
+        log_format, tuple(mapping or ()), _yes_or_no(cached_in_input), tier_rules, prices, midnight(priced_at),
+        midnight(prices_as_of), tuple(by or ()), tuple(token_budget or ()), tuple(slo or ()), db, threads, progress(),
     )  # fmt: skip
     emit(run_audit(logs, options), output, out)
 
 
-def _silent(label: str, done: int, size: int) -> None:
-    """No progress where nobody watches."""
-
-
-def _progress(label: str, done: int, size: int) -> None:
-    percent = min(done * 100 // max(size, 1), 100)
-    sys.stderr.write(f"\rreading {percent:3d} %" if done < size else "\r" + " " * 20 + "\r")
+def _yes_or_no(text: str | None) -> bool | None:
+    known = {None: None, "yes": True, "no": False, "true": True, "false": False}
+    if text not in known:
+        raise typer.BadParameter("yes or no", param_hint="--cached-in-input")
+    return known[text]
 
 
 @app.command()
@@ -86,8 +112,59 @@ def sql(
 
 
 @app.command()
+def formats(output: Output = Form.TABLE, out: Out = None) -> None:
+    """Which logs are read, and what does each carry?"""
+    from costctl.audit.queries import known_formats  # noqa: PLC0415
+
+    emit(known_formats(), output, out)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option("--folder", help="Where the sample logs go.")] = Path("costctl-demo"),
+    output: Output = Form.TABLE,
+    out: Out = None,
+) -> None:
+    """What does an audit look like? Writes sample logs and audits the story among them."""
+    from costctl.audit.options import AuditOptions  # noqa: PLC0415
+    from costctl.audit.run import audit as run_audit  # noqa: PLC0415
+    from costctl.samples import write_samples  # noqa: PLC0415
+
+    write_samples(folder)
+    emit(
+        run_audit([str(folder / "story.jsonl.gz")], AuditOptions(db=folder / ".costctl" / "costctl.duckdb")),
+        output,
+        out,
+    )
+
+
+@app.command()
+def init(
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+) -> None:
+    """Start here: writes a commented costctl.toml and rates.yaml into this folder."""
+    from costctl.cli.templates import write_templates  # noqa: PLC0415
+
+    for path in write_templates(Path(), force=force):
+        sys.stderr.write(f"wrote {path}\n")
+
+
+@app.command()
 def doctor(output: Output = Form.TABLE, out: Out = None) -> None:
-    """What is installed, which prices are used, and what touches the network (nothing)."""
+    """What is installed, which prices are used, and what touches the network?"""
     from costctl.audit.queries import environment  # noqa: PLC0415
 
     emit(environment(), output, out)
+
+
+@app.command()
+def completion(
+    shell: Annotated[str, typer.Argument(help="bash, zsh or fish.")],
+) -> None:
+    """Print the completion script of a shell; nothing is installed."""
+    from typer import completion as shells  # noqa: PLC0415
+
+    if shell not in {"bash", "zsh", "fish"}:
+        raise typer.BadParameter("bash, zsh or fish", param_hint="SHELL")
+    script = shells.get_completion_script(prog_name="costctl", complete_var="_COSTCTL_COMPLETE", shell=shell)
+    sys.stdout.write(script + "\n")

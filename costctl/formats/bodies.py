@@ -11,6 +11,7 @@ from typing import Any
 from costctl.formats.base import Record
 from costctl.formats.usage import read_usage
 
+OPENAI_STATES = {"failed": "error", "incomplete": "incomplete", "cancelled": "cancelled"}
 OPENAI_OBJECTS = {
     "chat.completion": "chat", "response": "chat", "text_completion": "text_completion", "list": "embeddings",
 }  # fmt: skip
@@ -49,10 +50,13 @@ def openai_body(body: Record) -> Record:
     usage = body.get("usage")
     found: Record = read_usage(usage) if isinstance(usage, dict) else {}
     choices = body.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    message = choice.get("message") if isinstance(choice.get("message"), dict) else {}
-    output = body.get("output") if isinstance(body.get("output"), list) else []
-    calls = message.get("tool_calls") or [item for item in output if isinstance(item, dict) and item.get("type") == "function_call"]
+    choice: Record = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    said, produced = choice.get("message"), body.get("output")
+    message: Record = said if isinstance(said, dict) else {}
+    output: list[Any] = produced if isinstance(produced, list) else []
+    calls = message.get("tool_calls") or [
+        item for item in output if isinstance(item, dict) and item.get("type") == "function_call"
+    ]
     status = body.get("status")
     found.update(
         request_id=body.get("id"), response_model=body.get("model"),
@@ -61,7 +65,7 @@ def openai_body(body: Record) -> Record:
         finish_reason=choice.get("finish_reason") or (status if isinstance(status, str) else None),
         tool_calls=len(calls) if choice or output else None,
         response_text=message.get("content") if message else choice.get("text"),
-        status={"failed": "error", "incomplete": "incomplete", "cancelled": "cancelled"}.get(status) if isinstance(status, str) else None,
+        status=OPENAI_STATES.get(status) if isinstance(status, str) else None,
         provider="openai",
     )  # fmt: skip
     if found["started_at"] is None:
@@ -84,7 +88,8 @@ def anthropic_body(body: Record) -> Record:
         service_tier="fast" if usage.get("speed") == "fast" else _tier(usage.get("service_tier")),
         region=usage.get("inference_geo") if usage.get("inference_geo") not in {"not_available", "global"} else None,
         finish_reason=body.get("stop_reason"), tool_calls=sum(block.get("type") == "tool_use" for block in blocks),
-        response_text="\n".join(str(block["text"]) for block in blocks if block.get("type") == "text" and "text" in block) or None,
+        response_text="\n".join(str(block["text"]) for block in blocks if block.get("type") == "text" and "text" in block)
+        or None,
     )  # fmt: skip
     return found
 

@@ -11,7 +11,13 @@ from costctl.formats.base import LogFormat, Record, Rejected, identity_columns
 from costctl.formats.bodies import is_anthropic, is_gemini, is_openai, read_body, read_request
 from costctl.formats.sse import is_sse, joined
 
-PAIRS = (("request", "response"), ("req", "res"), ("req", "resp"), ("input", "output"), ("prompt", "completion"))
+PAIRS = (
+    ("request", "response"),
+    ("req", "res"),
+    ("req", "resp"),
+    ("input", "output"),
+    ("prompt", "completion"),
+)
 HOSTS = {
     "api.openai.com": "openai", "api.anthropic.com": "anthropic", "openrouter.ai": "openrouter", "api.groq.com": "groq",
     "api.deepseek.com": "deepseek", "api.mistral.ai": "mistral", "generativelanguage.googleapis.com": "google",
@@ -52,7 +58,14 @@ def _body(wrapper: Record) -> Record:
         except orjson.JSONDecodeError:
             return {}
     if isinstance(body, list):  # a stream recorded as a list of chunks
-        body = next((item for item in reversed(body) if isinstance(item, dict) and ("usage" in item or "usageMetadata" in item)), {})
+        body = next(
+            (
+                item
+                for item in reversed(body)
+                if isinstance(item, dict) and ("usage" in item or "usageMetadata" in item)
+            ),
+            {},
+        )
     return body if isinstance(body, dict) else {}
 
 
@@ -71,7 +84,9 @@ def unwrap(record: Record) -> Record | Rejected:
     error = body.get("error") or (body if body.get("type") == "error" else None)
     if error or (found["http_status"] or 200) >= 400:
         found["status"] = "error"
-        found["error_type"] = error.get("type") or error.get("code") or error.get("status") if isinstance(error, dict) else "http_error"
+        found["error_type"] = (
+            error.get("type") or error.get("code") or error.get("status") if isinstance(error, dict) else "http_error"
+        )
     url = str(asked.get("url") or record.get("url") or "")
     found["endpoint"] = urlsplit(url).path or None
     found["provider"] = provider_of_url(url) or found.get("provider")
@@ -98,14 +113,33 @@ def provider_of_url(url: str) -> str | None:
 def _around(record: Record, asked: Record, answered: Record) -> Record:
     """Times and ids that only the wrapper knows."""
     headers = answered.get("headers") if isinstance(answered.get("headers"), dict) else {}
-    start = next((record[key] for key in ("started_at", "timestamp", "ts", "time", "start_time", "created_at") if record.get(key)), None)
+    start = next(
+        (
+            record[key]
+            for key in ("started_at", "timestamp", "ts", "time", "start_time", "created_at")
+            if record.get(key)
+        ),
+        None,
+    )
     start = start or asked.get("timestamp")
     date = answered.get("date") or {str(key).lower(): value for key, value in (headers or {}).items()}.get("date")
     around: Record = {
         "started_at": start or date, "ts_basis": "start" if start else ("end" if date else None),
         "latency_ms": record.get("duration_ms", record.get("latency_ms", answered.get("duration_ms"))),
     }  # fmt: skip
-    names = ("request_id", "trace_id", "session_id", "user_id", "team", "app", "endpoint", "attempt", "tags", "user_profile", "project")
+    names = (
+        "request_id",
+        "trace_id",
+        "session_id",
+        "user_id",
+        "team",
+        "app",
+        "endpoint",
+        "attempt",
+        "tags",
+        "user_profile",
+        "project",
+    )
     around.update((key, record.get(key)) for key in names)
     return around
 

@@ -12,7 +12,17 @@ from typing import Any
 from costctl.formats.base import Ignored, LogFormat, Record, identity_columns
 from costctl.formats.usage import read_usage
 
-OTHER_ROWS = frozenset({"user", "summary", "system", "file-history-snapshot", "queue-operation", "progress", "attachment"})
+OTHER_ROWS = frozenset(
+    {
+        "user",
+        "summary",
+        "system",
+        "file-history-snapshot",
+        "queue-operation",
+        "progress",
+        "attachment",
+    }
+)
 
 
 def is_row(record: Record) -> bool:
@@ -35,14 +45,16 @@ def unwrap(record: Record) -> Record | Ignored:
     content = message.get("content") if isinstance(message.get("content"), list) else []
     found: Record = {
         **read_usage({**usage, "total_tokens": None} if "total_tokens" in usage else usage),
-        "request_id": request_id or message_id, "session_id": record.get("sessionId"), "started_at": record.get("timestamp"),
+        "request_id": request_id or message_id, "session_id": record.get("sessionId"),
+        "started_at": record.get("timestamp"),
         "provider": "anthropic", "response_model": message.get("model"), "operation": "chat", "app": "claude-code",
         "caller": "sub-agent" if record.get("isSidechain") else "agent",
         "project": PurePosixPath(str(record["cwd"]).replace("\\", "/")).name if record.get("cwd") else None,
         "service_tier": "fast" if usage.get("speed") == "fast" else usage.get("service_tier"),
         "finish_reason": message.get("stop_reason"),
         "tool_calls": sum(isinstance(block, dict) and block.get("type") == "tool_use" for block in content),
-        "logged_cost": record.get("costUSD"), "logged_cost_kind": "estimated" if record.get("costUSD") is not None else None,
+        "logged_cost": record.get("costUSD"),
+        "logged_cost_kind": "estimated" if record.get("costUSD") is not None else None,
         "is_sidechain": bool(record.get("isSidechain")),
     }  # fmt: skip
     if message_id:

@@ -133,9 +133,7 @@ def _turn(message: Any) -> tuple[str, str, bool]:
 
 
 def _is_tool_result(content: list[Any]) -> bool:
-    return bool(content) and all(
-        isinstance(part, dict) and part.get("type") == "tool_result" for part in content
-    )
+    return bool(content) and all(isinstance(part, dict) and part.get("type") == "tool_result" for part in content)
 
 
 def _flat(content: Any) -> tuple[str, bool]:

@@ -198,9 +198,7 @@ def _instant(name: str, value: Any) -> datetime | None:
     if not 0 <= micros < 7_258_118_400_000_000:  # year 2200
         raise ValueError(f"{name} is not a time between 1970 and 2200")
     whole = round(micros)
-    return datetime.fromtimestamp(whole // 1_000_000, UTC).replace(
-        microsecond=whole % 1_000_000, tzinfo=None
-    )
+    return datetime.fromtimestamp(whole // 1_000_000, UTC).replace(microsecond=whole % 1_000_000, tzinfo=None)
 
 
 def _text_instant(name: str, text: str) -> datetime:
@@ -214,9 +212,7 @@ def _text_instant(name: str, text: str) -> datetime:
     return parsed.astimezone(UTC).replace(tzinfo=None) if parsed.tzinfo else parsed
 
 
-def _each(
-    name: str, values: Sequence[Any], dtype: Any, convert: Callable[[Any], Any]
-) -> Converted:
+def _each(name: str, values: Sequence[Any], dtype: Any, convert: Callable[[Any], Any]) -> Converted:
     bad: Bad = {}
     out: list[Any] = []
     for row, value in enumerate(values):

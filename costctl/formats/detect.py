@@ -73,7 +73,9 @@ def _unrecognised(source: Source, records: list[Record], head: bytes) -> InputEr
     lines = head.count(b"\n") + (not head.endswith(b"\n"))
     if not records:
         return InputError(
-            "E121", f"{source.label}: no line is a record we can read", f"{lines:,} lines looked at; costctl reads JSONL, JSON, CSV and Parquet"
+            "E121",
+            f"{source.label}: no line is a record we can read",
+            f"{lines:,} lines looked at; costctl reads JSONL, JSON, CSV and Parquet",
         )
     keys = ", ".join(sorted(map(str, records[0]))[:8])
     return InputError(
@@ -117,11 +119,13 @@ def format_named(name: str) -> LogFormat:
             return item
     names = [item.name for item in FORMATS]
     near = get_close_matches(name, names, n=1)
-    raise InputError("E122", f"unknown log format: {name}", f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}")
+    raise InputError(
+        "E122",
+        f"unknown log format: {name}",
+        f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}",
+    )
 
 
 def parquet_columns(path: str) -> tuple[str, ...]:
     """Column names of a Parquet file of ours."""
     return tuple(pl.read_parquet_schema(path))
-
-

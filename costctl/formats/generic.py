@@ -6,10 +6,13 @@ count, `cache_read_input_tokens` and `cache_creation_*` beside it (log-formats, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from pathlib import Path as FilePath
 from typing import Any
+
+import yaml
 
 from costctl.errors import CostctlError
 from costctl.formats.base import LogFormat, Path, Record, paths
@@ -35,12 +38,17 @@ COLUMNS: Mapping[str, tuple[Path, ...]] = {
     ),
     "ended_at": paths("ended_at", "end_time", "endTime", "finished_at", "completed_at"),
     "replay_offset_ms": paths("replay_offset_ms", "offset_ms", "trace_offset_ms"),
-    "latency_ms": paths("latency_ms", "duration_ms", "durationMs", "latencyMs", "elapsed_ms", "response_time_ms", "total_time_ms"),
+    "latency_ms": paths(
+        "latency_ms", "duration_ms", "durationMs", "latencyMs", "elapsed_ms", "response_time_ms", "total_time_ms",
+    ),
     "latency_s": paths("latency_s", "duration_s", "latency", "duration", "elapsed_s"),
     "time_to_first_token_ms": paths("time_to_first_token_ms", "ttft_ms", "ttftMs", "first_token_ms"),
     "time_to_first_token_s": paths("time_to_first_token_s", "ttft_s", "ttft", "time_to_first_token"),
     "provider": paths("provider", "vendor", "custom_llm_provider", "provider_name"),
-    "request_model": paths("request_model", "model", "requested_model", "model_requested", "model_name", "modelId", "model_id", "Model", "deployment"),
+    "request_model": paths(
+        "request_model", "model", "requested_model", "model_requested", "model_name", "modelId", "model_id", "Model",
+        "deployment",
+    ),
     "response_model": paths("response_model", "served_model", "model_served", "response.model", "model_version"),
     "endpoint": paths("endpoint", "route", "path", "url", "feature"),
     "operation": paths("operation", "operation_name", "call_type"),
@@ -59,18 +67,33 @@ COLUMNS: Mapping[str, tuple[Path, ...]] = {
     "api_key": paths("api_key", "apiKey"),
     "api_key_id": paths("api_key_id", "api_key_hash", "api_key_name", "key_alias"),
     "tags": paths("tags", "tag", "labels", "request_tags"),
-    "input_tokens": _usage("input_tokens", "prompt_tokens", "inputTokens", "promptTokens", "tokens_in", "in_tokens", "promptTokenCount", "inputTokenCount", "ContextTokens"),
-    "cache_read_tokens": _usage(
-        "cached_input_tokens", "cached_tokens", "prompt_tokens_details.cached_tokens", "input_tokens_details.cached_tokens",
-        "prompt_cache_hit_tokens", "cachedContentTokenCount", "cached_prompt_tokens", "num_cached_tokens", "cache_read_tokens", "cache_hit_tokens",
+    "input_tokens": _usage(
+        "input_tokens", "prompt_tokens", "inputTokens", "promptTokens", "tokens_in", "in_tokens", "promptTokenCount",
+        "inputTokenCount", "ContextTokens",
     ),
-    "cache_write_tokens": _usage("prompt_tokens_details.cache_write_tokens", "input_tokens_details.cache_write_tokens", "cache_write_tokens"),
+    "cache_read_tokens": _usage(
+        "cached_input_tokens", "cached_tokens", "prompt_tokens_details.cached_tokens",
+        "input_tokens_details.cached_tokens",
+        "prompt_cache_hit_tokens", "cachedContentTokenCount", "cached_prompt_tokens", "num_cached_tokens",
+        "cache_read_tokens", "cache_hit_tokens",
+    ),
+    "cache_write_tokens": _usage(
+        "prompt_tokens_details.cache_write_tokens", "input_tokens_details.cache_write_tokens", "cache_write_tokens",
+    ),
     "cache_read_outside_tokens": _usage("cache_read_input_tokens", "cacheReadInputTokens", "cacheReadInputTokenCount"),
-    "cache_write_outside_tokens": _usage("cache_creation_input_tokens", "cacheWriteInputTokens", "cacheWriteInputTokenCount", "cache_creation_tokens"),
+    "cache_write_outside_tokens": _usage(
+        "cache_creation_input_tokens", "cacheWriteInputTokens", "cacheWriteInputTokenCount", "cache_creation_tokens",
+    ),
     "cache_write_5m_tokens": _usage("cache_creation.ephemeral_5m_input_tokens", "cache_write_5m_tokens"),
     "cache_write_1h_tokens": _usage("cache_creation.ephemeral_1h_input_tokens", "cache_write_1h_tokens"),
-    "output_tokens": _usage("output_tokens", "completion_tokens", "outputTokens", "completionTokens", "tokens_out", "out_tokens", "candidatesTokenCount", "outputTokenCount", "GeneratedTokens"),
-    "reasoning_tokens": _usage("completion_tokens_details.reasoning_tokens", "output_tokens_details.reasoning_tokens", "reasoning_tokens", "output_tokens_details.thinking_tokens"),
+    "output_tokens": _usage(
+        "output_tokens", "completion_tokens", "outputTokens", "completionTokens", "tokens_out", "out_tokens",
+        "candidatesTokenCount", "outputTokenCount", "GeneratedTokens",
+    ),
+    "reasoning_tokens": _usage(
+        "completion_tokens_details.reasoning_tokens", "output_tokens_details.reasoning_tokens", "reasoning_tokens",
+        "output_tokens_details.thinking_tokens",
+    ),
     "total_tokens": _usage("total_tokens", "totalTokens"),
     "tool_calls": paths("tool_call_count", "tool_calls"),
     "web_searches": paths("web_searches", "web_search_requests", "usage.server_tool_use.web_search_requests"),
@@ -85,7 +108,9 @@ COLUMNS: Mapping[str, tuple[Path, ...]] = {
     "finish_reason": paths("finish_reason", "stop_reason", "finishReason"),
     "gateway_cache_hit": paths("gateway_cache_hit", "cache_hit"),
     "quality_score": paths("quality_score", "score", "quality", "rating"),
-    "logged_cost": paths("logged_cost", "cost_usd", "cost", "total_cost", "response_cost", "spend", "usage.cost", "cost_eur"),
+    "logged_cost": paths(
+        "logged_cost", "cost_usd", "cost", "total_cost", "response_cost", "spend", "usage.cost", "cost_eur",
+    ),
     "logged_currency": paths("logged_currency", "currency", "cost_currency"),
     "messages": paths("messages", "prompt", "request.messages", "input_text", "question", "query", "input"),
     "system": paths("system", "system_prompt"),
@@ -132,7 +157,7 @@ def mapped(columns: Mapping[str, tuple[Path, ...]]) -> LogFormat:
 
 
 def parse_mapping(text: str) -> tuple[str, str]:
-    """`field=column` of --map, the field checked.
+    """`field=column` of --map, the field checked; `a|b` names two columns, the first that is filled wins.
 
     Raises:
         CostctlError: E130 with the nearest field.
@@ -143,3 +168,29 @@ def parse_mapping(text: str) -> tuple[str, str]:
     near = get_close_matches(name, COLUMNS, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}=...?" if near else f"fields: {', '.join(COLUMNS)}"
     raise CostctlError("E130", f"--map {text}: not field=column with a known field", hint)
+
+
+def read_mapping(texts: Sequence[str]) -> dict[str, tuple[Path, ...]]:
+    """All of --map: `field=column` texts and YAML files of `field: column`, later ones winning.
+
+    Raises:
+        CostctlError: E130 for an unknown field, E131 for a file that is no mapping.
+    """
+    pairs: list[tuple[str, str]] = []
+    for text in texts:
+        if "=" in text:
+            pairs.append(parse_mapping(text))
+        else:
+            pairs += [parse_mapping(f"{name}={place}") for name, place in _mapping_file(text).items()]
+    return {name: paths(*place.split("|")) for name, place in pairs}
+
+
+def _mapping_file(name: str) -> dict[str, str]:
+    try:
+        content = yaml.safe_load(FilePath(name).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = str(error).splitlines()[0]
+        raise CostctlError("E131", f"--map {name}: neither field=column nor a file we can read", reason) from error
+    if not isinstance(content, dict) or not all(isinstance(value, str) for value in content.values()):
+        raise CostctlError("E131", f"{name} is no mapping of fields to columns", "write one `field: column` a line")
+    return {str(field): place for field, place in content.items()}

@@ -21,8 +21,22 @@ from costctl.errors import InputError
 from costctl.formats import detect
 from costctl.formats.base import LogFormat
 from costctl.formats.normalise import Options
-from costctl.formats.sources import Source, Task, document_tasks, line_tasks, quick_identity, table_tasks
-from costctl.formats.worker import Plan, Reject, Result, read_task, read_task_in_worker, start_worker
+from costctl.formats.sources import (
+    Source,
+    Task,
+    document_tasks,
+    line_tasks,
+    quick_identity,
+    table_tasks,
+)
+from costctl.formats.worker import (
+    Plan,
+    Reject,
+    Result,
+    read_task,
+    read_task_in_worker,
+    start_worker,
+)
 from costctl.request import COLUMNS, SOURCE_COLUMNS
 from costctl.store import Store
 
@@ -60,20 +74,23 @@ def create_tables(store: Store) -> None:
     columns = ", ".join(f'"{c.name}" {c.type}' for c in (*SOURCE_COLUMNS, *COLUMNS))
     store.execute(f"CREATE TABLE IF NOT EXISTS attempt ({columns})")
     store.execute(
-        "CREATE TABLE IF NOT EXISTS source_file (file_id INTEGER, identity VARCHAR, label VARCHAR, format_name VARCHAR, "
-        "records_read BIGINT, lines_read BIGINT, accepted BIGINT, digest VARCHAR)"
+        "CREATE TABLE IF NOT EXISTS source_file (file_id INTEGER, identity VARCHAR, label VARCHAR, "
+        "format_name VARCHAR, records_read BIGINT, lines_read BIGINT, accepted BIGINT, digest VARCHAR)"
     )
     store.execute("CREATE TABLE IF NOT EXISTS ignored_record (file_id INTEGER, kind VARCHAR, record_count BIGINT)")
     store.execute(
-        "CREATE TABLE IF NOT EXISTS rejected_record (file_id INTEGER, source_line BIGINT, byte_offset BIGINT, reason VARCHAR)"
+        "CREATE TABLE IF NOT EXISTS rejected_record "
+        "(file_id INTEGER, source_line BIGINT, byte_offset BIGINT, reason VARCHAR)"
     )
 
 
 def ingest(
     store: Store, sources: Sequence[Source], reading: Reading, spool: Path, progress: Progress
 ) -> tuple[list[FileCounts], list[str], int]:
-    """Read what is not known yet. Returns the files, the files that are no logs, and how many
-    worker processes took part (0: all in this process).
+    """Read what is not known yet.
+
+    Returns the files, the labels of the files that are no logs, and how many worker processes
+    took part (0: all in this process).
 
     Raises:
         InputError: E121 when a file that the user named holds no request, E120 when empty.
@@ -88,21 +105,35 @@ def ingest(
     try:
         with pool or nullcontext():
             for source in sources:
-                identity = hashlib.sha256(f"{quick_identity(source.path)}:{reading.signature}:{__version__}".encode()).hexdigest()
+                identity = hashlib.sha256(
+                    f"{quick_identity(source.path)}:{reading.signature}:{__version__}".encode()
+                ).hexdigest()
                 known = _known(store, identity)
                 if known is None:
                     log_format = _recognised(source, reading, skipped)
                     if log_format is None:
                         continue
                     workers = max(workers, reading.processes if pool else 0)
-                    known = _read_file(store, source, identity, Plan(log_format, reading.options), pool, spool, progress)
+                    known = _read_file(
+                        store,
+                        source,
+                        identity,
+                        Plan(log_format, reading.options),
+                        pool,
+                        spool,
+                        progress,
+                    )
                 counts.append(known._replace(label=source.label))
     except KeyboardInterrupt:
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=True)
         raise
     if not counts:
-        raise InputError("E121", "no file holds a request", f"looked at: {', '.join(skipped[:5])}; try: costctl formats")
+        raise InputError(
+            "E121",
+            "no file holds a request",
+            f"looked at: {', '.join(skipped[:5])}; try: costctl formats",
+        )
     return counts, skipped, workers
 
 
@@ -110,7 +141,10 @@ def _pool(reading: Reading) -> ProcessPoolExecutor:
     # Spawned, not forked: this process already runs the threads of two engines.
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     return ProcessPoolExecutor(
-        reading.processes, get_context("spawn"), initializer=start_worker, initargs=(reading.options,)
+        reading.processes,
+        get_context("spawn"),
+        initializer=start_worker,
+        initargs=(reading.options,),
     )
 
 
@@ -141,7 +175,13 @@ def _tasks(source: Source) -> Iterator[Task]:
 
 
 def _read_file(
-    store: Store, source: Source, identity: str, plan: Plan, pool: ProcessPoolExecutor | None, spool: Path, progress: Progress
+    store: Store,
+    source: Source,
+    identity: str,
+    plan: Plan,
+    pool: ProcessPoolExecutor | None,
+    spool: Path,
+    progress: Progress,
 ) -> FileCounts:
     """Read one file in one transaction: either all of it is there afterwards or nothing."""
     spool.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -159,7 +199,13 @@ def _read_file(
 
 
 def _load(
-    store: Store, source: Source, identity: str, plan: Plan, pool: ProcessPoolExecutor | None, spool: Path, progress: Progress
+    store: Store,
+    source: Source,
+    identity: str,
+    plan: Plan,
+    pool: ProcessPoolExecutor | None,
+    spool: Path,
+    progress: Progress,
 ) -> FileCounts:
     file_id = int(store.scalar("SELECT coalesce(max(file_id), 0) + 1 FROM source_file"))
     base_line = records = accepted = bytes_done = 0
@@ -189,10 +235,34 @@ def _load(
                         sum(ignored.values()), len(rejected), digest.hexdigest())  # fmt: skip
     store.insert(
         "source_file",
-        ["file_id", "identity", "label", "format_name", "records_read", "lines_read", "accepted", "digest"],
-        [(file_id, identity, source.label, plan.log_format.name, records, base_line, accepted, counts.digest)],
+        [
+            "file_id",
+            "identity",
+            "label",
+            "format_name",
+            "records_read",
+            "lines_read",
+            "accepted",
+            "digest",
+        ],
+        [
+            (
+                file_id,
+                identity,
+                source.label,
+                plan.log_format.name,
+                records,
+                base_line,
+                accepted,
+                counts.digest,
+            )
+        ],
     )
-    store.insert("ignored_record", ["file_id", "kind", "record_count"], [(file_id, kind, n) for kind, n in sorted(ignored.items())])
+    store.insert(
+        "ignored_record",
+        ["file_id", "kind", "record_count"],
+        [(file_id, kind, n) for kind, n in sorted(ignored.items())],
+    )
     store.insert("rejected_record", ["file_id", "source_line", "byte_offset", "reason"], rejected)
     assert records == accepted + sum(ignored.values()) + len(rejected), "a record was lost while reading"
     return counts
@@ -224,7 +294,11 @@ def _results(
 
 def _light(task: Task) -> Task:
     """The task without its content, which the worker has; only its kind matters afterwards."""
-    return task._replace(data=None, length=task.length or len(task.data or b""), rows=None if task.rows is None else [])
+    return task._replace(
+        data=None,
+        length=task.length or len(task.data or b""),
+        rows=None if task.rows is None else [],
+    )
 
 
 def _flush(store: Store, file_id: int, loads: list[tuple[int, str, int]]) -> None:

@@ -13,7 +13,15 @@ import orjson
 from costctl.formats.base import Ignored, LogFormat, Record, identity_columns
 from costctl.formats.usage import read_usage
 
-MODEL_CALLS = ("completion", "chat", "embedding", "responses", "anthropic_messages", "generate_content", "text")
+MODEL_CALLS = (
+    "completion",
+    "chat",
+    "embedding",
+    "responses",
+    "anthropic_messages",
+    "generate_content",
+    "text",
+)
 EMPTY = (None, "", "None", "null", "{}", "[]")
 
 
@@ -40,6 +48,10 @@ def _said(value: Any) -> Any:
     return None if value in EMPTY else value
 
 
+def _first(*values: Any) -> Any:
+    return next((value for value in values if value not in EMPTY), None)
+
+
 def _common(record: Record) -> Record | Ignored:
     call_type = str(record.get("call_type") or "")
     if not any(kind in call_type for kind in MODEL_CALLS) and not record.get("prompt_tokens"):
@@ -56,9 +68,10 @@ def _common(record: Record) -> Record | Ignored:
         "first_token_at": record.get("completionStartTime") if streamed is True else None, "stream": streamed,
         "provider": _said(record.get("custom_llm_provider")), "response_model": _said(record.get("model")),
         "request_model": _said(record.get("model_group")) or _said(record.get("model")),
-        "operation": call_type.removeprefix("a") or None, "user_id": _said(record.get("end_user")) or _said(record.get("user")),
-        "team": _said(metadata.get("user_api_key_team_alias")) or _said(record.get("team_id")) or _said(metadata.get("user_api_key_team_id")),
-        "api_key_id": _said(metadata.get("user_api_key_alias")) or _said(record.get("api_key")) or _said(metadata.get("user_api_key_hash")),
+        "operation": call_type.removeprefix("a") or None,
+        "user_id": _said(record.get("end_user")) or _said(record.get("user")),
+        "team": _first(metadata.get("user_api_key_team_alias"), record.get("team_id"), metadata.get("user_api_key_team_id")),
+        "api_key_id": _first(metadata.get("user_api_key_alias"), record.get("api_key"), metadata.get("user_api_key_hash")),
         "tags": tags if isinstance(tags, list) else _said(tags), "status": status,
         "error_type": _said(error.get("error_class")) if isinstance(error, dict) and status != "success" else None,
         "http_status": _http(error) if status != "success" else None,
@@ -82,8 +95,16 @@ def _usage(record: Record, usage: Record) -> Record:
     """Counts of the row; its usage object knows the cached part. All inside the prompt."""
     reads = usage.get("cache_read_input_tokens")
     writes = usage.get("cache_creation_input_tokens")
-    found = read_usage({key: value for key, value in usage.items() if not key.startswith("cache_")}) if "prompt_tokens" in usage else {}
-    found.update(input_tokens=record.get("prompt_tokens"), output_tokens=record.get("completion_tokens"), total_tokens=record.get("total_tokens"))
+    found = (
+        read_usage({key: value for key, value in usage.items() if not key.startswith("cache_")})
+        if "prompt_tokens" in usage
+        else {}
+    )
+    found.update(
+        input_tokens=record.get("prompt_tokens"),
+        output_tokens=record.get("completion_tokens"),
+        total_tokens=record.get("total_tokens"),
+    )
     if reads is not None:
         found["cache_read_tokens"] = reads
     if writes is not None:
@@ -100,9 +121,18 @@ def payload(record: Record) -> Record | Ignored:
     answer = record.get("response") if isinstance(record.get("response"), dict) else {}
     if isinstance(answer, dict) and isinstance(answer.get("usage"), dict):
         inner = answer["usage"]
-        details = read_usage({k: v for k, v in inner.items() if not k.startswith("cache_")}) if "prompt_tokens" in inner else {}
-        found.update((k, v) for k, v in details.items() if k not in found and k not in {"input_tokens", "output_tokens"})
-        for ours, theirs in (("cache_read_tokens", "cache_read_input_tokens"), ("cache_write_tokens", "cache_creation_input_tokens")):
+        details = (
+            read_usage({k: v for k, v in inner.items() if not k.startswith("cache_")})
+            if "prompt_tokens" in inner
+            else {}
+        )
+        found.update(
+            (k, v) for k, v in details.items() if k not in found and k not in {"input_tokens", "output_tokens"}
+        )
+        for ours, theirs in (
+            ("cache_read_tokens", "cache_read_input_tokens"),
+            ("cache_write_tokens", "cache_creation_input_tokens"),
+        ):
             if inner.get(theirs) is not None:
                 found[ours] = inner[theirs]
     found.update(
@@ -122,6 +152,20 @@ def spend_row(record: Record) -> Record | Ignored:
 
 
 FORMATS = (
-    LogFormat("litellm_payload", "LiteLLM logging payloads", is_payload, identity_columns(), payload, carries=("text", "time", "latency", "cache", "cost", "user")),
-    LogFormat("litellm_spend", "LiteLLM SpendLogs rows (JSON or CSV)", is_spend_row, identity_columns(), spend_row, carries=("time", "latency", "cache", "cost", "user")),
+    LogFormat(
+        "litellm_payload",
+        "LiteLLM logging payloads",
+        is_payload,
+        identity_columns(),
+        payload,
+        carries=("text", "time", "latency", "cache", "cost", "user"),
+    ),
+    LogFormat(
+        "litellm_spend",
+        "LiteLLM SpendLogs rows (JSON or CSV)",
+        is_spend_row,
+        identity_columns(),
+        spend_row,
+        carries=("time", "latency", "cache", "cost", "user"),
+    ),
 )

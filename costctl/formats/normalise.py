@@ -69,8 +69,30 @@ _TIER_INPUTS = (
     "input_tokens", "output_tokens", "endpoint", "tool_count", "request_model", "has_image",
     "turn_count", "response_format", "system_chars", "app",
 )  # fmt: skip
-_OK = ("ok", "success", "succeeded", "successful", "completed", "complete", "200", "true", "done", "stop")
-_FAILED = ("error", "failed", "failure", "fail", "timeout", "errored", "false", "exception", "rejected", "rate_limited")
+_OK = (
+    "ok",
+    "success",
+    "succeeded",
+    "successful",
+    "completed",
+    "complete",
+    "200",
+    "true",
+    "done",
+    "stop",
+)
+_FAILED = (
+    "error",
+    "failed",
+    "failure",
+    "fail",
+    "timeout",
+    "errored",
+    "false",
+    "exception",
+    "rejected",
+    "rate_limited",
+)
 OUTPUT: tuple[str, ...] = tuple(column.name for column in COLUMNS) + tuple(
     column.name for column in SOURCE_COLUMNS if column.name not in {"file_id"}
 )
@@ -114,9 +136,7 @@ def _along(records: Sequence[Record], path: tuple[str, ...]) -> Values:
     return [take(record, path) for record in records]
 
 
-def normalise(
-    records: Sequence[Record], lines: Sequence[int], log_format: LogFormat, options: Options
-) -> Batch:
+def normalise(records: Sequence[Record], lines: Sequence[int], log_format: LogFormat, options: Options) -> Batch:
     """Canonical rows of the records that hold, in their order, and the refused ones."""
     raw = raw_columns(records, log_format)
     frame, rejected = _typed(raw, len(records))
@@ -194,16 +214,18 @@ def _with_usage(
     lone_split = pl.when(write_in.is_null() & write_out.is_null() & (split > 0)).then(split).otherwise(0)
     if inside:
         inside_tokens = inside_tokens + pl.when(read_out.is_null()).then(lone_split).otherwise(0)
+    reasoning_beside = zero if log_format.reasoning_in_output else pl.col("reasoning_tokens").fill_null(0)
     has_split = (split > 0) & writes.is_not_null()
     frame = frame.with_columns(
         (pl.col("input_tokens") - inside_tokens).alias("input_uncached_tokens"),
         reads.alias("_reads"), writes.alias("_writes"),
         (writes.fill_null(zero) - split).alias("_unsplit"),
-        (pl.col("output_tokens") + (zero if log_format.reasoning_in_output else pl.col("reasoning_tokens").fill_null(0))).alias("output_tokens"),
+        (pl.col("output_tokens") + reasoning_beside).alias("output_tokens"),
     ).with_columns(
         pl.col("_reads").alias("cache_read_tokens"),
         # Anthropic bills the part of the writes that no split explains as 5-minute writes.
-        pl.when(has_split).then(pl.col("cache_write_5m_tokens").fill_null(0) + pl.max_horizontal("_unsplit", zero)).alias("cache_write_5m_tokens"),
+        pl.when(has_split).then(pl.col("cache_write_5m_tokens").fill_null(0) + pl.max_horizontal("_unsplit", zero))
+        .alias("cache_write_5m_tokens"),
         pl.when(has_split).then(pl.col("cache_write_1h_tokens").fill_null(0)).alias("cache_write_1h_tokens"),
         pl.when(~has_split).then(pl.col("_writes")).alias("cache_write_other_tokens"),
         pl.when(pl.col("input_tokens").is_null() & pl.col("output_tokens").is_null()).then(pl.lit("missing"))
@@ -217,14 +239,15 @@ def _with_usage(
         pl.when(says_nothing).then(pl.lit("names neither a model nor token counts"))
         .when(pl.col("input_uncached_tokens") < 0).then(pl.lit("cached tokens exceed input_tokens"))
         .when((pl.col("_unsplit") < 0) & has_split).then(pl.lit("cache write split exceeds its total"))
-        .when(pl.col("reasoning_tokens") > pl.col("output_tokens")).then(pl.lit("reasoning_tokens exceed output_tokens"))
+        .when(pl.col("reasoning_tokens") > pl.col("output_tokens"))
+        .then(pl.lit("reasoning_tokens exceed output_tokens"))
     )  # fmt: skip
     faults = frame.select("_row", reason.alias("reason")).drop_nulls("reason")
     # From here on input_tokens means all input, cached included, as everywhere in the house.
     frame = frame.with_columns(
-        (
-            pl.col("input_uncached_tokens") + pl.col("_reads").fill_null(0) + pl.col("_writes").fill_null(0)
-        ).alias("input_tokens")
+        (pl.col("input_uncached_tokens") + pl.col("_reads").fill_null(0) + pl.col("_writes").fill_null(0)).alias(
+            "input_tokens"
+        )
     )
     return frame, dict(faults.iter_rows())
 
@@ -252,7 +275,8 @@ def _with_content(frame: pl.DataFrame, raw: RawColumns, options: Options) -> pl.
     messages, systems = raw.get("messages", blank), raw.get("system", blank)
     if messages is blank and systems is blank:
         contents = None
-        index, texts = blank, []
+        index: Values = blank
+        texts: list[str] = []
     else:
         contents = [reader.read(one, other) for one, other in zip(messages, systems, strict=True)]
         index, texts = _distinct([content.user_text for content in contents])
@@ -269,7 +293,11 @@ def _with_content(frame: pl.DataFrame, raw: RawColumns, options: Options) -> pl.
     rows = frame.select(_TIER_INPUTS).with_columns(taken.get_columns())
     decided = options.rules.classify(rows)
     return frame.with_columns(
-        rows["language"], rows["register"], decided["intent"], decided["tier"], decided["tier_reason"]
+        rows["language"],
+        rows["register"],
+        decided["intent"],
+        decided["tier"],
+        decided["tier_reason"],
     )
 
 
@@ -279,9 +307,7 @@ def _distinct(texts: Sequence[str | None]) -> tuple[Values, list[str]]:
     return index, list(seen)
 
 
-def _content_columns(
-    contents: list[Content] | None, raw: RawColumns, reader: ContentReader
-) -> list[pl.Series]:
+def _content_columns(contents: list[Content] | None, raw: RawColumns, reader: ContentReader) -> list[pl.Series]:
     columns: list[pl.Series] = []
     if contents is not None:
         types = {column.name: _POLARS[column.type] for column in COLUMNS}
@@ -289,7 +315,13 @@ def _content_columns(
             columns.append(pl.Series(name, values, dtype=types[name]))
     if "response_text" in raw:
         answers = [None if text is None else _answer(text) for text in raw["response_text"]]
-        columns.append(pl.Series("response_key", [reader.hash(text) if text else None for text in answers], dtype=pl.String))
+        columns.append(
+            pl.Series(
+                "response_key",
+                [reader.hash(text) if text else None for text in answers],
+                dtype=pl.String,
+            )
+        )
     if "api_key" in raw:
         keys = [None if key is None or key == "" else "key-" + reader.hash(str(key))[:12] for key in raw["api_key"]]
         columns.append(pl.Series("api_key_id", keys, dtype=pl.String))

@@ -74,7 +74,11 @@ def find_sources(names: list[str], spool: Path) -> list[Source]:
         elif path.is_dir():
             found = sorted(item for item in path.rglob("*") if item.is_file() and _is_log(item))
             if not found:
-                raise InputError("E102", f"no log files in folder {name}", f"looked for: {', '.join(LOG_SUFFIXES)}")
+                raise InputError(
+                    "E102",
+                    f"no log files in folder {name}",
+                    f"looked for: {', '.join(LOG_SUFFIXES)}",
+                )
             sources.extend(Source(item, str(item), False) for item in found)
         elif path.exists():
             sources.append(Source(path, name, True))
@@ -129,7 +133,10 @@ def head_of(source: Source, size: int = 2**20) -> bytes:
     with source.path.open("rb") as file:
         magic = file.read(8)
     if magic.startswith((b"PK\x03\x04", b"SQLite format", b"\xff\xfe", b"\xfe\xff")):
-        kinds = {b"PK": "a ZIP archive: unpack it first", b"SQ": "an SQLite database: export its table as CSV"}
+        kinds = {
+            b"PK": "a ZIP archive: unpack it first",
+            b"SQ": "an SQLite database: export its table as CSV",
+        }
         raise InputError("E113", f"{source.label} is {kinds.get(magic[:2], 'UTF-16 text: save it as UTF-8')}", "")
     head = b""
     try:
@@ -168,7 +175,9 @@ def _gzip_blocks(file: BinaryIO, label: str, size: int) -> Iterator[bytes]:
                 raise Truncated from None
             except (OSError, zlib.error) as error:
                 raise InputError(
-                    "E112", f"{label} is damaged: {error}", "copy the file again; a wrong checksum means wrong content"
+                    "E112",
+                    f"{label} is damaged: {error}",
+                    "copy the file again; a wrong checksum means wrong content",
                 ) from error
             if not block:
                 return
@@ -220,7 +229,10 @@ def line_tasks(source: Source) -> Iterator[Task]:
 def _range_tasks(source: Source) -> Iterator[Task]:
     size = source.path.stat().st_size
     name = str(source.path)
-    with source.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
+    with (
+        source.path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view,
+    ):
         start = 0
         while start < size:
             end = min(start + BLOCK_BYTES, size)
@@ -312,7 +324,11 @@ def _whole(source: Source) -> bytes:
         for block in _content_blocks(source):
             content += block
             if len(content) > DOCUMENT_BYTES_MAX:
-                raise InputError("E115", f"{source.label}: a JSON document over 1 GiB", "write it as JSONL, one record a line")
+                raise InputError(
+                    "E115",
+                    f"{source.label}: a JSON document over 1 GiB",
+                    "write it as JSONL, one record a line",
+                )
     except Truncated:
         pass  # the document is then cut as well, which the parser says
     return content.removeprefix(b"\xef\xbb\xbf")
@@ -325,7 +341,8 @@ def _whole_elements(content: bytes) -> list[Any]:
     if not text.startswith("["):
         return []
     decoder = json.JSONDecoder(parse_constant=_refuse_constant)
-    position, found = 1, []
+    position = 1
+    found: list[Any] = []
     while True:
         while position < len(text) and text[position] in " \t\r\n,":
             position += 1
@@ -358,7 +375,9 @@ def _parquet_tasks(source: Source) -> Iterator[Task]:
     try:
         frame = pl.read_parquet(source.path)
     except pl.exceptions.PolarsError as error:
-        raise InputError("E112", f"{source.label} is not a readable Parquet file", str(error).splitlines()[0]) from error
+        raise InputError(
+            "E112", f"{source.label} is not a readable Parquet file", str(error).splitlines()[0]
+        ) from error
     for number, piece in enumerate(frame.iter_slices(ROWS_PER_TASK)):
         first = number * ROWS_PER_TASK + 1
         yield Task(rows=list(enumerate(piece.to_dicts(), first)))
@@ -393,7 +412,12 @@ class _Bytes(io.RawIOBase):
 def _csv_tasks(source: Source) -> Iterator[Task]:
     csv.field_size_limit(LINE_BYTES_MAX)
     raw = _Bytes(_content_blocks(source))
-    text = io.TextIOWrapper(io.BufferedReader(cast("io.RawIOBase", raw)), encoding="utf-8-sig", errors="replace", newline="")
+    text = io.TextIOWrapper(
+        io.BufferedReader(cast("io.RawIOBase", raw)),
+        encoding="utf-8-sig",
+        errors="replace",
+        newline="",
+    )
     lines = csv.reader(text, delimiter=delimiter_of(head_of(source)))
     header = [name.strip() for name in next(lines, [])]
     rows: list[tuple[int, Record]] = []

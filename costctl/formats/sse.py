@@ -36,8 +36,15 @@ def _with(body: Record, event: Record) -> Record:
     if kind == "message_start" and isinstance(event.get("message"), dict):
         return dict(event["message"])
     if kind == "message_delta":
-        usage = {**body.get("usage", {}), **{k: v for k, v in (event.get("usage") or {}).items() if v is not None}}
-        return {**body, "usage": usage, "stop_reason": (event.get("delta") or {}).get("stop_reason")}
+        usage = {
+            **body.get("usage", {}),
+            **{k: v for k, v in (event.get("usage") or {}).items() if v is not None},
+        }
+        return {
+            **body,
+            "usage": usage,
+            "stop_reason": (event.get("delta") or {}).get("stop_reason"),
+        }
     if event.get("object") in {"chat.completion.chunk", "text_completion"}:
         return _chunk(body, event)
     if "usageMetadata" in event:
@@ -46,7 +53,10 @@ def _with(body: Record, event: Record) -> Record:
 
 
 def _chunk(body: Record, event: Record) -> Record:
-    joined_body = {**event, "object": "chat.completion" if event["object"].endswith("chunk") else event["object"]}
+    joined_body = {
+        **event,
+        "object": "chat.completion" if event["object"].endswith("chunk") else event["object"],
+    }
     joined_body["usage"] = event.get("usage") or body.get("usage")
     choices: Any = event.get("choices")
     finished = choices and isinstance(choices[0], dict) and choices[0].get("finish_reason")

@@ -52,14 +52,19 @@ def _sum(*values: Any) -> Any:
 def _openai(usage: Mapping[str, Any], inputs: str, outputs: str) -> Usage:
     details = _inner(usage, f"{inputs}_details", "prompt_tokens_details")
     out_details = _inner(usage, f"{outputs}_details", "completion_tokens_details")
-    cached = next(
-        (v for v in (details.get("cached_tokens"), usage.get("prompt_cache_hit_tokens"), usage.get("cached_tokens"), usage.get("num_cached_tokens")) if v is not None),
-        None,
-    )  # fmt: skip
+    beside = (usage.get(name) for name in ("prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens"))
+    cached = next((value for value in (details.get("cached_tokens"), *beside) if value is not None), None)
     output, reasoning = usage.get(outputs), out_details.get("reasoning_tokens")
     total, given = usage.get("total_tokens"), usage.get(inputs)
     # Some payloads (xAI) count reasoning beside the completion; the total tells.
-    if type(total) is int and type(given) is int and type(output) is int and type(reasoning) is int and reasoning and total == given + output + reasoning:
+    if (
+        type(total) is int
+        and type(given) is int
+        and type(output) is int
+        and type(reasoning) is int
+        and reasoning
+        and total == given + output + reasoning
+    ):
         output += reasoning
     return {
         "input_tokens": given, "output_tokens": output, "cache_read_tokens": cached,
@@ -78,7 +83,8 @@ def _anthropic(usage: Mapping[str, Any]) -> Usage:
         writes = _sum(five, hour)
     return {
         "input_tokens": _sum(usage.get("input_tokens"), reads, writes), "output_tokens": usage.get("output_tokens"),
-        "cache_read_tokens": reads, "cache_write_tokens": writes, "cache_write_5m_tokens": five, "cache_write_1h_tokens": hour,
+        "cache_read_tokens": reads, "cache_write_tokens": writes,
+        "cache_write_5m_tokens": five, "cache_write_1h_tokens": hour,
         "reasoning_tokens": _inner(usage, "output_tokens_details").get("thinking_tokens"),
         "web_searches": _inner(usage, "server_tool_use").get("web_search_requests"),
     }  # fmt: skip
@@ -91,7 +97,10 @@ def _gemini(usage: Mapping[str, Any]) -> Usage:
     thoughts = count("thoughtsTokenCount", "thoughts_token_count")
     candidates = count("candidatesTokenCount", "candidates_token_count")
     return {
-        "input_tokens": _sum(count("promptTokenCount", "prompt_token_count"), count("toolUsePromptTokenCount", "tool_use_prompt_token_count")),
+        "input_tokens": _sum(
+            count("promptTokenCount", "prompt_token_count"),
+            count("toolUsePromptTokenCount", "tool_use_prompt_token_count"),
+        ),
         # Gemini leaves out what is zero.
         "output_tokens": _sum(candidates or 0, thoughts or 0),
         "cache_read_tokens": count("cachedContentTokenCount", "cached_content_token_count") or 0,
@@ -108,7 +117,13 @@ def _modality(usage: Mapping[str, Any], wanted: str, *names: str) -> Any:
     for name in names:
         details = usage.get(name)
         if isinstance(details, list):
-            return _sum(*(item.get("tokenCount", item.get("token_count")) for item in details if isinstance(item, Mapping) and item.get("modality") == wanted))
+            return _sum(
+                *(
+                    item.get("tokenCount", item.get("token_count"))
+                    for item in details
+                    if isinstance(item, Mapping) and item.get("modality") == wanted
+                )
+            )
     return None
 
 

@@ -17,6 +17,7 @@ import yaml
 
 from costctl.errors import CostctlError
 from costctl.money import PRICE_QUANTUM
+from costctl.prices.place import pricing_folder
 from costctl.prices.names import Named, matches, parse_name, provider_of
 
 TOKEN_UNITS = (
@@ -31,7 +32,19 @@ PARENTS = {
     "input_image": "input", "output_image": "output",
 }  # fmt: skip
 # Where a bare model name is looked up when no provider is known: makers before resellers.
-MAKERS = ("openai", "anthropic", "google", "deepseek", "mistral", "x-ai", "cohere", "moonshotai", "zai", "minimax", "perplexity")
+MAKERS = (
+    "openai",
+    "anthropic",
+    "google",
+    "deepseek",
+    "mistral",
+    "x-ai",
+    "cohere",
+    "moonshotai",
+    "zai",
+    "minimax",
+    "perplexity",
+)
 RESELLERS = ("groq", "together", "fireworks", "cerebras", "aws", "azure", "openrouter")
 DATED = date(2026, 10, 14)  # the newest check in the pinned base
 
@@ -111,7 +124,13 @@ class PriceBook:
             provider, _, name = entry["model"].partition("/")
             model = self._models.get(entry["model"])
             if model is None:
-                model = {"id": name, "name": None, "match": {"equals": name}, "rates": [], "source": entry["source"]}
+                model = {
+                    "id": name,
+                    "name": None,
+                    "match": {"equals": name},
+                    "rates": [],
+                    "source": entry["source"],
+                }
                 self._models[entry["model"]] = model
                 self._providers[provider]["models"].append(model)
             replaced = {rate.get("tier", "standard") for rate in entry["rates"]}
@@ -124,9 +143,27 @@ class PriceBook:
             currency = entry.get("currency", "USD")
             factor = Decimal(1) if currency == "USD" else rates.get(currency)
             if factor is None:
-                raise CostctlError("E203", f"own price of {name}: no fixed rate for {currency}", f"add fx: {{{currency}: ...}}")
-            prices = {unit: str((Decimal(str(price)) * factor).quantize(PRICE_QUANTUM)) for unit, price in entry.items() if unit in PARENTS or unit in {"input", "output", *FEE_UNITS}}
-            self._models[f"own/{name}"] = {"id": name, "name": None, "match": {"equals": name.lower()}, "rates": [prices], "source": "own rates"}
+                raise CostctlError(
+                    "E203",
+                    f"own price of {name}: no fixed rate for {currency}",
+                    f"add fx: {{{currency}: ...}}",
+                )
+            prices = {
+                unit: str((Decimal(str(price)) * factor).quantize(PRICE_QUANTUM))
+                for unit, price in entry.items()
+                if unit in PARENTS or unit in {"input", "output", *FEE_UNITS}
+            }
+            self._models[f"own/{name}"] = {
+                "id": name,
+                "name": None,
+                "match": {"equals": name.lower()},
+                "rates": [prices],
+                "source": "own rates",
+            }
+
+    def providers(self) -> tuple[str, ...]:
+        """Every provider that sells at a price of its own."""
+        return tuple(self._providers)
 
     def model_keys(self) -> tuple[str, ...]:
         """Every priced model as provider/id."""
@@ -135,7 +172,12 @@ class PriceBook:
     def info(self, model_key: str) -> ModelInfo:
         """Facts of one model."""
         model = self._models[model_key]
-        return ModelInfo(model_key, model["name"], model.get("context_window_tokens"), bool(model.get("deprecated")))
+        return ModelInfo(
+            model_key,
+            model["name"],
+            model.get("context_window_tokens"),
+            bool(model.get("deprecated")),
+        )
 
     def near(self, model: str) -> list[str]:
         """Names that look like the given one."""
@@ -147,9 +189,20 @@ class PriceBook:
         """All rates of some model keys; a key may carry `@region`."""
         return [rate for key in keys for rate in self._rates(key)]
 
-    def rate_at(self, model_key: str, when: datetime, *, input_tokens: int = 0, service_tier: str = "standard") -> Rate | None:
+    def rate_at(
+        self,
+        model_key: str,
+        when: datetime,
+        *,
+        input_tokens: int = 0,
+        service_tier: str = "standard",
+    ) -> Rate | None:
         """The one rate for a moment, an input size and a service tier."""
-        found = [rate for rate in self._rates(model_key) if rate.service_tier == service_tier and rate.holds(when, input_tokens)]
+        found = [
+            rate
+            for rate in self._rates(model_key)
+            if rate.service_tier == service_tier and rate.holds(when, input_tokens)
+        ]
         return found[0] if found else None
 
     def _rates(self, key: str) -> list[Rate]:
@@ -157,7 +210,9 @@ class PriceBook:
         multiplier = self._multiplier(base_key, region) if region else Decimal(1)
         model = self._models[base_key]
         return [
-            rate for line in model["rates"] for rate in _rate(key, line, multiplier, line.get("source", model["source"]), self._discount(base_key))
+            rate
+            for line in model["rates"]
+            for rate in _rate(key, line, multiplier, line.get("source", model["source"]), self._discount(base_key))
         ]
 
     def _discount(self, model_key: str) -> Decimal:
@@ -169,7 +224,11 @@ class PriceBook:
     def _multiplier(self, model_key: str, region: str) -> Decimal:
         provider, _, model = model_key.partition("/")
         for rule in self._regions:
-            if rule["provider"] == provider and re.fullmatch(rule["models"], model) and re.fullmatch(rule["region"], region):
+            if (
+                rule["provider"] == provider
+                and re.fullmatch(rule["models"], model)
+                and re.fullmatch(rule["region"], region)
+            ):
                 return Decimal(rule["multiply"])
         return Decimal(1)
 
@@ -177,13 +236,23 @@ class PriceBook:
         """From a logged name to the key of its rates; unknown stays unknown, with the reason."""
         if not model:
             return Resolution(None, "unpriced", "the log names no model")
-        own = next((key for key in self._models if key.startswith("own/") and matches(self._models[key]["match"], model.lower())), None)
+        own = next(
+            (
+                key
+                for key in self._models
+                if key.startswith("own/") and matches(self._models[key]["match"], model.lower())
+            ),
+            None,
+        )
         if own:
             return Resolution(own, "own", "own rates")
         named = parse_name(model)
         found = self._resolved(named, provider)
         if found.model_key and region and self._multiplier(found.model_key, region.lower()) != 1:
-            return found._replace(model_key=f"{found.model_key}@{region.lower()}", reason=f"{found.reason}; regional price {region}")
+            return found._replace(
+                model_key=f"{found.model_key}@{region.lower()}",
+                reason=f"{found.reason}; regional price {region}",
+            )
         return found
 
     def _resolved(self, named: Named, provider: str | None) -> Resolution:
@@ -200,7 +269,11 @@ class PriceBook:
                 continue
             found = self._in_provider(maker, named)
             if found:
-                where = f" ({provider} has no price of its own)" if provider and provider_of(provider, self._providers) != maker else ""
+                where = (
+                    f" ({provider} has no price of its own)"
+                    if provider and provider_of(provider, self._providers) != maker
+                    else ""
+                )
                 return found._replace(reason=f"{found.reason}; list price of {maker}{where}")
         return self._open_weights(named) or Resolution(None, "unpriced", f"no price for {named.model!r}")
 
@@ -208,7 +281,10 @@ class PriceBook:
         """Open models are sold under their maker's name on OpenRouter: maker/model."""
         name = named.model.lower()
         ids = [model["id"] for model in self._providers["openrouter"]["models"] if model["rates"]]
-        for how, fits in (("exact", lambda tail: tail == name), ("family", lambda tail: len(name) > 6 and tail.startswith(name))):
+        for how, fits in (
+            ("exact", lambda tail: tail == name),
+            ("family", lambda tail: len(name) > 6 and tail.startswith(name)),
+        ):
             found = next((item for item in ids if fits(item.rsplit("/", 1)[-1]) and ":" not in item), None)
             if found:
                 return Resolution(f"openrouter/{found}", how, f"{how} of {found}; list price of openrouter")
@@ -265,12 +341,6 @@ def _yaml(path: Path) -> Any:
     return yaml.load(path.read_text("utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or []  # noqa: S506
 
 
-def pricing_folder() -> Path:
-    """The price files: beside the package in a wheel, at the top of a checkout."""
-    packaged = Path(__file__).parents[1] / "_pricing"
-    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "pricing"
-
-
 OWN_KEYS = ("fx", "models", "discounts", "failed")
 
 
@@ -301,10 +371,16 @@ def _own_rates(path: Path) -> dict[str, Any]:
         raise CostctlError("E201", f"own rates in {path} are not a mapping", f"keys: {', '.join(OWN_KEYS)}")
     unknown = [str(key) for key in content if key not in OWN_KEYS]
     units = {*TOKEN_UNITS, *FEE_UNITS, "currency"}
-    unknown += [f"models.{name}.{key}" for name, entry in content.get("models", {}).items() for key in entry if key not in units]
+    unknown += [
+        f"models.{name}.{key}" for name, entry in content.get("models", {}).items() for key in entry if key not in units
+    ]
     if unknown:
         near = get_close_matches(unknown[0].rsplit(".", 1)[-1], [*OWN_KEYS, *units], n=1)
-        raise CostctlError("E202", f"{path}: unknown key {', '.join(unknown)}", f"did you mean {near[0]}?" if near else f"keys: {', '.join(OWN_KEYS)}")
+        raise CostctlError(
+            "E202",
+            f"{path}: unknown key {', '.join(unknown)}",
+            f"did you mean {near[0]}?" if near else f"keys: {', '.join(OWN_KEYS)}",
+        )
     if content.get("failed", "unbilled") not in {"unbilled", "input_only", "as_logged"}:
         raise CostctlError("E202", f"{path}: failed must be unbilled, input_only or as_logged")
     try:

@@ -15,7 +15,13 @@ _SQL = Path(__file__).with_name("cost.sql")
 
 
 def apply_prices(
-    store: Store, *, source: str, target: str, book: PriceBook, priced_at: datetime | None = None, as_of: datetime | None = None
+    store: Store,
+    *,
+    source: str,
+    target: str,
+    book: PriceBook,
+    priced_at: datetime | None = None,
+    as_of: datetime | None = None,
 ) -> None:
     """Make `target` from `source`: the same rows with price columns and exact costs in USD.
 
@@ -25,7 +31,9 @@ def apply_prices(
     _resolve(store, source, book)
     _load_rates(store, book)
     half = "CASE WHEN t.model_key IS NULL AND h.model_key IS NOT NULL THEN CAST(h.{0} * CAST(0.5 AS DECIMAL(2,1)) AS DECIMAL(18,6)) ELSE t.{0} END"
-    assumed = "CASE WHEN t.model_key IS NULL AND a.wanted_tier NOT IN ('batch', 'flex') THEN h.{0} ELSE " + half + " END"
+    assumed = (
+        "CASE WHEN t.model_key IS NULL AND a.wanted_tier NOT IN ('batch', 'flex') THEN h.{0} ELSE " + half + " END"
+    )
     columns = ", ".join(f"{assumed.format(f'price_{unit}')} AS price_{unit}" for unit in UNITS)
     sql = (
         _SQL.read_text("utf-8")
@@ -36,7 +44,10 @@ def apply_prices(
         "CREATE OR REPLACE TEMP MACRO micro_usd(tokens, price) AS CAST(CAST(tokens AS DECIMAL(12,0)) "
         "* coalesce(price, CAST(0 AS DECIMAL(18,6))) * CAST(0.000001 AS DECIMAL(7,6)) AS DECIMAL(18,12))"
     )
-    store.execute(sql, {"priced_at": priced_at or instant_utc(book.dated), "as_of": as_of, "failed": book.failed})
+    store.execute(
+        sql,
+        {"priced_at": priced_at or instant_utc(book.dated), "as_of": as_of, "failed": book.failed},
+    )
     before, after = store.query(f"SELECT (SELECT count(*) FROM {source}), (SELECT count(*) FROM {target})")[0]
     assert before == after, "a request met two rates or none of its rows survived pricing"
 
@@ -57,7 +68,15 @@ def _resolve(store: Store, source: str, book: PriceBook) -> None:
         rows.append((provider, requested, served, region, *found))
     store.insert(
         "price_resolution",
-        ["provider", "request_model", "response_model", "region", "price_key", "price_how", "price_reason"],
+        [
+            "provider",
+            "request_model",
+            "response_model",
+            "region",
+            "price_key",
+            "price_how",
+            "price_reason",
+        ],
         rows,
     )
 
@@ -68,7 +87,12 @@ def _load_rates(store: Store, book: PriceBook) -> None:
         "CREATE OR REPLACE TABLE rate (model_key VARCHAR, service_tier VARCHAR, from_at TIMESTAMP, to_at TIMESTAMP, weekday_mask INTEGER, "
         f"minute_from INTEGER, minute_to INTEGER, input_from_tokens BIGINT, input_upto_tokens BIGINT, source VARCHAR, {prices})"
     )
-    keys = [key for (key,) in store.query("SELECT DISTINCT price_key FROM price_resolution WHERE price_key IS NOT NULL ORDER BY 1")]
+    keys = [
+        key
+        for (key,) in store.query(
+            "SELECT DISTINCT price_key FROM price_resolution WHERE price_key IS NOT NULL ORDER BY 1"
+        )
+    ]
     columns = ["model_key", "service_tier", "from_at", "to_at", "weekday_mask", "minute_from", "minute_to",
                "input_from_tokens", "input_upto_tokens", "source", *(f"price_{unit}" for unit in UNITS)]  # fmt: skip
     store.insert("rate", columns, [_row(rate) for rate in book.rates(keys)])

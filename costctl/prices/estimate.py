@@ -52,9 +52,7 @@ class Volume:
             )
 
     @classmethod
-    def of_requests(
-        cls, count: int, *, input_tokens: int, output_tokens: int, cached_input_tokens: int = 0
-    ) -> Volume:
+    def of_requests(cls, count: int, *, input_tokens: int, output_tokens: int, cached_input_tokens: int = 0) -> Volume:
         """So many requests of the same size each.
 
         Raises:
@@ -146,9 +144,7 @@ def estimate(
             not_computed["list_cost_usd"] = "a model of the mix has no price"
     warnings = [warning for quote in ordered for warning in quote.warnings]
     if volume.cached_input_tokens and list_name != "list":
-        warnings.append(
-            Warning("W214", f"{list_name} has no prices for cached input: charged as other input")
-        )
+        warnings.append(Warning("W214", f"{list_name} has no prices for cached input: charged as other input"))
     if unpriced := [quote for quote in ordered if quote.status == "unpriced"]:
         tables["unpriced"] = Table.of(
             "unpriced",

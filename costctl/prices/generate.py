@@ -55,7 +55,12 @@ def write_base(folder: Path) -> int:
 
 
 def _model(model: Any) -> dict[str, Any]:
-    line = {"id": model.id, "name": model.name, "match": _clause(model.match), "rates": _rates(model)}
+    line = {
+        "id": model.id,
+        "name": model.name,
+        "match": _clause(model.match),
+        "rates": _rates(model),
+    }
     if model.context_window:
         line["context_window_tokens"] = model.context_window
     if model.deprecated:
@@ -146,9 +151,18 @@ def _units(prices: Any) -> dict[str, Any]:
 
 
 def _bands(
-    prices: dict[str, Any], since: date | None, until: date | None, window: tuple[int, int], tier: str
+    prices: dict[str, Any],
+    since: date | None,
+    until: date | None,
+    window: tuple[int, int],
+    tier: str,
 ) -> list[dict[str, Any]]:
-    starts = sorted({0, *(step.start for price in prices.values() if hasattr(price, "tiers") for step in price.tiers)})
+    starts = sorted(
+        {
+            0,
+            *(step.start for price in prices.values() if hasattr(price, "tiers") for step in price.tiers),
+        }
+    )
     rates: list[dict[str, Any]] = []
     for over, upto in pairwise([*starts, None]):
         rate: dict[str, Any] = {}

@@ -195,9 +195,7 @@ def _bare_row(key: str, book: PriceBook, when: datetime) -> dict[str, Any]:
     return _priced_row(model, provider, key, book, when)
 
 
-def _priced_row(
-    model: str, provider: str, key: str | None, book: PriceBook, when: datetime
-) -> dict[str, Any]:
+def _priced_row(model: str, provider: str, key: str | None, book: PriceBook, when: datetime) -> dict[str, Any]:
     rate = book.rate_at(key, when) if key else None
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
     row.update(model=model, provider=provider, price_key=key, price_status=price_status(rate))
@@ -222,14 +220,10 @@ def _value(fact: Fact | None) -> Value:
     return fact.value if fact else None
 
 
-def _known(
-    rows: list[dict[str, Any]], column: str, what: str, warnings: list[Warning]
-) -> list[dict[str, Any]]:
+def _known(rows: list[dict[str, Any]], column: str, what: str, warnings: list[Warning]) -> list[dict[str, Any]]:
     known = [row for row in rows if row[column] is not None]
     if dropped := len(rows) - len(known):
-        warnings.append(
-            Warning("W210", f"{dropped} models without {what} are left out by the filter")
-        )
+        warnings.append(Warning("W210", f"{dropped} models without {what} are left out by the filter"))
     return known
 
 

@@ -72,7 +72,10 @@ def provider_of(name: str | None, providers: Mapping[str, Any]) -> str | None:
     alias = provider_alias(name)
     if alias in providers:
         return alias
-    return next((key for key, entry in providers.items() if matches(entry["provider_match"], name.lower())), None)
+    return next(
+        (key for key, entry in providers.items() if matches(entry["provider_match"], name.lower())),
+        None,
+    )
 
 
 def matches(clause: Any, text: str) -> bool:

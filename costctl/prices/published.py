@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from costctl.errors import CostctlError
-from costctl.prices.book import pricing_folder
+from costctl.prices.place import pricing_folder
 
 STANDINGS = ("list", "former_list", "other_model", "unverified")
 

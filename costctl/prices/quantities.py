@@ -52,9 +52,7 @@ def parse_mix(texts: Sequence[str]) -> dict[str, Decimal]:
         except InvalidOperation:
             value = Decimal(0)
         if not model or not share.strip().endswith("%") or not 0 < value <= 1 or model in shares:
-            raise CostctlError(
-                "E212", f"not a share of a model: {text!r}", "write model=70%, each model once"
-            )
+            raise CostctlError("E212", f"not a share of a model: {text!r}", "write model=70%, each model once")
         shares[model] = value
     return shares
 
@@ -70,9 +68,7 @@ def parse_at(text: str | None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError as error:
-        raise CostctlError(
-            "E213", f"not a date: {text!r}", "write 2026-01-31 or 2026-01-31T14:00"
-        ) from error
+        raise CostctlError("E213", f"not a date: {text!r}", "write 2026-01-31 or 2026-01-31T14:00") from error
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 

@@ -42,9 +42,7 @@ class PriceList(Protocol):
         """Which list, of which day."""
 
 
-def price_list(
-    name: str, at: datetime | None, service_tier: str, book: PriceBook | None
-) -> PriceList:
+def price_list(name: str, at: datetime | None, service_tier: str, book: PriceBook | None) -> PriceList:
     """The list of that name: `list` for the price book, else a published table.
 
     Raises:
@@ -74,8 +72,7 @@ class _BookPrices:
 
     def known_models(self) -> tuple[str, ...]:
         return tuple(
-            f"openrouter/{entry.model}" if entry.provider == "openrouter" else entry.model
-            for entry in self._facts
+            f"openrouter/{entry.model}" if entry.provider == "openrouter" else entry.model for entry in self._facts
         )
 
     def provenance(self) -> dict[str, object]:
@@ -92,9 +89,7 @@ class _BookPrices:
             near = tuple(self._book.near(model))
             return Quote(model, None, "unpriced", found.reason, near=near)
         key = found.model_key
-        rate = self._book.rate_at(
-            key, self._at, input_tokens=request_input_tokens, service_tier=self._tier
-        )
+        rate = self._book.rate_at(key, self._at, input_tokens=request_input_tokens, service_tier=self._tier)
         if rate is None:
             note = f"no {self._tier} price of {key} on {self._at:%Y-%m-%d}"
             return Quote(model, key, "unpriced", note)
@@ -115,8 +110,7 @@ class _BookPrices:
             warnings.append(
                 Warning(
                     "W211",
-                    f"{rate.model_key} has another price for requests above"
-                    f" {rate.input_upto_tokens:,} input tokens",
+                    f"{rate.model_key} has another price for requests above {rate.input_upto_tokens:,} input tokens",
                     "say how many requests there are: --requests 1000 --input 300k",
                 )
             )

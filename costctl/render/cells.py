@@ -10,14 +10,16 @@ from costctl.money import ratio_display, tokens_display, usd_display, usd_text
 from costctl.report import Value, unit_of
 
 # Control characters, C1, bidirectional marks, zero-width characters and surrogates.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]")
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
 
 
 def safe(text: str, width: int = 200) -> str:
-    """Text that no terminal, page or workflow takes as anything but text.
+    r"""Text that no terminal, page or workflow takes as anything but text.
 
-    >>> safe("a\\x1b[31mb"), safe("x" * 9, width=5)
-    ('a\\\\x1b[31mb', 'xx…xx')
+    >>> safe("a\x1b[31mb"), safe("x" * 9, width=5)
+    ('a\\x1b[31mb', 'xx…xx')
     """
     shown = _UNSAFE.sub(lambda match: f"\\x{ord(match[0]):02x}", text[:2000])
     if len(shown) <= width:

@@ -12,20 +12,26 @@ from costctl.report import SCHEMA_VERSION, Report
 
 def to_json(report: Report) -> str:
     """The envelope; additive changes only."""
-    return json.dumps(
-        {
-            "schema_version": SCHEMA_VERSION,
-            "command": report.command,
-            "totals": {name: plain(value, name) for name, value in report.totals.items()},
-            "tables": {
-                name: [{key: plain(value, key) for key, value in row.items()} for row in table.dicts()] for name, table in report.tables.items()
+    return (
+        json.dumps(
+            {
+                "schema_version": SCHEMA_VERSION,
+                "command": report.command,
+                "totals": {name: plain(value, name) for name, value in report.totals.items()},
+                "tables": {
+                    name: [{key: plain(value, key) for key, value in row.items()} for row in table.dicts()]
+                    for name, table in report.tables.items()
+                },
+                "warnings": [
+                    {"code": item.code, "message": item.message, "hint": item.hint} for item in report.warnings
+                ],
+                "provenance": report.provenance,
             },
-            "warnings": [{"code": item.code, "message": item.message, "hint": item.hint} for item in report.warnings],
-            "provenance": report.provenance,
-        },
-        indent=2,
-        ensure_ascii=False,
-    ) + "\n"
+            indent=2,
+            ensure_ascii=False,
+        )
+        + "\n"
+    )
 
 
 def to_csv(report: Report) -> str:
@@ -43,6 +49,10 @@ def to_csv(report: Report) -> str:
 
 def _defused(value: object) -> object:
     """Text that a spreadsheet would take as a formula, quoted; amounts are left alone."""
-    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} and not value[1:].replace(".", "", 1).isdigit():
+    if (
+        isinstance(value, str)
+        and value[:1] in {"=", "+", "-", "@", "\t", "\r"}
+        and not value[1:].replace(".", "", 1).isdigit()
+    ):
         return "'" + value
     return value

@@ -46,9 +46,7 @@ class Store:
         """All rows of one query."""
         return self._run(lambda: self._connection.execute(sql, params or {}).fetchall())
 
-    def table(
-        self, sql: str, params: Mapping[str, Any] | None = None
-    ) -> tuple[tuple[str, ...], list[Row]]:
+    def table(self, sql: str, params: Mapping[str, Any] | None = None) -> tuple[tuple[str, ...], list[Row]]:
         """Column names and all rows of one query."""
 
         def fetch() -> tuple[tuple[str, ...], list[Row]]:
@@ -74,16 +72,14 @@ class Store:
         ]
         if not payload:
             return
-        types = dict(
+        types: dict[str, str] = dict(
             self.query(
                 "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = $table",
                 {"table": table},
             )
         )
         shape = orjson.dumps([dict.fromkeys(keys, "VARCHAR")]).decode()
-        casts = ", ".join(
-            f"CAST(r.{key} AS {types[name]})" for key, name in zip(keys, columns, strict=True)
-        )
+        casts = ", ".join(f"CAST(r.{key} AS {types[name]})" for key, name in zip(keys, columns, strict=True))
         self.execute(
             f"INSERT INTO {table} ({', '.join(columns)}) SELECT {casts} "
             f"FROM (SELECT unnest(from_json($rows, '{shape}')) AS r)",
@@ -147,9 +143,7 @@ class Store:
         return outcome[0]
 
 
-def open_store(
-    path: Path, *, threads: int | None = None, read_only: bool = False, wait_s: float = 30.0
-) -> Store:
+def open_store(path: Path, *, threads: int | None = None, read_only: bool = False, wait_s: float = 30.0) -> Store:
     """Open or create a database file with mode 0600, waiting while another process holds it.
 
     Raises:
@@ -175,9 +169,7 @@ def open_store(
             return store
 
 
-def _connect(
-    path: str, *, threads: int | None, temp: Path | None, read_only: bool
-) -> duckdb.DuckDBPyConnection:
+def _connect(path: str, *, threads: int | None, temp: Path | None, read_only: bool) -> duckdb.DuckDBPyConnection:
     memory_mb = int(os.environ.get("COSTCTL_MEMORY_MB", DEFAULT_MEMORY_MB))
     config: dict[str, Any] = {
         "autoinstall_known_extensions": False,

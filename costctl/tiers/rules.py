@@ -53,9 +53,16 @@ class TierRules:
         frame = frame.with_columns(
             (pl.col("text").str.count_matches(" ") - 1).clip(lower_bound=0).cast(pl.Int64).alias("word_count"),
             pl.col("raw").str.count_matches(r"\d+(?:[.,]\d+)*").cast(pl.Int64).alias("number_count"),
-            pl.col("raw").str.contains(r"```|\bdef \w+\(|=>|\bfunction\b|;\s*\n|</?\w+>|\bSELECT\b.+\bFROM\b").alias("has_code"),
-            pl.col("text").str.extract(r" (\d{1,2}) (?:dias|days|noches|nights) ", 1).cast(pl.Int64, strict=False).alias("travel_days"),
-            pl.col("raw").str.contains(r"(?i)\b(?:cu[aá]nt[oa]s?|how (?:many|much|long|old|far))\b").alias("is_question_of_sum"),
+            pl.col("raw")
+            .str.contains(r"```|\bdef \w+\(|=>|\bfunction\b|;\s*\n|</?\w+>|\bSELECT\b.+\bFROM\b")
+            .alias("has_code"),
+            pl.col("text")
+            .str.extract(r" (\d{1,2}) (?:dias|days|noches|nights) ", 1)
+            .cast(pl.Int64, strict=False)
+            .alias("travel_days"),
+            pl.col("raw")
+            .str.contains(r"(?i)\b(?:cu[aá]nt[oa]s?|how (?:many|much|long|old|far))\b")
+            .alias("is_question_of_sum"),
         )
         hits = self._hits(frame["text"])
         frame = frame.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
@@ -63,10 +70,18 @@ class TierRules:
         frame = frame.join(self._chosen(hits, frame), on="row", how="left", maintain_order="left")
         spanish = pl.col("spanish").fill_null(0) + 3 * pl.col("raw").str.contains(r"[ñ¿¡áéíóúÁÉÍÓÚ]").cast(pl.Int64)
         english = pl.col("english").fill_null(0)
-        language = pl.when(spanish > english).then(pl.lit("es")).when(english > 0).then(pl.lit("en")).otherwise(pl.lit("other"))
+        language = (
+            pl.when(spanish > english)
+            .then(pl.lit("es"))
+            .when(english > 0)
+            .then(pl.lit("en"))
+            .otherwise(pl.lit("other"))
+        )
         return frame.with_columns(
             language.alias("language"),
-            pl.when((pl.col("chilean").fill_null(0) > 0) & (spanish >= english)).then(pl.lit("es-CL")).alias("register"),
+            pl.when((pl.col("chilean").fill_null(0) > 0) & (spanish >= english))
+            .then(pl.lit("es-CL"))
+            .alias("register"),
             pl.col("constraints").fill_null(0).alias("constraint_count"),
             pl.col("criticality").fill_null(0).alias("criticality_count"),
         ).select(pl.col(name).cast(kind) for name, kind in FEATURES.items())
@@ -75,16 +90,21 @@ class TierRules:
         """(row, kind, rank, cue) of every cue found."""
         patterns = sorted({pattern for _, _, _, pattern in self._cues})
         found = texts.str.extract_many(patterns, overlapping=True)
-        frame = pl.DataFrame({"row": pl.arange(0, len(texts), eager=True), "pattern": found}).explode("pattern").drop_nulls("pattern").unique()
+        frame = (
+            pl.DataFrame({"row": pl.arange(0, len(texts), eager=True), "pattern": found})
+            .explode("pattern")
+            .drop_nulls("pattern")
+            .unique()
+        )
         cues = pl.DataFrame(
-            self._cues, schema={"kind": pl.String, "rank": pl.Int64, "cue": pl.String, "pattern": pl.String}, orient="row"
+            self._cues,
+            schema={"kind": pl.String, "rank": pl.Int64, "cue": pl.String, "pattern": pl.String},
+            orient="row",
         )
         return frame.join(cues, on="pattern", how="inner")
 
     def _counted(self, hits: pl.DataFrame) -> pl.DataFrame:
-        return hits.group_by("row").agg(
-            (pl.col("kind") == name).sum().cast(pl.Int64).alias(name) for name in SIGNALS
-        )
+        return hits.group_by("row").agg((pl.col("kind") == name).sum().cast(pl.Int64).alias(name) for name in SIGNALS)
 
     def _chosen(self, hits: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
         """The first intent that holds, with its longest cue."""
@@ -97,9 +117,16 @@ class TierRules:
                 "max_words": [int(item.get("max_words", 10**6)) for item in self._intents],
             }
         )
-        found = hits.filter(pl.col("kind") == "intent").join(facts, on="rank").join(frame.select("row", "text", "word_count"), on="row")
-        left = found.filter("alone").group_by("row", "text").agg(pl.col("cue").unique()).select(
-            "row", self._remains(pl.col("text")).alias("remains")
+        found = (
+            hits.filter(pl.col("kind") == "intent")
+            .join(facts, on="rank")
+            .join(frame.select("row", "text", "word_count"), on="row")
+        )
+        left = (
+            found.filter("alone")
+            .group_by("row", "text")
+            .agg(pl.col("cue").unique())
+            .select("row", self._remains(pl.col("text")).alias("remains"))
         )
         found = found.join(left, on="row", how="left").filter(
             (~pl.col("alone") | (pl.col("remains") == "")) & (pl.col("word_count") <= pl.col("max_words"))
@@ -128,8 +155,12 @@ class TierRules:
         critical = pl.col("criticality_count") > 0
         code = pl.col("has_code") & (pl.col("word_count") > 5)
         short_ask = pl.col("intent_tier") == "A"
-        problem = (pl.col("number_count") >= limit["many_numbers"]) | (pl.col("is_question_of_sum") & (pl.col("number_count") >= 1))
-        word_problem = problem & (pl.col("word_count") >= 14) & ~pl.col("intent").is_in(["extraction", "reformat", "rephrase"])
+        problem = (pl.col("number_count") >= limit["many_numbers"]) | (
+            pl.col("is_question_of_sum") & (pl.col("number_count") >= 1)
+        )
+        word_problem = (
+            problem & (pl.col("word_count") >= 14) & ~pl.col("intent").is_in(["extraction", "reformat", "rephrase"])
+        )
         alone = pl.col("intent").is_in([item["name"] for item in self._intents if item.get("alone")])
         cue = pl.col("intent") + ": " + pl.col("intent_cue")
         cases: list[tuple[pl.Expr, str | None, pl.Expr]] = [
@@ -156,7 +187,11 @@ class TierRules:
             tier = pl.when(condition).then(pl.col("intent_tier") if name is None else pl.lit(name)).otherwise(tier)
             reason = pl.when(condition).then(why).otherwise(reason)
         long_case = (pl.col("intent") == "itinerary_short") & (pl.col("travel_days") > 2)
-        intent = pl.when(long_case).then(pl.lit("itinerary_long")).otherwise(pl.coalesce("intent", pl.when(text).then(pl.lit("other"))))
+        intent = (
+            pl.when(long_case)
+            .then(pl.lit("itinerary_long"))
+            .otherwise(pl.coalesce("intent", pl.when(text).then(pl.lit("other"))))
+        )
         return rows.select(tier.alias("tier"), intent.alias("intent"), reason.alias("tier_reason"))
 
 
@@ -207,13 +242,21 @@ def _own(path: Path) -> dict[str, Any]:
     shipped = yaml.safe_load(DEFAULT.read_text("utf-8"))
     faults = [_unknown("", key, KEYS) for key in own if key not in KEYS]
     faults += [_unknown("signals.", key, set(SIGNALS)) for key in own.get("signals", {}) if key not in SIGNALS]
-    faults += [_unknown("thresholds.", key, set(shipped["thresholds"])) for key in own.get("thresholds", {}) if key not in shipped["thresholds"]]
+    faults += [
+        _unknown("thresholds.", key, set(shipped["thresholds"]))
+        for key in own.get("thresholds", {})
+        if key not in shipped["thresholds"]
+    ]
     for number, item in enumerate(own.get("intents", [])):
         faults += [_unknown(f"intents[{number}].", key, INTENT_KEYS) for key in item if key not in INTENT_KEYS]
         if item.get("tier") not in TIERS or not item.get("name") or not item.get("cues"):
             faults.append(f"intents[{number}]: needs name, tier (A, B or C) and cues")
     if faults:
-        raise CostctlError("E311", f"{path}: {'; '.join(faults)}", f"keys of an intent: {', '.join(sorted(INTENT_KEYS))}")
+        raise CostctlError(
+            "E311",
+            f"{path}: {'; '.join(faults)}",
+            f"keys of an intent: {', '.join(sorted(INTENT_KEYS))}",
+        )
     return own
 
 

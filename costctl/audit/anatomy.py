@@ -1,0 +1,123 @@
+"""The anatomy of the bill: exclusive classes that sum to the total, each with its lever."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from costctl.audit import pages
+from costctl.audit.totals import share
+from costctl.prices.book import PriceBook, Rate, instant_utc
+from costctl.report import Table
+from costctl.reuse.exact import exact_hits
+from costctl.store import Store
+
+EXACT_TTL_US = 24 * 3600 * 1_000_000
+LONG_CONTEXT_TOKENS = 32_000
+# Blended list price, three parts input to one part output, USD per million tokens.
+CLASS_B_FROM_USD, CLASS_C_FROM_USD = Decimal("0.6"), Decimal(3)
+BATCH_SHARE = Decimal("0.5")
+COLUMNS = (
+    "class", "title", "request_count", "list_cost_usd", "share_ratio", "recoverable_usd", "lever", "published", "note",
+)  # fmt: skip
+
+
+class BillClass(NamedTuple):
+    """One class, in the order in which a request is tried; `claimed` is somebody's published band."""
+
+    name: str
+    title: str
+    lever: str
+    is_computed: bool = True
+    claimed: str = ""
+
+
+CLASSES = (
+    BillClass("failed_or_repeated_attempt", "failed, retried, doubled calls", "retry and fallback policy"),
+    BillClass("exact_repeat", "exact repeats within 24 h", "exact cache", claimed="claim: 15-25 %"),
+    BillClass("near_repeat", "near repeats", "semantic cache", is_computed=False),
+    BillClass("prompt_cache_miss", "repeated, uncached context", "provider prompt caching", is_computed=False),
+    BillClass("long_context", "long context, 32k tokens up", "context window, compression"),
+    BillClass("simple_on_premium", "simple, on a premium model", "routing", claimed="claim: 35-45 % with caching"),
+    BillClass("could_wait", "traffic that could wait", "batch API", claimed="list: 50 %"),
+    BillClass("complex", "complex requests", "only partly reducible"),
+    BillClass("rest", "the rest", ""),
+)
+
+
+def anatomy(store: Store, book: PriceBook) -> Table:
+    """The waterfall; makes the tables `repeat_hit`, `model_class` and `anatomy_row` on its way."""
+    _repeats(store)
+    cheap = _model_classes(store, book)
+    pages.run(
+        store,
+        "anatomy.sql",
+        {
+            "long_context_tokens": LONG_CONTEXT_TOKENS,
+            "cheap_input": cheap.prices["input"] if cheap else None,
+            "cheap_output": cheap.prices["output"] if cheap else None,
+        },
+    )
+    sums = {row[0]: row[1:] for row in store.query(pages.page("anatomy_sums.sql"))}
+    total = sum((row[1] for row in sums.values()), Decimal(0))
+    return Table.of("anatomy", COLUMNS, [_row(item, sums.get(item.name), total, cheap) for item in CLASSES])
+
+
+def _row(item: BillClass, found: tuple[Any, ...] | None, total: Decimal, cheap: Rate | None) -> tuple[Any, ...]:
+    if not item.is_computed:
+        note = "not computed: arrives with simulate"
+        return item.name, item.title, None, None, None, None, item.lever, item.claimed, note
+    count, cost, routed, later = found or (0, Decimal(0), None, 0)
+    recoverable, note = _recoverable(item.name, count, cost, routed, later, cheap)
+    return item.name, item.title, count, cost, share(cost, total), recoverable, item.lever, item.claimed, note
+
+
+def _recoverable(
+    name: str, count: int, cost: Decimal, routed: Decimal | None, later: int, cheap: Rate | None
+) -> tuple[Decimal | None, str]:
+    """How much the lever could have saved at most, and how that is to be read."""
+    if name == "failed_or_repeated_attempt":
+        return cost, "at most: all of it"
+    if name == "exact_repeat":
+        unsafe = (
+            f"{later:,} of {count:,} repeat inside a conversation whose history is not in the log: "
+            "may not be safe to serve"
+        )
+        return cost, unsafe if later else "at most: all of it"
+    if name == "simple_on_premium" and cheap:
+        return routed or Decimal(0), f"at most: the same tokens on {cheap.model_key}; no evidence on quality"
+    if name == "simple_on_premium":
+        return None, "no cheap model in this log to compare with"
+    if name == "could_wait":
+        return cost * BATCH_SHARE, "at half price, as batch APIs charge"
+    return None, ""
+
+
+def _repeats(store: Store) -> None:
+    """Which successful requests repeat an answered one: same app, model and prompt, within 24 h."""
+    store.execute(
+        "CREATE OR REPLACE TABLE repeat_hit (file_id INTEGER, source_line BIGINT, is_in_conversation BOOLEAN)"
+    )
+    rows = store.query(pages.page("repeat_candidates.sql"))
+    hits = exact_hits(((row[0], row[1]) for row in rows), EXACT_TTL_US)
+    found = [row[2:] for row, hit in zip(rows, hits, strict=True) if hit is not None]
+    store.insert("repeat_hit", ["file_id", "source_line", "is_in_conversation"], found)
+
+
+def _model_classes(store: Store, book: PriceBook) -> Rate | None:
+    """Class each model of the log by its blended list price; returns the cheapest of class A."""
+    store.execute(
+        "CREATE OR REPLACE TABLE model_class (price_key VARCHAR, price_class VARCHAR, blended_usd DECIMAL(18,6))"
+    )
+    rows: list[tuple[str, str, Decimal]] = []
+    rates: dict[str, Rate] = {}
+    for (key,) in store.query("SELECT DISTINCT price_key FROM request WHERE price_key IS NOT NULL ORDER BY 1"):
+        rate = book.rate_at(key, instant_utc(book.dated))
+        if rate is None:
+            continue
+        rates[key] = rate
+        blended = ((3 * rate.prices["input"] + rate.prices["output"]) / 4).quantize(Decimal("0.000001"))
+        rows.append((key, "A" if blended < CLASS_B_FROM_USD else "B" if blended < CLASS_C_FROM_USD else "C", blended))
+    store.insert("model_class", ["price_key", "price_class", "blended_usd"], rows)
+    cheap = sorted((blended, key) for key, price_class, blended in rows if price_class == "A" and blended)
+    return rates[cheap[0][1]] if cheap else None

@@ -1,0 +1,273 @@
+"""Days on which the cost of the whole, an endpoint, an app or a user jumps, and why.
+
+A day jumps when it stands above the median of the ordinary days by four robust deviations, by
+half of it, and by a twentieth of an average day's whole cost. The change is then split, with
+nothing left over, into volume, mix of models, price and tokens per request; the largest part
+is the cause.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from statistics import median
+from typing import Any
+
+from costctl.audit import pages
+from costctl.report import Table
+from costctl.store import Store
+
+SCOPES = {"total": "'all'", "app": "app", "endpoint": "endpoint", "team": "team", "user": "user_id"}
+SPECIFIC = {"total": 0, "team": 1, "app": 2, "endpoint": 3, "user": 4}
+DAYS_MIN = 4
+DEVIATIONS = 4.0
+MAD_TO_SIGMA = 1.4826
+JUMP_RATIO_MIN = 0.5
+MATERIAL_RATIO = Decimal("0.05")
+# A jump that is mostly one inside it is told once, as the narrower of the two.
+EXPLAINED_RATIO = 0.6
+COLUMNS = (
+    "scope", "name", "first_on", "last_on", "list_cost_usd", "usual_cost_per_day_usd", "excess_usd", "cause",
+    "cause_usd", "volume_usd", "mix_usd", "price_usd", "tokens_usd", "note",
+)  # fmt: skip
+
+
+@dataclass
+class Usage:
+    """Requests, cost in USD, and the four token classes with their cost."""
+
+    requests: int = 0
+    cost: float = 0.0
+    tokens: list[int] = field(default_factory=lambda: [0] * 4)
+    parts: list[float] = field(default_factory=lambda: [0.0] * 4)
+
+    def add(self, requests: int, cost: float, tokens: Sequence[int], parts: Sequence[float]) -> None:
+        """Add another cell."""
+        self.requests += requests
+        self.cost += cost
+        self.tokens = [one + other for one, other in zip(self.tokens, tokens, strict=True)]
+        self.parts = [one + other for one, other in zip(self.parts, parts, strict=True)]
+
+
+Cells = dict[date, dict[str, Usage]]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of the daily cost, split; the parts sum to it."""
+
+    volume: float
+    mix: float
+    price: float
+    tokens: float
+
+    @property
+    def cause(self) -> tuple[str, float]:
+        """The largest part and its size."""
+        parts = {"volume": self.volume, "mix": self.mix, "price": self.price, "tokens per request": self.tokens}
+        return max(parts.items(), key=lambda item: item[1])
+
+
+def anomalies(store: Store) -> Table | None:
+    """Every jump, dearest first; None where fewer than four dated days leave nothing to compare."""
+    days = int(
+        store.scalar("SELECT count(DISTINCT CAST(started_at AS DATE)) FROM request WHERE started_at IS NOT NULL")
+    )
+    if days < DAYS_MIN:
+        return None
+    total = store.scalar("SELECT coalesce(sum(list_cost_usd), 0) FROM request WHERE started_at IS NOT NULL")
+    material = total / days * MATERIAL_RATIO
+    repriced = _repriced(store)
+    found = _price_changes(store, repriced, float(material))
+    for scope, dimension in SCOPES.items():
+        sql = pages.page("anomaly_cells.sql", dimension=dimension)
+        series: dict[str, Cells] = defaultdict(lambda: defaultdict(lambda: defaultdict(Usage)))
+        moved: set[str] = set()
+        for name, day, model, key, requests, cost, *rest in store.query(sql, {"material": material}):
+            series[name][day][model or ""].add(requests, float(cost), rest[:4], rest[4:])
+            if key in repriced:
+                moved.add(model)
+        for name, cells in series.items():
+            found += _jumps(scope, name, cells, days, float(material), moved)
+    kept = [row for row in found if not any(_explains(other, row) for other in found)]
+    kept.sort(key=lambda row: (-row["excess_usd"], row["scope"], row["name"], row["first_on"]))
+    return Table.of("anomalies", COLUMNS, [[_shown(name, row[name]) for name in COLUMNS] for row in kept])
+
+
+def _shown(name: str, value: Any) -> Any:
+    if name.endswith("_usd"):
+        return Decimal(str(round(value, 6)))
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _repriced(store: Store) -> dict[str, date]:
+    """Models whose list price changed within the log, with the day of the change."""
+    return dict(
+        store.query(
+            "SELECT model_key, max(CAST(from_at AS DATE)) FROM rate, (SELECT min(started_at) AS first_at, "
+            "max(started_at) AS last_at FROM request) WHERE from_at > first_at AND from_at <= last_at "
+            "AND service_tier = 'standard' GROUP BY model_key ORDER BY model_key"
+        )
+    )
+
+
+def _price_changes(store: Store, repriced: dict[str, date], material: float) -> list[dict[str, Any]]:
+    """What the new price of a model adds to (or takes from) the cost of the days that follow."""
+    found = []
+    sql = pages.page("anomaly_cells.sql", dimension="price_key")
+    before: dict[str, Usage] = defaultdict(Usage)
+    after: dict[str, Usage] = defaultdict(Usage)
+    last: dict[str, date] = {}
+    for key, day, _, _, requests, cost, *rest in store.query(sql, {"material": 0}):
+        if key in repriced:
+            side = before if day < repriced[key] else after
+            side[key].add(requests, float(cost), rest[:4], rest[4:])
+            last[key] = day
+    for key, day in repriced.items():
+        old, new = before[key], after[key]
+        effect = sum(
+            tokens * (_unit(new, k) - _unit(old, k)) for k, tokens in enumerate(new.tokens) if tokens and old.tokens[k]
+        )
+        days = (last[key] - day).days + 1 if key in last else 1
+        if not old.requests or not new.requests or abs(effect) < material:
+            continue
+        found.append(
+            {
+                "scope": "model", "name": key, "first_on": day, "last_on": last[key], "list_cost_usd": new.cost,
+                "usual_cost_per_day_usd": (new.cost - effect) / days, "excess_usd": effect, "cause": "price",
+                "cause_usd": effect, "volume_usd": 0.0, "mix_usd": 0.0, "price_usd": effect, "tokens_usd": 0.0,
+                "note": f"the list price of {key} changed",
+            }
+        )  # fmt: skip
+    return found
+
+
+def _unit(usage: Usage, position: int) -> float:
+    return usage.parts[position] / usage.tokens[position] if usage.tokens[position] else 0.0
+
+
+def _jumps(scope: str, name: str, cells: Cells, days: int, material: float, moved: set[str]) -> list[dict[str, Any]]:
+    costs = {day: sum(usage.cost for usage in models.values()) for day, models in cells.items()}
+    flagged = _flagged(costs, days, material, is_sparse=scope == "user")
+    found = []
+    for first, last in _runs(sorted(flagged)):
+        period = [day for day in cells if first <= day <= last]
+        usual_days = [day for day in cells if day not in flagged]
+        usual_count = len(usual_days) if scope == "user" else days - len(flagged)
+        usual, now = _summed(cells, usual_days), _summed(cells, period)
+        change = split(usual, max(usual_count, 1), now, len(period), moved)
+        cost = sum(costs[day] for day in period)
+        usual_cost = sum(costs[day] for day in usual_days) / max(usual_count, 1)
+        cause, size = change.cause
+        found.append(
+            {
+                "scope": scope, "name": name, "first_on": first, "last_on": last, "list_cost_usd": cost,
+                "usual_cost_per_day_usd": usual_cost, "excess_usd": cost - usual_cost * len(period), "cause": cause,
+                "cause_usd": size, "volume_usd": change.volume, "mix_usd": change.mix, "price_usd": change.price,
+                "tokens_usd": change.tokens, "note": _note(cause, usual, now, max(usual_count, 1), len(period)),
+            }
+        )  # fmt: skip
+    return found
+
+
+def _flagged(costs: dict[date, float], days: int, material: float, *, is_sparse: bool) -> set[date]:
+    """The days that stand out, found again until no further day does, so that jumps hide no jump."""
+    flagged: set[date] = set()
+    while True:
+        usual = [cost for day, cost in costs.items() if day not in flagged]
+        if not is_sparse:
+            usual += [0.0] * (days - len(costs))
+        middle = median(usual) if usual else 0.0
+        spread = median([abs(cost - middle) for cost in usual]) * MAD_TO_SIGMA if usual else 0.0
+        limit = middle + max(DEVIATIONS * spread, JUMP_RATIO_MIN * middle, material)
+        if is_sparse and len(usual) < DAYS_MIN:
+            limit = max(limit, material * 2)
+        more = {day for day, cost in costs.items() if day not in flagged and cost > limit}
+        if not more or len(flagged | more) * 2 > max(days, DAYS_MIN):
+            return flagged
+        flagged |= more
+
+
+def _runs(days: list[date]) -> list[tuple[date, date]]:
+    runs: list[tuple[date, date]] = []
+    for day in days:
+        if runs and day - runs[-1][1] == timedelta(days=1):
+            runs[-1] = (runs[-1][0], day)
+        else:
+            runs.append((day, day))
+    return runs
+
+
+def _summed(cells: Cells, days: Sequence[date]) -> dict[str, Usage]:
+    summed: dict[str, Usage] = defaultdict(Usage)
+    for day in days:
+        for model, usage in cells[day].items():
+            summed[model].add(usage.requests, usage.cost, usage.tokens, usage.parts)
+    return summed
+
+
+def split(
+    usual: dict[str, Usage], usual_days: int, now: dict[str, Usage], now_days: int, moved: Collection[str] = ()
+) -> Change:
+    """Split the change of the whole cost of `now_days` days against as many usual ones.
+
+    Volume: more requests at the usual cost each. Mix: other shares of the models, each at its
+    usual cost. Price: the same tokens at another unit price, of the models in `moved`, whose list
+    price changed. Tokens: what is left, tokens per request of each class.
+    """
+    usual_requests = sum(usage.requests for usage in usual.values())
+    now_requests = sum(usage.requests for usage in now.values())
+    usual_cost, now_cost = (sum(usage.cost for usage in side.values()) for side in (usual, now))
+    scale = now_days / usual_days
+    whole = now_cost - usual_cost * scale
+    if not usual_requests:
+        return Change(whole, 0.0, 0.0, 0.0)
+    usual_each = usual_cost / usual_requests
+    volume = (now_requests - usual_requests * scale) * usual_each
+    mix = price = 0.0
+    for model, usage in now.items():
+        before = usual.get(model)
+        each = before.cost / before.requests if before else usage.cost / usage.requests
+        expected_share = before.requests / usual_requests if before else 0.0
+        mix += (usage.requests - now_requests * expected_share) * (each - usual_each)
+        if before and model in moved:
+            price += sum(
+                tokens * (_unit(usage, k) - _unit(before, k))
+                for k, tokens in enumerate(usage.tokens)
+                if tokens and before.tokens[k]
+            )
+    for model, before in usual.items():
+        if model not in now:
+            mix -= now_requests * before.requests / usual_requests * (before.cost / before.requests - usual_each)
+    return Change(volume, mix, price, whole - volume - mix - price)
+
+
+def _note(cause: str, usual: dict[str, Usage], now: dict[str, Usage], usual_days: int, now_days: int) -> str:
+    usual_requests = sum(usage.requests for usage in usual.values())
+    now_requests = sum(usage.requests for usage in now.values())
+    if cause == "volume":
+        return f"{now_requests / now_days:,.0f} requests a day, usually {usual_requests / usual_days:,.0f}"
+    if cause == "mix":
+        shares = {model: usage.requests / now_requests for model, usage in now.items()}
+        gain = {
+            model: ratio - (usual[model].requests / usual_requests if model in usual else 0.0)
+            for model, ratio in shares.items()
+        }
+        model = max(gain, key=lambda item: (gain[item], item))
+        return f"{model or 'no model'} serves {shares[model]:.0%}, usually {shares[model] - gain[model]:.0%}"
+    before, after = (
+        sum(sum(usage.tokens) for usage in side.values()) / max(requests, 1)
+        for side, requests in ((usual, usual_requests), (now, now_requests))
+    )
+    return f"{after:,.0f} tokens a request, usually {before:,.0f}"
+
+
+def _explains(narrow: dict[str, Any], wide: dict[str, Any]) -> bool:
+    """Whether most of the wide jump is the narrow one, on the same days."""
+    if narrow is wide or SPECIFIC.get(narrow["scope"], 5) <= SPECIFIC.get(wide["scope"], 5):
+        return False
+    overlap = narrow["first_on"] <= wide["last_on"] and wide["first_on"] <= narrow["last_on"]
+    return bool(overlap and narrow["excess_usd"] >= EXPLAINED_RATIO * wide["excess_usd"])

@@ -1,0 +1,89 @@
+"""Read, merge, price, classify, and tell it as a Report."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from costctl import __version__
+from costctl.audit import findings, pages
+from costctl.audit.budgets import parse_latency_budget, parse_token_budget
+from costctl.audit.notes import warnings
+from costctl.audit.options import AuditOptions
+from costctl.audit.totals import conservation, not_computed, totals
+from costctl.formats import detect, generic
+from costctl.formats.base import LogFormat
+from costctl.formats.ingest import FileCounts, Reading, ingest
+from costctl.formats.normalise import Options
+from costctl.formats.sources import Source
+from costctl.prices.book import load_book
+from costctl.prices.cost import apply_prices
+from costctl.report import Report
+from costctl.store import Store
+from costctl.tiers.rules import TierRules, load_rules
+
+
+def compute(store: Store, sources: Sequence[Source], spool: Path, key: bytes, options: AuditOptions) -> Report:
+    """Read what the workspace does not know yet and compute every finding anew.
+
+    Raises:
+        CostctlError: for an option, a log, a rule file or a price file that cannot be used.
+    """
+    findings.check_dimensions(options.by)
+    wanted = findings.Wanted(
+        options.by,
+        [parse_token_budget(text) for text in options.token_budgets],
+        [parse_latency_budget(text) for text in options.latency_budgets],
+    )
+    rules = load_rules(options.tier_rules)
+    book = load_book(options.prices)
+    reading = _reading(options, rules, key)
+    store.execute("DELETE FROM last_report")
+    files, skipped, workers = ingest(store, sources, reading, spool, options.progress)
+    store.lock()
+    _select(store, files)
+    apply_prices(
+        store, source="request_source", target="request", book=book, priced_at=options.priced_at, as_of=options.as_of
+    )
+    pages.run(store, "calls.sql")
+    found: dict[str, Any] = conservation(store, files) | totals(store)
+    tables, missing = findings.tables(store, book, wanted)
+    provenance = {
+        "costctl": __version__,
+        "logs": [item.label for item in files],
+        "formats": sorted({item.format_name for item in files}),
+        "log_digests": [item.digest for item in files],
+        "price_set": f"{book.dated.isoformat()} #{book.digest[:8]}",
+        "tier_rules": rules.digest[:8],
+        "worker_processes": workers,
+        "status": dict.fromkeys(found, "exact"),
+        "not_computed": not_computed(found)
+        | missing
+        | {
+            "near_repeats": "needs the semantic cache of simulate",
+            "prompt_cache_misses": "needs the prompt cache of simulate",
+        },
+    }
+    return Report("audit", found, tables, warnings(store, found, tables, skipped), provenance)
+
+
+def _reading(options: AuditOptions, rules: TierRules, key: bytes) -> Reading:
+    log_format: LogFormat | None = detect.format_named(options.log_format) if options.log_format else None
+    mapping = generic.read_mapping(options.mapping)
+    if mapping:
+        log_format = generic.mapped(mapping)
+    said = (options.log_format, sorted(mapping.items()), options.cached_in_input, rules.digest)
+    signature = hashlib.sha256(repr(said).encode()).hexdigest()
+    processes = options.threads or os.cpu_count() or 1
+    return Reading(log_format, Options(rules, key, options.cached_in_input), processes, signature)
+
+
+def _select(store: Store, files: Sequence[FileCounts]) -> None:
+    """The attempts of exactly these files, duplicates merged, as the view `request_source`."""
+    store.execute("CREATE OR REPLACE TABLE report_file (file_id INTEGER)")
+    store.insert("report_file", ["file_id"], [(file_id,) for file_id in sorted({item.file_id for item in files})])
+    pages.run(store, "select.sql")
+    pages.run(store, "request_source.sql")

@@ -1,0 +1,36 @@
+"""How the spend falls on providers, and what only one of them could serve."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from costctl.audit import pages
+from costctl.audit.totals import share
+from costctl.prices.book import PriceBook
+from costctl.report import Table
+from costctl.store import Store
+
+COLUMNS = ("provider", "request_count", "list_cost_usd", "share_ratio", "only_here_usd", "only_here_ratio")
+
+
+def provider_share(store: Store, book: PriceBook) -> Table:
+    """Share of each provider, and the part whose model no other provider of the price book sells."""
+    total: Decimal = store.scalar("SELECT coalesce(sum(list_cost_usd), 0) FROM request")
+    sellers: dict[str, int] = {}
+    by_provider: dict[str | None, list[tuple[str, int, Decimal]]] = {}
+    for provider, model, count, cost in store.query(pages.page("provider_models.sql")):
+        if model and model not in sellers:
+            sellers[model] = len(_sellers(book, model))
+        by_provider.setdefault(provider, []).append((model, count, cost or Decimal(0)))
+    rows = []
+    for provider, models in by_provider.items():
+        cost = sum((item[2] for item in models), Decimal(0))
+        only = sum((item[2] for item in models if sellers.get(item[0], 0) <= 1), Decimal(0))
+        rows.append((provider, sum(item[1] for item in models), cost, share(cost, total), only, share(only, cost)))
+    rows.sort(key=lambda row: (-row[2], str(row[0])))
+    return Table.of("provider_share", COLUMNS, rows)
+
+
+def _sellers(book: PriceBook, model: str) -> list[str]:
+    found = (book.resolve(model, provider).model_key for provider in book.providers())
+    return sorted({key.partition("/")[0] for key in found if key})

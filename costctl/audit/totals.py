@@ -1,0 +1,62 @@
+"""The totals of an audit: what was read, what it cost, how long it took."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from costctl.audit import pages
+from costctl.formats.ingest import FileCounts
+from costctl.money import USD_QUANTUM
+from costctl.store import Store
+
+# A month is projected from a whole week at least: less would project a weekend or a Monday.
+RUN_RATE_DAYS_MIN = 7
+RUN_RATE_DAYS = 30
+
+
+def conservation(store: Store, files: Sequence[FileCounts]) -> dict[str, int]:
+    """Records read = accepted + merged + ignored + rejected, over all files of the report."""
+    distinct = list({item.file_id: item for item in files}.values())
+    read = sum(item.records_read for item in distinct)
+    kept = int(store.scalar("SELECT count(*) FROM request"))
+    counts = {
+        "records_read_count": read,
+        "accepted_count": kept,
+        "merged_count": sum(item.accepted for item in distinct) - kept,
+        "ignored_count": sum(item.ignored for item in distinct),
+        "rejected_count": sum(item.rejected for item in distinct),
+    }
+    assert read == sum(list(counts.values())[1:]), "a record was lost"
+    return {**counts, "lines_read_count": sum(item.lines_read for item in distinct)}
+
+
+def totals(store: Store) -> dict[str, Any]:
+    """The totals of the machine contract; one that the log cannot give is absent."""
+    columns, rows = store.table(pages.page("totals.sql"))
+    found = dict(zip(columns, rows[0], strict=True))
+    found["call_count"] = store.scalar(pages.page("call_count.sql"))
+    found["aggregate_request_count"] = 0
+    first, last = found["first_at"], found["last_at"]
+    days = (last.date() - first.date()).days + 1 if first and last else 0
+    if days >= RUN_RATE_DAYS_MIN:
+        found["monthly_run_rate_usd"] = (found["list_cost_usd"] / days * RUN_RATE_DAYS).quantize(USD_QUANTUM)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def not_computed(found: dict[str, Any]) -> dict[str, str]:
+    """Why a total of the contract is absent."""
+    reasons = {
+        "logged_cost_usd": "the log holds no cost in USD",
+        "first_at": "no request carries a date",
+        "last_at": "no request carries a date",
+        "monthly_run_rate_usd": f"needs {RUN_RATE_DAYS_MIN} days of log",
+        **dict.fromkeys(("latency_ms_p50", "latency_ms_p95", "latency_ms_p99"), "the log holds no latency"),
+    }
+    return {name: reason for name, reason in reasons.items() if name not in found}
+
+
+def share(part: Decimal | None, whole: Decimal) -> float | None:
+    """A part as a ratio of the whole, where there is one."""
+    return None if part is None or not whole else float(part / whole)

@@ -1,0 +1,16 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from costctl.cli.output import Form
+
+Logs = Annotated[list[str], typer.Argument(help="Files, folders, globs, or - for standard input.", metavar="LOG...")]
+Output = Annotated[Form, typer.Option("--output", envvar="COSTCTL_OUTPUT", help="Form of the answer.")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file instead of standard output.")]
+Db = Annotated[Path | None, typer.Option("--db", envvar="COSTCTL_DB", help="Workspace [.costctl/costctl.duckdb].")]
+Prices = Annotated[Path | None, typer.Option("--prices", envvar="COSTCTL_PRICES", help="Your own rates (YAML).")]

@@ -1,0 +1,51 @@
+"""The files that `costctl init` writes: every setting, commented out, with what it does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from costctl.errors import CostctlError
+
+SETTINGS = """\
+# Settings of costctl. A flag wins over a COSTCTL_* variable, that over this file.
+# Every line below is commented out and shows the form; remove the # where you want it.
+
+[audit]
+# by = ["endpoint", "team", "user"]            # further tables of spend
+# prices = "rates.yaml"                        # your own rates, see that file
+# tier_rules = "tiers.yaml"                    # your own intents and thresholds
+# mapping = ["request_model=llm.name", "input_tokens=usage.in"]   # where your log keeps things
+# cached_in_input = "yes"                      # whether input counts include cached tokens
+# token_budget = ["user_profile=free:20k", "endpoint=/chat:5M"]   # tokens a day
+# slo = ["/chat=3s"]                           # p95 latency of an endpoint
+# threads = 2
+"""
+
+RATES = """\
+# Your own rates, USD per million tokens; they win over the list prices of costctl.
+# Use with: costctl audit LOG --prices rates.yaml
+
+# fx: {EUR: 1.08}                  # fixed rates for prices in other currencies
+# failed: unbilled                 # failed calls: unbilled | input_only | as_logged
+# discounts: {"openai/*": 0.10}    # share off the list price, by provider/model
+# models:
+#   my-fine-tune: {input: 3.75, output: 15, cache_read: 1.875}
+#   self/llama-3.1-8b: {input: 0, output: 0}       # an explicit zero is free
+#   eu-model: {currency: EUR, input: 2, output: 6}
+models: {}
+"""
+
+
+def write_templates(folder: Path, *, force: bool = False) -> list[Path]:
+    """Write both files; none if one exists and `force` is not set.
+
+    Raises:
+        CostctlError: E322 naming the files that exist.
+    """
+    files = {folder / "costctl.toml": SETTINGS, folder / "rates.yaml": RATES}
+    existing = [str(path) for path in files if path.exists()]
+    if existing and not force:
+        raise CostctlError("E322", f"already there: {', '.join(existing)}", "overwrite with --force")
+    for path, text in files.items():
+        path.write_text(text, "utf-8")
+    return list(files)

@@ -1,0 +1,28 @@
+"""What many tests need: the real data outside the repository, and an audit in a temporary place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from costctl.audit.options import AuditOptions
+from costctl.audit.run import audit
+from costctl.report import Report
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the real data sets are not beside this checkout")
+
+
+def audited(folder: Path, *logs: Path | str, **options: Any) -> Report:
+    """An audit whose workspace lies in `folder`."""
+    options.setdefault("db", folder / "workspace" / "costctl.duckdb")
+    options.setdefault("threads", 1)
+    return audit([str(log) for log in logs], AuditOptions(**options))
+
+
+def rows(report: Report, table: str) -> list[dict[str, Any]]:
+    """The rows of one table."""
+    return list(report.tables[table].dicts())
