@@ -1,3 +1,5 @@
+-- Spend by one dimension; rows without a value of it are a row of their own, so the sum is the total.
+SELECT * EXCLUDE (latencies), latencies[1] AS latency_ms_p50, latencies[2] AS latency_ms_p95 FROM (
 SELECT
     {dimension} AS {column},
     count(*) AS request_count,
@@ -9,8 +11,8 @@ SELECT
     CAST(sum(input_tokens) AS BIGINT) AS input_tokens,
     CAST(sum(cache_read_tokens) AS BIGINT) AS cache_read_tokens,
     CAST(sum(output_tokens) AS BIGINT) AS output_tokens,
-    quantile_cont(latency_ms, 0.5) FILTER (status = 'ok') AS latency_ms_p50,
-    quantile_cont(latency_ms, 0.95) FILTER (status = 'ok') AS latency_ms_p95
+    quantile_cont(latency_ms, [0.5, 0.95]) FILTER (status = 'ok') AS latencies
 FROM request
 GROUP BY ALL
+)
 ORDER BY list_cost_usd DESC NULLS LAST, request_count DESC, {column} NULLS LAST

@@ -43,6 +43,7 @@ def compute(store: Store, sources: Sequence[Source], spool: Path, key: bytes, op
     reading = _reading(options, rules, key)
     store.execute("DELETE FROM last_report")
     files, skipped, workers = ingest(store, sources, reading, spool, options.progress)
+    store.make_room(sum(item.accepted for item in files))
     store.lock()
     _select(store, files)
     apply_prices(

@@ -2,7 +2,7 @@
 -- their characters' share of the input cost, as no prompt cache can share them.
 WITH counted AS (
     SELECT app, endpoint, system_key, count(*) AS requests,
-        sum(CAST(input_cost_usd AS DOUBLE) * system_chars / nullif(prompt_chars, 0)) AS input_usd
+        sum(CAST(input_cost_usd * system_chars / nullif(prompt_chars, 0) AS DECIMAL(18,12))) AS input_usd
     FROM request WHERE system_key IS NOT NULL GROUP BY ALL
 ),
 ranked AS (

@@ -1,3 +1,6 @@
+-- One aggregate for the three quantiles: each would hold every latency.
+SELECT * EXCLUDE (latencies), latencies[1] AS latency_ms_p50, latencies[2] AS latency_ms_p95, latencies[3] AS latency_ms_p99
+FROM (
 SELECT
     count(*) AS request_count,
     count(*) FILTER (status = 'error') AS error_count,
@@ -19,7 +22,6 @@ SELECT
     CAST(coalesce(sum(reasoning_tokens), 0) AS BIGINT) AS reasoning_tokens,
     min(started_at) AS first_at,
     max(started_at) AS last_at,
-    quantile_cont(latency_ms, 0.5) FILTER (status = 'ok') AS latency_ms_p50,
-    quantile_cont(latency_ms, 0.95) FILTER (status = 'ok') AS latency_ms_p95,
-    quantile_cont(latency_ms, 0.99) FILTER (status = 'ok') AS latency_ms_p99
+    quantile_cont(latency_ms, [0.5, 0.95, 0.99]) FILTER (status = 'ok') AS latencies
 FROM request
+)

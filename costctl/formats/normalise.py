@@ -101,17 +101,17 @@ OUTPUT: tuple[str, ...] = tuple(column.name for column in COLUMNS) + tuple(
 def raw_columns(records: Sequence[Record], log_format: LogFormat) -> RawColumns:
     """The format's columns, each as a list as long as the batch; absent ones are left out.
 
-    Only paths whose first key occurs in the batch are walked, so a long list of synonyms
-    costs nothing and a key that appears late in a file is still seen.
+    Only paths that occur in the batch are walked, so a long list of synonyms costs nothing and
+    a key that appears late in a file is still seen.
     """
-    present: set[str] = set().union(*records)
+    batch = _Batch(records)
     columns: RawColumns = {}
     for name, alternatives in log_format.columns.items():
         values: Values | None = None
         for path in alternatives:
-            if path[0] not in present:
+            found = batch.along(path)
+            if found is None:
                 continue
-            found = _along(records, path)
             if values is None:
                 values = found
             elif None in values:
@@ -123,17 +123,30 @@ def raw_columns(records: Sequence[Record], log_format: LogFormat) -> RawColumns:
     return columns
 
 
-def _along(records: Sequence[Record], path: tuple[str, ...]) -> Values:
-    if len(path) == 1:
-        key = path[0]
-        return [record.get(key) for record in records]
-    if len(path) == 2:
-        outer, inner = path
+class _Batch:
+    """Values along paths through many records; each inner object is looked up once."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self._values: dict[tuple[str, ...], Sequence[Any]] = {(): records}
+        self._keys: dict[tuple[str, ...], frozenset[str]] = {(): frozenset().union(*records)}
+
+    def along(self, path: tuple[str, ...]) -> Values | None:
+        """The value of each record at a path, or None where no record has its last key."""
+        outer, key = path[:-1], path[-1]
+        if outer not in self._values:
+            self._values[outer] = self.along(outer) or ()
+            inner = [value for value in self._values[outer] if type(value) is dict or type(value) is list]
+            self._keys[outer] = frozenset().union(
+                *(value if type(value) is dict else map(str, range(len(value))) for value in inner)
+            )
+        if key not in self._keys[outer]:
+            return None
+        if not outer:
+            return [record.get(key) for record in self._values[()]]
         return [
-            found.get(inner) if type(found := record.get(outer)) is dict else take(found, path[1:])
-            for record in records
+            value.get(key) if type(value) is dict else take(value, (key,)) if type(value) is list else None
+            for value in self._values[outer]
         ]
-    return [take(record, path) for record in records]
 
 
 def normalise(records: Sequence[Record], lines: Sequence[int], log_format: LogFormat, options: Options) -> Batch:

@@ -1,14 +1,15 @@
 -- Prices every row of {source} into {target}: at most one rate per row, none lost.
+-- Prices are USD per single token with twelve decimals, so that no product needs rounding.
 CREATE OR REPLACE TABLE {target} AS
 WITH at_tier AS (
     SELECT s.*,
         p.price_key, p.price_how, p.price_reason,
-        CASE lower(coalesce(s.service_tier, 'standard'))
-            WHEN 'batch' THEN 'batch' WHEN 'flex' THEN 'flex' WHEN 'priority' THEN 'priority' WHEN 'fast' THEN 'fast'
+        CASE WHEN lower(s.service_tier) IN ('batch', 'flex', 'priority', 'fast') THEN lower(s.service_tier)
             ELSE 'standard' END AS wanted_tier,
         coalesce($as_of::TIMESTAMP, s.started_at, $priced_at::TIMESTAMP) AS priced_on,
         coalesce(s.input_uncached_tokens, 0) + coalesce(s.cache_read_tokens, 0) + coalesce(s.cache_write_5m_tokens, 0)
-            + coalesce(s.cache_write_1h_tokens, 0) + coalesce(s.cache_write_other_tokens, 0) AS all_input_tokens
+            + coalesce(s.cache_write_1h_tokens, 0) + coalesce(s.cache_write_other_tokens, 0) AS all_input_tokens,
+        s.status IN ('error', 'cancelled') AS is_failed
     FROM {source} s
     LEFT JOIN price_resolution p
         ON s.provider IS NOT DISTINCT FROM p.provider AND s.request_model IS NOT DISTINCT FROM p.request_model
@@ -16,57 +17,95 @@ WITH at_tier AS (
 ),
 joined AS (
     SELECT a.*, coalesce(t.model_key, h.model_key) AS rate_key,
-        t.model_key IS NULL AND a.wanted_tier <> 'standard' AND h.model_key IS NOT NULL AS is_price_assumed,
+        t.model_key IS NULL AND a.wanted_tier <> 'standard' AND h.model_key IS NOT NULL AS is_assumed,
         {rate_columns}
     FROM at_tier a
     LEFT JOIN rate t ON t.model_key = a.price_key AND t.service_tier = a.wanted_tier
         AND a.priced_on >= t.from_at AND a.priced_on < t.to_at
-        AND hour(a.priced_on) * 60 + minute(a.priced_on) >= t.minute_from AND hour(a.priced_on) * 60 + minute(a.priced_on) < t.minute_to
+        AND hour(a.priced_on) * 60 + minute(a.priced_on) >= t.minute_from
+        AND hour(a.priced_on) * 60 + minute(a.priced_on) < t.minute_to
         AND (t.weekday_mask >> (isodow(a.priced_on) - 1)) & 1 = 1
         AND a.all_input_tokens >= t.input_from_tokens AND a.all_input_tokens <= t.input_upto_tokens
     LEFT JOIN rate h ON a.wanted_tier <> 'standard' AND h.model_key = a.price_key AND h.service_tier = 'standard'
         AND a.priced_on >= h.from_at AND a.priced_on < h.to_at
-        AND hour(a.priced_on) * 60 + minute(a.priced_on) >= h.minute_from AND hour(a.priced_on) * 60 + minute(a.priced_on) < h.minute_to
+        AND hour(a.priced_on) * 60 + minute(a.priced_on) >= h.minute_from
+        AND hour(a.priced_on) * 60 + minute(a.priced_on) < h.minute_to
         AND (h.weekday_mask >> (isodow(a.priced_on) - 1)) & 1 = 1
         AND a.all_input_tokens >= h.input_from_tokens AND a.all_input_tokens <= h.input_upto_tokens
 ),
+-- Audio and images are parts of input and output; each part is cut to what is left of the whole.
+audio_split AS (
+    SELECT *,
+        least(coalesce(cache_read_audio_tokens, 0), coalesce(cache_read_tokens, 0)) AS read_audio,
+        least(greatest(coalesce(input_audio_tokens, 0) - coalesce(cache_read_audio_tokens, 0), 0),
+            coalesce(input_uncached_tokens, 0)) AS in_audio,
+        least(coalesce(output_audio_tokens, 0), coalesce(output_tokens, 0)) AS out_audio
+    FROM joined
+),
+image_split AS (
+    SELECT *,
+        least(coalesce(input_image_tokens, 0), coalesce(input_uncached_tokens, 0) - in_audio) AS in_image,
+        least(coalesce(output_image_tokens, 0), coalesce(output_tokens, 0) - out_audio) AS out_image
+    FROM audio_split
+),
+split AS (
+    SELECT *, least(coalesce(reasoning_tokens, 0), coalesce(output_tokens, 0) - out_audio - out_image) AS out_reasoning
+    FROM image_split
+),
+multiplied AS (
+    SELECT *,
+        {usd}(coalesce(input_uncached_tokens, 0) - in_audio - in_image, price_input)
+            + {usd}(in_audio, price_input_audio) + {usd}(in_image, price_input_image) AS input_usd,
+        {usd}(coalesce(cache_read_tokens, 0) - read_audio, price_cache_read)
+            + {usd}(read_audio, price_cache_read_audio) AS read_usd,
+        {usd}(coalesce(cache_write_5m_tokens, 0) + coalesce(cache_write_other_tokens, 0), price_cache_write_5m)
+            + {usd}(coalesce(cache_write_1h_tokens, 0), price_cache_write_1h) AS write_usd,
+        {usd}(out_reasoning, price_reasoning) AS reasoning_usd,
+        {usd}(coalesce(output_tokens, 0) - out_audio - out_image - out_reasoning, price_output)
+            + {usd}(out_audio, price_output_audio) + {usd}(out_image, price_output_image) AS answer_usd,
+        {usd}(coalesce(web_searches, 0), price_web_search_1k) + {usd}(1, price_request_1k) AS call_usd,
+        is_failed AND $failed = 'input_only' AS is_input_only
+    FROM split
+),
+totalled AS (
+    SELECT *,
+        CASE WHEN is_input_only THEN 0 ELSE reasoning_usd + answer_usd END AS output_usd,
+        CASE WHEN is_input_only THEN 0 ELSE call_usd END AS fee_usd,
+        input_usd + read_usd + write_usd + CASE WHEN is_input_only THEN 0 ELSE reasoning_usd + answer_usd + call_usd END AS all_usd,
+        CASE
+            WHEN is_failed THEN NULL  -- a failure may truly have produced nothing
+            WHEN input_uncached_tokens IS NULL AND price_input > 0 THEN 'the log counts no input tokens'
+            WHEN output_tokens IS NULL AND price_output > 0 THEN 'the log counts no output tokens'
+            END AS missing_count
+    FROM multiplied
+),
 costed AS (
     SELECT *,
-        {micro}(greatest(coalesce(input_uncached_tokens, 0) - coalesce(input_audio_tokens, 0), 0), price_input)
-            + {micro}(least(coalesce(input_audio_tokens, 0), coalesce(input_uncached_tokens, 0)), price_input_audio) AS input_usd,
-        {micro}(greatest(coalesce(cache_read_tokens, 0) - coalesce(cache_read_audio_tokens, 0), 0), price_cache_read)
-            + {micro}(least(coalesce(cache_read_audio_tokens, 0), coalesce(cache_read_tokens, 0)), price_cache_read_audio) AS read_usd,
-        {micro}(coalesce(cache_write_5m_tokens, 0) + coalesce(cache_write_other_tokens, 0), price_cache_write_5m)
-            + {micro}(coalesce(cache_write_1h_tokens, 0), price_cache_write_1h) AS write_usd,
-        {micro}(greatest(coalesce(output_tokens, 0) - coalesce(output_audio_tokens, 0) - CASE WHEN price_reasoning <> price_output THEN coalesce(reasoning_tokens, 0) ELSE 0 END, 0), price_output)
-            + {micro}(least(coalesce(output_audio_tokens, 0), coalesce(output_tokens, 0)), price_output_audio)
-            + CASE WHEN price_reasoning <> price_output THEN {micro}(coalesce(reasoning_tokens, 0), price_reasoning) ELSE 0 END AS output_usd,
-        {micro}(coalesce(reasoning_tokens, 0), price_reasoning) AS reasoning_usd,
-        {micro}(coalesce(web_searches, 0) * 1000, price_web_search_1k) + {micro}(1000, price_request_1k) AS fee_usd,
         CASE
             WHEN coalesce(gateway_cache_hit, false) THEN 'gateway_hit'
-            WHEN status IN ('error', 'cancelled') AND NOT (coalesce(logged_cost, 0) > 0 OR coalesce(output_tokens, 0) > 0 OR $failed = 'input_only')
+            WHEN is_failed AND $failed = 'unbilled' AND NOT (coalesce(logged_cost, 0) > 0 OR coalesce(output_tokens, 0) > 0)
                 THEN 'not_billed'
             WHEN usage_source = 'missing' THEN 'unknown_usage'
-            WHEN rate_key IS NULL THEN 'unpriced'
+            WHEN rate_key IS NULL OR missing_count IS NOT NULL OR all_usd >= 1000000 THEN 'unpriced'
             ELSE 'priced' END AS standing
-    FROM joined
+    FROM totalled
 )
-SELECT * EXCLUDE (wanted_tier, priced_on, all_input_tokens, rate_key, is_price_assumed, standing, input_usd, read_usd, write_usd,
-        output_usd, reasoning_usd, fee_usd, {price_names}, price_reason),
-    CASE WHEN price_key IS NOT NULL AND rate_key IS NULL THEN 'no rate of this model is valid at that time' ELSE price_reason END AS price_reason,
+SELECT * EXCLUDE ({working_columns}, {price_names}, price_reason),
+    CASE
+        WHEN standing <> 'unpriced' OR price_key IS NULL THEN price_reason
+        WHEN rate_key IS NULL THEN 'no rate of this model is valid at that time'
+        ELSE coalesce(missing_count, 'above a million dollars: not a count of one request') END AS price_reason,
     CASE WHEN standing = 'gateway_hit' THEN 'free'
-         WHEN standing = 'priced' AND input_usd + read_usd + write_usd + output_usd + fee_usd = 0 AND price_input = 0 AND price_output = 0 THEN 'free'
+         WHEN standing = 'priced' AND all_usd = 0 AND price_input = 0 AND price_output = 0 THEN 'free'
          ELSE standing END AS price_status,
-    CASE WHEN standing = 'priced' THEN input_usd WHEN standing IN ('gateway_hit', 'not_billed') THEN 0 END::DECIMAL(18,12) AS input_cost_usd,
-    CASE WHEN standing = 'priced' THEN read_usd WHEN standing IN ('gateway_hit', 'not_billed') THEN 0 END::DECIMAL(18,12) AS cache_read_cost_usd,
-    CASE WHEN standing = 'priced' THEN write_usd WHEN standing IN ('gateway_hit', 'not_billed') THEN 0 END::DECIMAL(18,12) AS cache_write_cost_usd,
-    CASE WHEN standing = 'priced' THEN output_usd WHEN standing IN ('gateway_hit', 'not_billed') THEN 0 END::DECIMAL(18,12) AS output_cost_usd,
-    CASE WHEN standing = 'priced' THEN reasoning_usd WHEN standing IN ('gateway_hit', 'not_billed') THEN 0 END::DECIMAL(18,12) AS reasoning_cost_usd,
-    CASE WHEN standing = 'priced' THEN fee_usd WHEN standing IN ('gateway_hit', 'not_billed') THEN 0 END::DECIMAL(18,12) AS fee_cost_usd,
-    CASE WHEN standing = 'priced' THEN input_usd + read_usd + write_usd + output_usd + fee_usd
-         WHEN standing IN ('gateway_hit', 'not_billed') THEN 0 END::DECIMAL(18,12) AS list_cost_usd,
-    CASE WHEN standing = 'not_billed' AND rate_key IS NOT NULL AND usage_source <> 'missing'
-         THEN input_usd + read_usd + write_usd + output_usd END::DECIMAL(18,12) AS failed_list_cost_usd,
-    is_price_assumed AND standing = 'priced' AS is_price_assumed
+    {cost}(input_usd, standing) AS input_cost_usd,
+    {cost}(read_usd, standing) AS cache_read_cost_usd,
+    {cost}(write_usd, standing) AS cache_write_cost_usd,
+    {cost}(output_usd, standing) AS output_cost_usd,
+    {cost}(CASE WHEN is_input_only THEN 0 ELSE reasoning_usd END, standing) AS reasoning_cost_usd,
+    {cost}(fee_usd, standing) AS fee_cost_usd,
+    {cost}(all_usd, standing) AS list_cost_usd,
+    CASE WHEN standing = 'not_billed' AND rate_key IS NOT NULL AND usage_source <> 'missing' AND all_usd < 1000000
+         THEN all_usd - fee_usd END::DECIMAL(18,12) AS failed_list_cost_usd,
+    is_assumed AND standing = 'priced' AS is_price_assumed
 FROM costed

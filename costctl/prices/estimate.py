@@ -11,7 +11,7 @@ from costctl.errors import CostctlError
 from costctl.prices.book import PriceBook
 from costctl.prices.quantities import plain_usd
 from costctl.prices.quote import Quote, price_list
-from costctl.report import Report, Table, Value, Warning  # noqa: A004  (the contract's word)
+from costctl.report import Report, Table, Value, Warning
 
 MILLION = Decimal(1_000_000)
 ESTIMATE_COLUMNS = (

@@ -42,7 +42,7 @@ def write_base(folder: Path) -> int:
     for provider in sorted(data.providers, key=lambda item: item.id):
         head = {
             "provider": provider.id, "name": provider.name, "source": source,
-            "pricing_url": (provider.pricing_urls or [None])[0],
+            "pricing_url": next(iter(provider.pricing_urls or ()), None),
             "provider_match": _clause(provider.provider_match), "model_match": _clause(provider.model_match),
             "fallback": provider.fallback_model_providers or [],
         }  # fmt: skip

@@ -8,10 +8,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from costctl.prices.book import PriceBook, Rate, Resolution, instant_utc, load_book
+from costctl.prices.book import PriceBook, instant_utc, load_book
 from costctl.prices.names import provider_alias
 from costctl.prices.published import exact, plain_name, read_data
-from costctl.report import Report, Table, Value, Warning  # noqa: A004  (the contract's word)
+from costctl.prices.rates import Rate
+from costctl.prices.resolve import Resolution
+from costctl.report import Report, Table, Value, Warning
 
 ROUTER_LABELS = ("background", "default", "think", "longContext")
 STATUSES = ("measured", "vendor", "claim")
@@ -223,7 +225,7 @@ def _value(fact: Fact | None) -> Value:
 def _known(rows: list[dict[str, Any]], column: str, what: str, warnings: list[Warning]) -> list[dict[str, Any]]:
     known = [row for row in rows if row[column] is not None]
     if dropped := len(rows) - len(known):
-        warnings.append(Warning("W210", f"{dropped} models without {what} are left out by the filter"))
+        warnings.append(Warning("W215", f"{dropped} models without {what} are left out by the filter"))
     return known
 
 

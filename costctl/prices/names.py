@@ -9,10 +9,21 @@ from typing import Any, NamedTuple
 PROVIDERS = {
     "gemini": "google", "vertex_ai": "google", "vertex": "google", "google_genai": "google", "google-vertex": "google",
     "gcp.vertex_ai": "google", "gcp.gemini": "google", "bedrock": "aws", "aws_bedrock": "aws", "aws.bedrock": "aws",
-    "amazon": "aws", "azure_openai": "azure", "azure.ai.openai": "azure", "az.ai.openai": "azure", "xai": "x-ai", "grok": "x-ai",
-    "mistralai": "mistral", "together_ai": "together", "togetherai": "together", "fireworks_ai": "fireworks", "moonshot": "moonshotai",
-    "claude": "anthropic", "zhipu": "zhipuai",
+    "amazon": "aws", "bedrock_converse": "aws", "azure_openai": "azure", "azure_ai": "azure",
+    "azure.ai.openai": "azure", "az.ai.openai": "azure", "az.ai.inference": "azure", "azure.ai.inference": "azure", "xai": "x-ai", "grok": "x-ai",
+    "mistralai": "mistral", "mistral_ai": "mistral", "together_ai": "together", "togetherai": "together",
+    "fireworks_ai": "fireworks", "moonshot": "moonshotai", "claude": "anthropic", "zhipu": "zhipuai",
 }  # fmt: skip
+SELF_HOSTED = frozenset(
+    {"vllm", "hosted_vllm", "ollama", "ollama_chat", "lm_studio", "lmstudio", "llamafile", "llamacpp", "tgi", "sglang",
+     "xinference", "local", "localhost"}
+)  # fmt: skip
+ROUTES = {
+    "nitro": "the route behind ':nitro' sets the price; log the model that answered",
+    "floor": "the route behind ':floor' sets the price; log the model that answered",
+    "online": "':online' adds a fee for searching that the log does not state; give own rates",
+}
+SELF_HOSTED_REASON = "runs on own machines, which have no list price; give own rates"
 
 
 class Named(NamedTuple):
@@ -22,6 +33,7 @@ class Named(NamedTuple):
     full: str
     provider: str | None
     refusal: str | None
+    region: str | None = None
 
 
 def parse_name(text: str) -> Named:
@@ -31,28 +43,64 @@ def parse_name(text: str) -> Named:
     ('gemini-2.5-flash', ('gpt-4o', 'openai'))
     >>> parse_name("arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-x").model
     'us.anthropic.claude-x'
+    >>> parse_name("azure/eu/gpt-4o").region
+    'eu'
     """
     name = text.strip()
     provider: str | None = None
+    region: str | None = None
     if name.startswith("arn:"):
         name, provider = name.rsplit("/", 1)[-1], "aws"
-    if path := re.search(r"(?:publishers/[^/]+/)?models/([^/]+)$", name):
+    if path := re.search(r"(?:locations/([^/]+)/)?(?:publishers/[^/]+/)?models/([^/]+)$", name):
         provider = "google" if "publishers/" in name else provider
-        name = path[1]
+        region, name = path[1], path[2]
     if name.startswith("openrouter/"):
         name, provider = name.removeprefix("openrouter/"), "openrouter"
     full = name
-    refusal = None
-    if ":" in name and name.rsplit(":", 1)[1] in {"nitro", "floor"}:
-        refusal = f"the route behind {name.rsplit(':', 1)[1]!r} sets the price; log the model that answered"
     if "/" in name and provider is None:
-        prefix, rest = name.split("/", 1)
-        provider, name = provider_alias(prefix), rest
+        prefix, name = name.split("/", 1)
+        provider = provider_alias(prefix)
+        if provider == "azure" and "/" in name:
+            region, name = name.split("/", 1)
     elif "/" in name:
         name = name.rsplit("/", 1)[-1]
+    refusal = ROUTES.get(full.rpartition(":")[2]) if ":" in full else None
     if full.endswith(":free"):
         provider = "openrouter"
-    return Named(name, full, provider, refusal)
+    if provider in SELF_HOSTED:
+        refusal = SELF_HOSTED_REASON
+    return Named(name, full, provider, refusal, region)
+
+
+def spellings(named: Named, provider: str) -> list[str]:
+    """The lower-case names under which a provider may list the model, the fullest first.
+
+    >>> spellings(parse_name("anthropic/claude-opus-5.5"), "anthropic")
+    ['anthropic/claude-opus-5.5', 'claude-opus-5.5', 'claude-opus-5-5']
+    """
+    names = [named.full, named.model]
+    if provider == "anthropic":
+        names.append(named.model.replace(".", "-"))
+    if named.model.startswith("ft:"):
+        names.append(":".join(named.model.split(":")[:2]))  # without organisation, suffix and id
+    # OpenRouter's variants of one model; what costs otherwise is refused by ROUTES.
+    names += [
+        name.rpartition(":")[0] for name in names if name.endswith((":thinking", ":beta", ":extended", ":exacto"))
+    ]
+    return list(dict.fromkeys(name.lower() for name in names))
+
+
+def plain_tail(name: str) -> str:
+    """An open model's name without maker, punctuation, and the words that every instruct model has.
+
+    >>> plain_tail("mistralai/Mistral-Nemo-Instruct-2407"), plain_tail("Qwen2.5-7B-Instruct")
+    ('mistralnemo', 'qwen257b')
+    >>> plain_tail("Meta-Llama-3.1-8B-Instruct-Turbo"), plain_tail("mixtral-8x22b-instruct-v0.1")
+    ('llama318b', 'mixtral8x22b')
+    """
+    tail = name.strip().lower().rsplit("/", 1)[-1]
+    tail = re.sub(r"-(instruct|chat|it)(-(v?\d+(\.\d+)?|turbo|fp8|bf16|hf))*$", "", tail)
+    return re.sub(r"[^a-z0-9:]", "", tail.removeprefix("meta-"))
 
 
 def provider_alias(name: str) -> str:
@@ -72,10 +120,8 @@ def provider_of(name: str | None, providers: Mapping[str, Any]) -> str | None:
     alias = provider_alias(name)
     if alias in providers:
         return alias
-    return next(
-        (key for key, entry in providers.items() if matches(entry["provider_match"], name.lower())),
-        None,
-    )
+    lower = name.strip().lower()
+    return next((key for key, entry in providers.items() if matches(entry["provider_match"], lower)), None)
 
 
 def matches(clause: Any, text: str) -> bool:
@@ -83,13 +129,29 @@ def matches(clause: Any, text: str) -> bool:
     if not clause:
         return False
     ((kind, value),) = clause.items()
+    match kind:
+        case "or":
+            return any(matches(item, text) for item in value)
+        case "and":
+            return all(matches(item, text) for item in value)
+        case "equals":
+            return text == str(value).lower()
+        case "starts_with":
+            return text.startswith(str(value).lower())
+        case "ends_with":
+            return text.endswith(str(value).lower())
+        case "contains":
+            return str(value).lower() in text
+        case "regex":
+            return re.search(str(value), text) is not None
+    raise AssertionError(f"unknown match clause: {kind}")
+
+
+def equals_any(clause: Any, text: str) -> bool:
+    """Whether a match clause lists exactly this lower-case name."""
+    if not clause:
+        return False
+    ((kind, value),) = clause.items()
     if kind == "or":
-        return any(matches(item, text) for item in value)
-    if kind == "and":
-        return all(matches(item, text) for item in value)
-    tests = {
-        "equals": lambda: text == value.lower(), "starts_with": lambda: text.startswith(value.lower()),
-        "ends_with": lambda: text.endswith(value.lower()), "contains": lambda: value.lower() in text,
-        "regex": lambda: re.search(value, text) is not None,
-    }  # fmt: skip
-    return bool(tests[kind]())
+        return any(equals_any(item, text) for item in value)
+    return kind == "equals" and text == str(value).lower()

@@ -92,9 +92,7 @@ class _Reader:
         prices = {unit: self._number(value, f"{where}.{unit}", self._price) for unit, value in entries.items()}
         if len(self.problems) == before and not {"input", "output"} <= prices.keys():
             self._fault(node, where, "needs input and output; 0 says that it is free")
-        return {
-            unit: (price * factor).quantize(PRICE_QUANTUM) for unit, price in prices.items() if price is not None
-        }
+        return {unit: (price * factor).quantize(PRICE_QUANTUM) for unit, price in prices.items() if price is not None}
 
     def _factor(self, node: yaml.Node | None, where: str, fx: dict[str, Decimal]) -> Decimal:
         currency = str(node.value) if isinstance(node, yaml.ScalarNode) else "USD"

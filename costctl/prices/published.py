@@ -9,8 +9,6 @@ from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any
 
-import yaml
-
 from costctl.errors import CostctlError
 from costctl.prices.place import pricing_folder
 
@@ -129,8 +127,7 @@ def load_claims() -> tuple[Claim, ...]:
 
 def read_data(name: str) -> Any:
     """One of our own YAML files in `pricing/`, parsed."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load((pricing_folder() / name).read_text("utf-8"), loader)  # noqa: S506
+    return read_yaml(pricing_folder() / name)
 
 
 def exact(value: object) -> Decimal:

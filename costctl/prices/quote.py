@@ -7,12 +7,11 @@ from decimal import Decimal
 from typing import NamedTuple, Protocol
 
 from costctl.errors import CostctlError
-from costctl.prices.book import PriceBook, Rate, instant_utc, load_book
+from costctl.prices.book import PriceBook, instant_utc, load_book
 from costctl.prices.models import load_facts, price_status, resolve
 from costctl.prices.published import PublishedTable, load_published
-from costctl.report import Warning  # noqa: A004  (the word of the machine contract)
-
-MINUTES_OF_A_DAY = 24 * 60
+from costctl.prices.rates import MINUTES_OF_A_DAY, Rate
+from costctl.report import Warning
 
 
 class Quote(NamedTuple):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from costctl.samples.prices import GPT_4O, GPT_41, MINI, MISTRAL, SONNET, UNKNOWN
 
-REQUESTS_PER_DECK = 6000  # the session counts below are those of a story of this size
+REQUESTS_PER_DECK = 6550  # what the session counts below come to in a week, events included
 USERS_PER_DECK = 40
 BUDGET_BREAKERS = 2
 BREAKER_SESSIONS = 14

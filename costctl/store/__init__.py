@@ -24,6 +24,7 @@ Row = tuple[Any, ...]
 
 # DuckDB spills to disk above this, so it bounds memory and not the size of a log.
 DEFAULT_MEMORY_MB = 512
+BYTES_PER_ROW = 200
 LOCK_POLL_S = 0.2
 
 
@@ -101,6 +102,16 @@ class Store:
         except duckdb.Error as error:
             raise CostctlError("E180", f"not valid SQL: {_first_line(error)}") from error
         return len(statements) == 1 and statements[0].type == duckdb.StatementType.SELECT
+
+    def make_room(self, row_count: int) -> None:
+        """Let the engine use memory in proportion to the rows; beyond that it spills to disk.
+
+        Exact quantiles hold every value, which cannot be spilled.
+        """
+        wanted_mb = row_count * BYTES_PER_ROW // 2**20
+        if "COSTCTL_MEMORY_MB" not in os.environ and wanted_mb > DEFAULT_MEMORY_MB:
+            available_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 6 // 10 // 2**20
+            self.execute(f"SET memory_limit = '{min(wanted_mb, available_mb)}MB'")
 
     def lock(self) -> None:
         """From here on no file, no extension and no setting can be reached from SQL."""

@@ -60,9 +60,7 @@ def priced(
         ]
         names = sorted(set().union(*filled))
         store.insert("entry", names, [[row.get(name) for name in names] for row in filled])
-        apply_prices(
-            store, source="entry", target="priced", book=book or shipped(), priced_at=priced_at, as_of=as_of
-        )
+        apply_prices(store, source="entry", target="priced", book=book or shipped(), priced_at=priced_at, as_of=as_of)
         found, values = store.table("SELECT * FROM priced ORDER BY source_line")
     return [dict(zip(found, value, strict=True)) for value in values]
 

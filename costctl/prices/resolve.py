@@ -1,0 +1,195 @@
+"""From any logged model name to the key of its rates, with the reason; unknown stays unknown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+from costctl.prices.names import (
+    SELF_HOSTED,
+    SELF_HOSTED_REASON,
+    Named,
+    equals_any,
+    matches,
+    parse_name,
+    plain_tail,
+    provider_alias,
+    provider_of,
+    spellings,
+)
+from costctl.prices.rates import is_free_by_name
+
+# Where a bare model name is looked up when no provider is known: makers before resellers.
+MAKERS = (
+    "openai", "anthropic", "google", "deepseek", "mistral", "x-ai", "cohere", "moonshotai", "zai", "minimax",
+    "perplexity",
+)  # fmt: skip
+RESELLERS = ("groq", "together", "fireworks", "cerebras", "aws", "azure", "openrouter")
+
+
+class Resolution(NamedTuple):
+    """Which price a model name means, how that was found, and why not where it was not.
+
+    `how` is own | exact | alias | family | unpriced, from the surest to none.
+    """
+
+    model_key: str | None
+    how: str
+    reason: str
+
+
+class _Found(NamedTuple):
+    resolution: Resolution
+    seller: str  # whose endpoint it was, which decides about regional prices
+
+
+class Resolver:
+    """Looks names up in the price files; `models` is keyed provider/id and may grow by `:free` variants."""
+
+    def __init__(
+        self,
+        providers: Mapping[str, dict[str, Any]],
+        models: dict[str, dict[str, Any]],
+        own: Iterable[str],
+        regions: Iterable[Mapping[str, Any]],
+    ) -> None:
+        self._providers = providers
+        self._models = models
+        self._own = {name.lower(): f"own/{name}" for name in own}
+        self._regions = list(regions)
+
+    def resolve(self, model: str | None, provider: str | None, region: str | None) -> Resolution:
+        """The key of the rates of one logged name; a regional price has the key `...@seller:region`."""
+        if not model or not model.strip():
+            return Resolution(None, "unpriced", "the log names no model")
+        named = parse_name(model)
+        if own := self._own_rates(model, named, provider):
+            return Resolution(own, "own", "own rates")
+        if named.refusal:
+            return Resolution(None, "unpriced", named.refusal)
+        if provider and provider_alias(provider) in SELF_HOSTED:
+            return Resolution(None, "unpriced", SELF_HOSTED_REASON)
+        found = self._found(named, provider)
+        if found is None:
+            return Resolution(None, "unpriced", f"no price for {named.model!r}")
+        key = found.resolution.model_key
+        if key is None or not self._has_prices(key):
+            return Resolution(None, "unpriced", f"{key} is listed without a price per token")
+        return self._in_region(found, region or named.region)
+
+    def multiplier(self, seller: str, model: str, region: str) -> str | None:
+        """What a region makes of the list price, or None where it has no say."""
+        return next(
+            (
+                str(rule["multiply"])
+                for rule in self._regions
+                if rule["provider"] == seller
+                and re.fullmatch(rule["models"], model)
+                and re.fullmatch(rule["region"], region.lower())
+            ),
+            None,
+        )
+
+    def near(self, model: str) -> list[str]:
+        """Keys that look like the given name, at most three."""
+        named = parse_name(model)
+        keys: dict[str, str] = {}
+        for key, entry in self._models.items():
+            keys.setdefault(str(entry["id"]).lower(), key)
+            keys.setdefault(str(entry["id"]).lower().rsplit("/", 1)[-1], key)
+        found = get_close_matches(named.model.lower(), keys, n=6, cutoff=0.6)
+        return list(dict.fromkeys(keys[name] for name in found))[:3]
+
+    def _own_rates(self, model: str, named: Named, provider: str | None) -> str | None:
+        names = [model.strip(), named.full, named.model]
+        if provider:
+            names.insert(0, f"{provider}/{named.model}")
+        return next((self._own[name.lower()] for name in names if name.lower() in self._own), None)
+
+    def _has_prices(self, key: str) -> bool:
+        return is_free_by_name(key) or any("input" in line for line in self._models[key]["rates"])
+
+    def _in_region(self, found: _Found, region: str | None) -> Resolution:
+        key = found.resolution.model_key
+        assert key is not None
+        if not region or self.multiplier(found.seller, key.partition("/")[2], region) is None:
+            return found.resolution
+        place = region.lower()
+        reason = f"{found.resolution.reason}; regional price {place}"
+        return found.resolution._replace(model_key=f"{key}@{found.seller}:{place}", reason=reason)
+
+    def _found(self, named: Named, provider: str | None) -> _Found | None:
+        """The logged provider's own list first, then the one in the name, then makers and resellers."""
+        known = provider_of(provider, self._providers)
+        prefix = named.provider if named.provider in self._providers else None
+        if known and named.full != named.model and (found := self._listed(known, [named.full.lower()])):
+            return _Found(found, known)
+        for seller in dict.fromkeys(filter(None, (prefix, known))):
+            if found := self._in_provider(seller, named) or self._in_fallback(seller, named):
+                sells_on = known and seller in self._providers[known]["fallback"]
+                return _Found(found, known if known and sells_on else seller)
+        if free := self._free_variant(named):
+            return _Found(free, "openrouter")
+        return self._anywhere(named, known or prefix, provider)
+
+    def _anywhere(self, named: Named, seller: str | None, provider: str | None) -> _Found | None:
+        """The maker's list price, whoever sold it; the reason says so."""
+        where = f" ({provider} has no price of its own)" if provider and provider != seller else ""
+        if seller:
+            where = f" ({seller} has no price of its own)"
+        unpriced: _Found | None = None
+        for maker in dict.fromkeys((*MAKERS, *RESELLERS, *self._providers)):
+            if maker not in self._providers or (found := self._in_provider(maker, named)) is None:
+                continue
+            told = found._replace(reason=f"{found.reason}; list price of {maker}{where}")
+            if found.model_key and self._has_prices(found.model_key):
+                return _Found(told, seller or maker)
+            unpriced = unpriced or _Found(told, maker)
+        if found := self._open_weights(named):
+            return _Found(found._replace(reason=f"{found.reason}; list price of openrouter{where}"), "openrouter")
+        return unpriced
+
+    def _in_provider(self, provider: str, named: Named) -> Resolution | None:
+        return self._listed(provider, spellings(named, provider))
+
+    def _listed(self, provider: str, names: list[str]) -> Resolution | None:
+        models = self._providers[provider]["models"]
+        for name in names:
+            for model in models:
+                if str(model["id"]).lower() == name:
+                    return Resolution(f"{provider}/{model['id']}", "exact", "the model's own id")
+        for name in names:
+            for model in models:
+                if matches(model["match"], name):
+                    is_alias = name.startswith(str(model["id"]).lower()) or equals_any(model["match"], name)
+                    how = "alias" if is_alias else "family"
+                    return Resolution(f"{provider}/{model['id']}", how, f"{how} of {model['id']}")
+        return None
+
+    def _in_fallback(self, provider: str, named: Named) -> Resolution | None:
+        for fallback in self._providers[provider]["fallback"]:
+            found = self._in_provider(fallback, named) if fallback in self._providers else None
+            if found:
+                return found._replace(reason=f"{found.reason}; {provider} sells it at the price of {fallback}")
+        return None
+
+    def _free_variant(self, named: Named) -> Resolution | None:
+        """`maker/model:free` of a model that OpenRouter sells: the suffix itself states the price."""
+        if not named.full.endswith(":free") or self._listed("openrouter", [named.full.lower(), named.model.lower()]):
+            return None
+        paid = named.full.removesuffix(":free").lower()
+        if not self._listed("openrouter", [paid, paid.rsplit("/", 1)[-1]]):
+            return None
+        key = f"openrouter/{named.full}"
+        self._models[key] = {"id": named.full, "name": None, "match": None, "rates": [{}], "source": "suffix :free"}
+        return Resolution(key, "alias", "the suffix :free is OpenRouter's price of zero")
+
+    def _open_weights(self, named: Named) -> Resolution | None:
+        """Open models under their bare name: OpenRouter lists them as maker/model."""
+        wanted = plain_tail(named.model)
+        for model in self._providers["openrouter"]["models"]:
+            if plain_tail(str(model["id"])) == wanted and self._has_prices(f"openrouter/{model['id']}"):
+                return Resolution(f"openrouter/{model['id']}", "family", f"family of {model['id']}")
+        return None
