@@ -5,6 +5,7 @@ Our own trouble is an assert, which is allowed to crash with a traceback and exi
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
@@ -60,3 +61,16 @@ class InputError(CostctlError):
 
     def __init__(self, code: str, message: str, hint: str = "") -> None:
         super().__init__(code, message, hint, ExitCode.INPUT)
+
+
+def disk_trouble(error: OSError) -> Exception:
+    """The user's words for a disk that is full or that may not be written; else the error itself."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return InputError(
+            "E170",
+            "the disk is full; nothing was changed",
+            "free some space, or put the workspace on another disk: --db /path/costctl.duckdb",
+        )
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return InputError("E171", f"not allowed: {error.filename}", "another workspace: --db /path/costctl.duckdb")
+    return error

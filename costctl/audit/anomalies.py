@@ -1,7 +1,7 @@
 """Days on which the cost of the whole, an endpoint, an app or a user jumps, and why.
 
 A day jumps when it stands above the median of the ordinary days by four robust deviations, by
-half of it, and by a twentieth of an average day's whole cost. The change is then split, with
+half of it, and by a fiftieth of an average day's whole cost. The change is then split, with
 nothing left over, into volume, mix of models, price and tokens per request; the largest part
 is the cause.
 """
@@ -26,7 +26,9 @@ DAYS_MIN = 4
 DEVIATIONS = 4.0
 MAD_TO_SIGMA = 1.4826
 JUMP_RATIO_MIN = 0.5
-MATERIAL_RATIO = Decimal("0.05")
+MATERIAL_RATIO = Decimal("0.02")
+# Costs of single users have long tails; a jump of one must weigh more to be worth telling.
+USER_MATERIAL_RATIO = Decimal("0.05")
 # A jump that is mostly one inside it is told once, as the narrower of the two.
 EXPLAINED_RATIO = 0.6
 COLUMNS = (
@@ -79,10 +81,10 @@ def anomalies(store: Store) -> Table | None:
     if days < DAYS_MIN:
         return None
     total = store.scalar("SELECT coalesce(sum(list_cost_usd), 0) FROM request WHERE started_at IS NOT NULL")
-    material = total / days * MATERIAL_RATIO
     repriced = _repriced(store)
-    found = _price_changes(store, repriced, float(material))
+    found = _price_changes(store, repriced, float(total / days * MATERIAL_RATIO))
     for scope, dimension in SCOPES.items():
+        material = total / days * (USER_MATERIAL_RATIO if scope == "user" else MATERIAL_RATIO)
         sql = pages.page("anomaly_cells.sql", dimension=dimension)
         series: dict[str, Cells] = defaultdict(lambda: defaultdict(lambda: defaultdict(Usage)))
         moved: set[str] = set()
@@ -214,34 +216,32 @@ def split(
 ) -> Change:
     """Split the change of the whole cost of `now_days` days against as many usual ones.
 
-    Volume: more requests at the usual cost each. Mix: other shares of the models, each at its
-    usual cost. Price: the same tokens at another unit price, of the models in `moved`, whose list
-    price changed. Tokens: what is left, tokens per request of each class.
+    Requests that one model gained and another lost were moved: mix, the difference of what they
+    cost. The other gained or lost ones are volume. Each costs what is usual for its model. Price:
+    the same tokens at another unit price, of the models in `moved`, whose list price changed.
+    Tokens: what is left, tokens per request of each class.
     """
-    usual_requests = sum(usage.requests for usage in usual.values())
-    now_requests = sum(usage.requests for usage in now.values())
-    usual_cost, now_cost = (sum(usage.cost for usage in side.values()) for side in (usual, now))
     scale = now_days / usual_days
-    whole = now_cost - usual_cost * scale
-    if not usual_requests:
-        return Change(whole, 0.0, 0.0, 0.0)
-    usual_each = usual_cost / usual_requests
-    volume = (now_requests - usual_requests * scale) * usual_each
-    mix = price = 0.0
-    for model, usage in now.items():
-        before = usual.get(model)
-        each = before.cost / before.requests if before else usage.cost / usage.requests
-        expected_share = before.requests / usual_requests if before else 0.0
-        mix += (usage.requests - now_requests * expected_share) * (each - usual_each)
-        if before and model in moved:
+    whole = sum(usage.cost for usage in now.values()) - scale * sum(usage.cost for usage in usual.values())
+    gained = lost = gained_cost = lost_cost = price = 0.0
+    for model in sorted({*usual, *now}):
+        before, after = usual.get(model, Usage()), now.get(model, Usage())
+        known = before if before.requests else after
+        each = known.cost / known.requests
+        difference = after.requests - before.requests * scale
+        if difference > 0:
+            gained, gained_cost = gained + difference, gained_cost + difference * each
+        else:
+            lost, lost_cost = lost - difference, lost_cost - difference * each
+        if model in moved:
             price += sum(
-                tokens * (_unit(usage, k) - _unit(before, k))
-                for k, tokens in enumerate(usage.tokens)
+                tokens * (_unit(after, k) - _unit(before, k))
+                for k, tokens in enumerate(after.tokens)
                 if tokens and before.tokens[k]
             )
-    for model, before in usual.items():
-        if model not in now:
-            mix -= now_requests * before.requests / usual_requests * (before.cost / before.requests - usual_each)
+    swapped = min(gained, lost)
+    mix = swapped * (gained_cost / gained - lost_cost / lost) if swapped else 0.0
+    volume = gained_cost - lost_cost - mix
     return Change(volume, mix, price, whole - volume - mix - price)
 
 

@@ -47,7 +47,7 @@ def select(statement: str, db: Path | None) -> Report:
                 "only one SELECT is allowed here",
                 "tables: request, anatomy_row, rejected_record",
             )
-        columns, rows = store.table(statement)
+        columns, rows = store.answer(statement)
     return Report("sql", {"row_count": len(rows)}, {"rows": Table.of("rows", columns, rows)})
 
 

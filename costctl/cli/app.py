@@ -10,12 +10,16 @@ import typer
 
 from costctl.cli.options import Db, Logs, Out, Output, Prices
 from costctl.cli.output import Form, emit
+from costctl.cli.price_commands import estimate, models, prices_app
 from costctl.cli.progress import progress
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
     help="Cost audit of LLM request logs: exact, offline, private.",
 )  # fmt: skip
+app.command()(estimate)
+app.command()(models)
+app.add_typer(prices_app, name="prices")
 
 
 def option_names() -> dict[str, set[str]]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from costctl import __version__
-from costctl.errors import InputError
+from costctl.errors import InputError, disk_trouble
 from costctl.formats import detect
 from costctl.formats.base import LogFormat
 from costctl.formats.normalise import Options
@@ -188,6 +188,9 @@ def _read_file(
     store.execute("BEGIN")
     try:
         counts = _load(store, source, identity, plan, pool, spool, progress)
+    except OSError as error:
+        store.execute("ROLLBACK")
+        raise disk_trouble(error) from error
     except BaseException:
         store.execute("ROLLBACK")
         raise

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import io
 import signal
 from collections import Counter
 from pathlib import Path
@@ -218,7 +219,10 @@ def _written(parsed: _Parsed, plan: Plan, number: int, target: str) -> Result:
         accepted = batch.rows.height
         if accepted:
             rows = batch.rows.with_columns(pl.lit(number).alias("task"))
-            rows.write_parquet(target, compression="uncompressed", statistics=False)
+            # Through memory, so that a full disk is an OSError and not an error of the engine.
+            buffer = io.BytesIO()
+            rows.write_parquet(buffer, compression="uncompressed", statistics=False)
+            Path(target).write_bytes(buffer.getbuffer())
             parquet = target
     return Result(
         parsed.records_read, parsed.lines_read, accepted, dict(parsed.ignored),

@@ -13,6 +13,8 @@ from costctl.report import Value, unit_of
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
+# JSON text needs its own line ends, and escapes the other control characters by itself.
+_UNSAFE_IN_JSON = re.compile(_UNSAFE.pattern.replace("\x00-\x1f", ""))
 
 
 def safe(text: str, width: int = 200) -> str:
@@ -21,11 +23,21 @@ def safe(text: str, width: int = 200) -> str:
     >>> safe("a\x1b[31mb"), safe("x" * 9, width=5)
     ('a\\x1b[31mb', 'xx…xx')
     """
-    shown = _UNSAFE.sub(lambda match: f"\\x{ord(match[0]):02x}", text[:2000])
+    shown = escaped(text[:2000])
     if len(shown) <= width:
         return shown
     keep = max(width - 1, 1)
     return shown[: (keep + 1) // 2] + "…" + (shown[-(keep // 2) :] if keep // 2 else "")
+
+
+def escaped(text: str) -> str:
+    """The text with each character that acts instead of showing written out."""
+    return _UNSAFE.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+
+
+def escaped_json(text: str) -> str:
+    """JSON text with the same characters as JSON escapes, which changes no value."""
+    return _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def cell(value: Value, column: str) -> str:
@@ -57,6 +69,8 @@ def plain(value: Value, column: str) -> str | int | float | bool | None:
         return usd_text(Decimal(str(value)))
     if unit == "ms":
         return f"{Decimal(str(value)):.1f}"
+    if unit == "ratio":
+        return float(value) if isinstance(value, Decimal) else value
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds") + "Z"
     if isinstance(value, Decimal):

@@ -6,32 +6,24 @@ import csv
 import io
 import json
 
-from costctl.render.cells import plain
+from costctl.render.cells import escaped, escaped_json, plain
 from costctl.report import SCHEMA_VERSION, Report
 
 
 def to_json(report: Report) -> str:
     """The envelope; additive changes only."""
-    return (
-        json.dumps(
-            {
-                "schema_version": SCHEMA_VERSION,
-                "command": report.command,
-                "totals": {name: plain(value, name) for name, value in report.totals.items()},
-                "tables": {
-                    name: [{key: plain(value, key) for key, value in row.items()} for row in table.dicts()]
-                    for name, table in report.tables.items()
-                },
-                "warnings": [
-                    {"code": item.code, "message": item.message, "hint": item.hint} for item in report.warnings
-                ],
-                "provenance": report.provenance,
-            },
-            indent=2,
-            ensure_ascii=False,
-        )
-        + "\n"
-    )
+    body = {
+        "schema_version": SCHEMA_VERSION,
+        "command": report.command,
+        "totals": {name: plain(value, name) for name, value in report.totals.items()},
+        "tables": {
+            name: [{key: plain(value, key) for key, value in row.items()} for row in table.dicts()]
+            for name, table in report.tables.items()
+        },
+        "warnings": [{"code": item.code, "message": item.message, "hint": item.hint} for item in report.warnings],
+        "provenance": report.provenance,
+    }
+    return escaped_json(json.dumps(body, indent=2, ensure_ascii=False)) + "\n"
 
 
 def to_csv(report: Report) -> str:
@@ -54,5 +46,5 @@ def _defused(value: object) -> object:
         and value[:1] in {"=", "+", "-", "@", "\t", "\r"}
         and not value[1:].replace(".", "", 1).isdigit()
     ):
-        return "'" + value
-    return value
+        return "'" + escaped(value)
+    return escaped(value) if isinstance(value, str) else value

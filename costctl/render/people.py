@@ -45,6 +45,22 @@ THEN = (
     ),
 )  # fmt: skip
 
+# Commands with more columns than a screen: what to show of them.
+SCREENS: Mapping[str, tuple[Section, ...]] = {
+    "estimate": (
+        Section("mix", "MIX", ("model", "share_ratio", "request_count", "list_cost_usd"), 50),
+        Section("estimate", "COST", ("model", "list_cost_usd", "request_cost_usd", "price_status"), 200),
+        Section("arithmetic", "ARITHMETIC", ("model", "arithmetic"), 200),
+    ),
+    "models": (
+        Section(
+            "models", "MODELS: USD per million tokens; who says the rest is in --output json",
+            ("model", "input_usd_per_million", "output_usd_per_million", "context_tokens", "router_label",
+             "quality_ratio", "tier", "best_use"), 400,
+        ),
+    ),
+}  # fmt: skip
+
 
 def to_terminal(report: Report, width: int = 80) -> str:
     """The screen; numbers are never cut, columns are dropped by priority and names shortened."""
@@ -54,8 +70,11 @@ def to_terminal(report: Report, width: int = 80) -> str:
 
 def _plain(report: Report, width: int) -> list[str]:
     lines = [f"  {name.replace('_', ' ')}: {cell(value, name)}" for name, value in report.totals.items()]
-    for table in report.tables.values():
-        lines += ["", *_grid(table, table.columns, width, 200)]
+    screen = SCREENS.get(report.command) or [
+        Section(table.name, table.name.replace("_", " ").upper(), table.columns, 1000) for table in report.tables.values()
+    ]
+    for section in screen:
+        lines += _section(report.tables, section, width)
     return [*lines, *_warned(report)]
 
 
@@ -113,7 +132,8 @@ def _head(report: Report, width: int) -> list[str]:
     dated = total.get("first_at") is not None
     period = f"{cell(total['first_at'], 'at')} .. {cell(total['last_at'], 'at')} UTC" if dated else "undated"
     count = {name: f"{value:,}" for name, value in total.items() if name.endswith("_count")}
-    priced = count["priced_count"] + (f" priced, {count['free_count']} free" if total["free_count"] else " priced")
+    kinds = ("priced", "free", "unpriced")
+    priced = ", ".join(f"{count[f'{kind}_count']} {kind}" for kind in kinds if kind == "priced" or total[f"{kind}_count"])
     tokens = (
         f"in {tokens_display(total['input_tokens'])}   cached {tokens_display(total['cache_read_tokens'])}   "
         f"out {tokens_display(total['output_tokens'])} tokens"
@@ -179,6 +199,7 @@ def _grid(table: Table, columns: Sequence[str], width: int, limit: int) -> list[
 def _title(column: str) -> str:
     for suffix in ("_count", "_usd", "_ratio", "_tokens"):
         column = column.removesuffix(suffix)
+    column = column.replace("_usd_per_million", " $/M")
     return column.replace("latency_ms_", "").replace("_", " ").replace("request", "requests")
 
 

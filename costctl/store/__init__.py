@@ -6,6 +6,7 @@ that are formatted into statements come from our own constants.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import threading
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 import duckdb
 import orjson
 
-from costctl.errors import CostctlError, ExitCode
+from costctl.errors import CostctlError, ExitCode, disk_trouble
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -102,6 +103,17 @@ class Store:
         except duckdb.Error as error:
             raise CostctlError("E180", f"not valid SQL: {_first_line(error)}") from error
         return len(statements) == 1 and statements[0].type == duckdb.StatementType.SELECT
+
+    def answer(self, sql: str) -> tuple[tuple[str, ...], list[Row]]:
+        """A user's own SELECT; what is wrong with it is the user's to mend.
+
+        Raises:
+            CostctlError: E180 with the engine's words.
+        """
+        try:
+            return self.table(sql)
+        except duckdb.Error as error:
+            raise CostctlError("E180", _first_line(error), "tables: costctl sql 'SHOW TABLES'") from error
 
     def make_room(self, row_count: int) -> None:
         """Let the engine use memory in proportion to the rows; beyond that it spills to disk.
@@ -224,11 +236,9 @@ def _explained(error: BaseException) -> BaseException:
             "it only caches: remove the .costctl folder and run the audit again",
             ExitCode.INPUT,
         )
-    if "No space left" in text or "failed to offload" in text or "max_temp_directory_size" in text:
-        return CostctlError(
-            "E170",
-            "the disk is full; nothing was changed",
-            "free some space, or put the workspace on another disk: --db /path/costctl.duckdb",
-            ExitCode.INPUT,
-        )
+    full = ("No space left", "File too large", "failed to offload", "max_temp_directory_size")
+    if any(words in text for words in full):
+        return disk_trouble(OSError(errno.ENOSPC, text))
+    if "Permission denied" in text or "Read-only file system" in text:
+        return disk_trouble(OSError(errno.EACCES, text, "the workspace"))
     return error

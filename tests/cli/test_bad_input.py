@@ -1,0 +1,313 @@
+"""Bad input: a clear error or a counted rejection, never a traceback, never a lost or doubled row."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from costctl.cli import run
+from tests.support import audited, rows
+
+GOOD = {"request_id": "r1", "timestamp": "2026-03-02T10:00:00Z", "model": "gpt-4o", "input_tokens": 1000, "output_tokens": 100}
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def log(*lines: Any, name: str = "log.jsonl") -> Path:
+    path = Path(name)
+    path.write_bytes(b"".join((line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n" for line in lines))
+    return path
+
+
+def good(**changes: Any) -> dict[str, Any]:
+    return {**GOOD, **changes}
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    code = run(list(arguments))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "Traceback" not in captured.err
+    return code, captured.err
+
+
+def test_missing_file_names_similar_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    log(GOOD, name="logs-march.jsonl")
+    code, text = refused(capsys, "audit", "logs-marc.jsonl")
+    assert code == 3
+    assert "E101" in text
+    assert "logs-march.jsonl" in text
+
+
+def test_empty_file(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("empty.jsonl").touch()
+    code, text = refused(capsys, "audit", "empty.jsonl")
+    assert (code, "E120" in text, "0 bytes" in text) == (3, True, True)
+
+
+def test_no_line_is_a_request(capsys: pytest.CaptureFixture[str]) -> None:
+    log({"colour": "red", "size": 3}, {"colour": "blue", "size": 4})
+    code, text = refused(capsys, "audit", "log.jsonl")
+    assert (code, "E121" in text, "colour, size" in text, "--map" in text) == (3, True, True, True)
+
+
+def test_text_that_is_no_log(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("notes.jsonl").write_text("Dear diary,\nnothing happened.\n", "utf-8")
+    code, _ = refused(capsys, "audit", "notes.jsonl")
+    assert code == 3
+
+
+REJECTED = [
+    (b'{"request_id": "r2", "model": "gpt-4o", "input_tok', "not valid JSON"),
+    (b"not json at all", "not valid JSON"),
+    (b"[1, 2, 3]", "a JSON list, not an object"),
+    (b'"text"', "a JSON text, not an object"),
+    (json.dumps(good(input_tokens=-5)).encode(), "input_tokens is negative"),
+    (json.dumps(good(input_tokens=1.5)).encode(), "input_tokens is not a whole number"),
+    (json.dumps(good(input_tokens=2**64)).encode(), "input_tokens is over 999,999,999"),
+    (json.dumps(good(input_tokens=2**63)).encode(), "input_tokens is over 999,999,999"),
+    (json.dumps(good(input_tokens="lots")).encode(), "input_tokens is not a whole number"),
+    (json.dumps(good(output_tokens=True)).encode(), "output_tokens is not a number"),
+    (json.dumps(good(cached_input_tokens=1001)).encode(), "cached tokens exceed input_tokens"),
+    (json.dumps(good(timestamp="the other day")).encode(), "started_at is not a time"),
+    (b'{"model": "gpt-4o\xff\xfe", "input_tokens": 1, "output_tokens": 1}', "not valid UTF-8"),
+    (b'{"model": "gpt-4o", "input_tokens": 1, "x": ' + b"[" * 80 + b"]" * 80 + b"}", "nested deeper than 64"),
+    (b'{"model": "gpt-4o", "input_tokens": NaN}', "not valid JSON"),
+]
+
+
+@pytest.mark.parametrize(("line", "reason"), REJECTED, ids=[reason for _, reason in REJECTED])
+def test_a_bad_line_is_counted_with_its_place(tmp_path: Path, line: bytes, reason: str) -> None:
+    path = log(GOOD, line, good(request_id="r3"))
+    report = audited(tmp_path, path)
+    total = report.totals
+    assert (total["records_read_count"], total["accepted_count"], total["rejected_count"]) == (3, 2, 1)
+    (found,) = rows(report, "rejected")
+    assert reason in found["reason"]
+    assert found["source_line"] == 2
+
+
+def test_extreme_nesting_does_not_crash(tmp_path: Path) -> None:
+    deep = b'{"model": "gpt-4o", "input_tokens": 1, "x": ' + b'{"a":' * 100_000 + b"1" + b"}" * 100_001
+    report = audited(tmp_path, log(GOOD, deep))
+    assert (report.totals["accepted_count"], report.totals["rejected_count"]) == (1, 1)
+
+
+def test_giant_line_is_refused_and_the_rest_is_read(tmp_path: Path) -> None:
+    giant = b'{"model": "gpt-4o", "x": "' + b"a" * (33 * 2**20) + b'"}'
+    plain = log(GOOD, giant, good(request_id="r3"))
+    packed = tmp_path / "packed.jsonl.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes(), 1))
+    for path in (plain, packed):
+        report = audited(tmp_path, path)
+        assert (report.totals["accepted_count"], report.totals["rejected_count"]) == (2, 1)
+        assert "longer than" in rows(report, "rejected")[0]["reason"]
+
+
+def test_rejects_names_each_line_without_its_text(capsys: pytest.CaptureFixture[str]) -> None:
+    log(GOOD, b'{"secret": "do not print me", broken', good(request_id="r3"))
+    assert run(["audit", "log.jsonl"]) == 0
+    capsys.readouterr()
+    assert run(["rejects", "--output", "json"]) == 0
+    answer = capsys.readouterr().out
+    (row,) = json.loads(answer)["tables"]["rejected"]
+    assert (row["source_line"], row["byte_offset"]) == (2, len(json.dumps(GOOD)) + 1)
+    assert "do not print me" not in answer
+
+
+def test_wrong_gzip_checksum_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    packed = bytearray(gzip.compress(b"".join(json.dumps(good(request_id=f"r{n}")).encode() + b"\n" for n in range(500))))
+    packed[-6] ^= 0xFF
+    Path("bad.jsonl.gz").write_bytes(packed)
+    code, text = refused(capsys, "audit", "bad.jsonl.gz")
+    assert (code, "E112" in text) == (3, True)
+
+
+def test_cut_gzip_keeps_whole_lines_and_says_so(tmp_path: Path) -> None:
+    lines = b"".join(json.dumps(good(request_id=os.urandom(16).hex())).encode() + b"\n" for _ in range(2000))
+    packed = gzip.compress(lines)
+    Path("cut.jsonl.gz").write_bytes(packed[: len(packed) // 2])
+    report = audited(tmp_path, "cut.jsonl.gz")
+    assert 0 < report.totals["accepted_count"] < 2000
+    assert report.totals["rejected_count"] == 1
+    assert "cut" in rows(report, "rejected")[0]["reason"]
+
+
+def test_cut_plain_file_gives_one_rejection(tmp_path: Path) -> None:
+    path = log(GOOD, good(request_id="r2"))
+    path.write_bytes(path.read_bytes()[:-20])
+    total = audited(tmp_path, path).totals
+    assert (total["accepted_count"], total["rejected_count"]) == (1, 1)
+
+
+def test_no_timestamps_is_accepted_and_counted(tmp_path: Path) -> None:
+    undated = {key: value for key, value in GOOD.items() if key != "timestamp"}
+    report = audited(tmp_path, log(undated))
+    assert (report.totals["undated_count"], report.totals["accepted_count"]) == (1, 1)
+    assert rows(report, "daily")[0]["day"] == "undated"
+    assert any(item.code == "W131" for item in report.warnings)
+    assert "first_at" in report.provenance["not_computed"]  # type: ignore[operator]
+
+
+def test_two_currencies_are_not_added(tmp_path: Path) -> None:
+    report = audited(
+        tmp_path, log(good(cost=1.5, currency="USD"), good(request_id="r2", cost=2.5, currency="EUR"))
+    )
+    assert str(report.totals["logged_cost_usd"]) == "1.500000000000"
+    assert any(item.code == "W150" and "EUR, USD" in item.message for item in report.warnings)
+
+
+def test_unknown_model_is_unpriced_never_free(tmp_path: Path) -> None:
+    report = audited(tmp_path, log(GOOD, good(request_id="r2", model="ft:nobody-knows")))
+    assert (report.totals["unpriced_count"], report.totals["free_count"], report.totals["priced_count"]) == (1, 0, 1)
+    assert rows(report, "by_model")[1]["list_cost_usd"] is None
+    assert any(item.code == "W201" and "ft:nobody-knows" in item.message for item in report.warnings)
+
+
+def test_hostile_names_cannot_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "\x1b]0;owned\x07\x1b[31m<script>alert(1)</script>\u202e=cmd|' /C calc'!A0"
+    log(good(model=evil, endpoint=evil, user=evil))
+    for form in ("table", "markdown", "csv"):
+        assert run(["audit", "log.jsonl", "--by", "endpoint", "--output", form]) == 0
+        text = capsys.readouterr().out
+        assert "\x1b" not in text
+        assert "\x07" not in text
+        assert "\u202e" not in text
+    assert "<script>" not in text or form != "markdown"
+
+
+def test_hostile_names_in_sql(tmp_path: Path) -> None:
+    evil = "'; DROP TABLE request; --"
+    report = audited(tmp_path, log(good(model=evil, endpoint=evil)), by=("endpoint",))
+    assert rows(report, "by_endpoint")[0]["endpoint"] == evil
+
+
+def test_ingesting_again_or_overlapping_adds_nothing(tmp_path: Path) -> None:
+    first = log(*(good(request_id=f"r{n}") for n in range(20)), name="a.jsonl")
+    second = log(*(good(request_id=f"r{n}") for n in range(10, 30)), name="b.jsonl")
+    once = audited(tmp_path, first, second).totals
+    again = audited(tmp_path, first, second, by=("user",)).totals
+    assert (once["request_count"], once["merged_count"], once["records_read_count"]) == (30, 10, 40)
+    assert again == once
+
+
+def test_equal_lines_without_ids_are_two_requests_but_not_across_files(tmp_path: Path) -> None:
+    bare = {key: value for key, value in GOOD.items() if key != "request_id"}
+    one, two = log(bare, bare, name="a.jsonl"), log(bare, bare, bare, name="b.jsonl")
+    assert audited(tmp_path, one).totals["request_count"] == 2
+    total = audited(tmp_path, one, two).totals
+    assert (total["request_count"], total["merged_count"]) == (3, 2)
+
+
+def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:
+    path = log(GOOD)
+    assert audited(tmp_path, path).totals["request_count"] == 1
+    log(GOOD, good(request_id="r2"))
+    assert audited(tmp_path, path).totals["request_count"] == 2
+
+
+def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "costctl", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **environment},
+    )  # fmt: skip
+
+
+def big_log(count: int) -> Path:
+    path = Path("big.jsonl")
+    with path.open("w", encoding="utf-8") as file:
+        for n in range(count):
+            file.write(json.dumps(good(request_id=f"r{n}", filler="x" * 100)) + "\n")
+    return path
+
+
+def test_two_processes_on_one_workspace(tmp_path: Path) -> None:
+    big_log(20_000)
+    both = [start("audit", "big.jsonl", "--output", "json") for _ in range(2)]
+    for process in both:
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        assert json.loads(out)["totals"]["request_count"] == 20_000
+    assert audited(tmp_path, "big.jsonl", db=Path(".costctl/costctl.duckdb")).totals["request_count"] == 20_000
+
+
+def test_interrupt_leaves_nothing_half_written(tmp_path: Path) -> None:
+    big_log(150_000)
+    process = start("audit", "big.jsonl")
+    while not list(Path(".costctl").glob("tmp/run-*/rows-*.parquet")):  # the first rows are on their way
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert audited(tmp_path, "big.jsonl", db=Path(".costctl/costctl.duckdb")).totals["request_count"] == 150_000
+
+
+def test_full_disk_is_said(tmp_path: Path) -> None:
+    """A file size limit of the process stands for the disk."""
+    big_log(60_000)
+    script = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2**19, 2**19));"
+        "from costctl.cli import run; sys.exit(run(['audit', 'big.jsonl', '--threads', '1']))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=60)
+    assert done.returncode == 3, done.stderr
+    assert "E170" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert audited(tmp_path, "big.jsonl", db=Path(".costctl/costctl.duckdb")).totals["request_count"] == 60_000
+
+
+def test_closed_pipe_is_no_error() -> None:
+    log(GOOD)
+    command = f"{sys.executable} -m costctl audit log.jsonl --output json | head -c 10; exit ${{PIPESTATUS[0]}}"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "word"),
+    [
+        (["audit", "log.jsonl", "--by", "endpont"], 2, "E140"),
+        (["audit", "log.jsonl", "--log-format", "litelm_payload"], 3, "litellm_payload"),
+        (["audit", "log.jsonl", "--map", "inputtokens=x"], 2, "input_tokens"),
+        (["audit", "log.jsonl", "--priced-at", "tomorrow"], 2, "E141"),
+        (["audit", "log.jsonl", "--token-budget", "endpont=/chat:5M"], 2, "endpoint"),
+        (["audit", "log.jsonl", "--slo", "/chat=fast"], 2, "E143"),
+        (["audit", "log.jsonl", "--prices", "nowhere.yaml"], 2, "E201"),
+        (["audit", "log.jsonl", "--tier-rules", "nowhere.yaml"], 2, "E310"),
+        (["audit", "log.jsonl", "--nonsense"], 2, "nonsense"),
+        (["rejects"], 3, "E162"),
+    ],
+)
+def test_wrong_options_teach(capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, word: str) -> None:
+    log(GOOD)
+    found, text = refused(capsys, *arguments)
+    assert (found, word in text) == (code, True), text
+
+
+def test_sql_is_read_only_and_locked(capsys: pytest.CaptureFixture[str]) -> None:
+    log(GOOD)
+    assert run(["audit", "log.jsonl"]) == 0
+    capsys.readouterr()
+    assert run(["sql", "SELECT count(*) AS n FROM request", "--output", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["tables"]["rows"] == [{"n": 1}]
+    for statement in ("DROP TABLE request", "SELECT 1; SELECT 2", "COPY request TO 'x.csv'", "SELEC 1"):
+        assert refused(capsys, "sql", statement)[0] == 2
+    code, text = refused(capsys, "sql", "SELECT * FROM read_csv('/etc/passwd')")
+    assert code == 2, text
