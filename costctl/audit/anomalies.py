@@ -94,7 +94,10 @@ def anomalies(store: Store) -> Table | None:
                 moved.add(model)
         for name, cells in series.items():
             found += _jumps(scope, name, cells, days, float(material), moved)
-    kept = [row for row in found if not any(_explains(other, row) for other in found)]
+    # What a changed list price did is told once, by the model; a scope's own jump for that cause is an echo.
+    told = any(row["scope"] == "model" for row in found)
+    found = [row for row in found if row["scope"] == "model" or row["cause"] != "price" or not told]
+    kept = [row for row in found if not any(_explains(store, other, row) for other in found)]
     kept.sort(key=lambda row: (-row["excess_usd"], row["scope"], row["name"], row["first_on"]))
     return Table.of("anomalies", COLUMNS, [[_shown(name, row[name]) for name in COLUMNS] for row in kept])
 
@@ -176,21 +179,28 @@ def _jumps(scope: str, name: str, cells: Cells, days: int, material: float, move
 
 
 def _flagged(costs: dict[date, float], days: int, material: float, *, is_sparse: bool) -> set[date]:
-    """The days that stand out, found again until no further day does, so that jumps hide no jump."""
+    """The days that stand out, found again until no further day does, so that jumps hide no jump.
+
+    A user is compared with the own other days, the other scopes also with days without cost.
+    """
+    idle = 0 if is_sparse else days - len(costs)
     flagged: set[date] = set()
     while True:
-        usual = [cost for day, cost in costs.items() if day not in flagged]
-        if not is_sparse:
-            usual += [0.0] * (days - len(costs))
-        middle = median(usual) if usual else 0.0
-        spread = median([abs(cost - middle) for cost in usual]) * MAD_TO_SIGMA if usual else 0.0
-        limit = middle + max(DEVIATIONS * spread, JUMP_RATIO_MIN * middle, material)
-        if is_sparse and len(usual) < DAYS_MIN:
-            limit = max(limit, material * 2)
-        more = {day for day, cost in costs.items() if day not in flagged and cost > limit}
+        more = {day for day in costs if day not in flagged and costs[day] > _limit(costs, flagged | {day}, idle, material)}
         if not more or len(flagged | more) * 2 > max(days, DAYS_MIN):
             return flagged
         flagged |= more
+
+
+def _limit(costs: dict[date, float], left_out: set[date], idle: int, material: float) -> float:
+    """What a day may cost beside the days that are not left out."""
+    usual = [cost for day, cost in costs.items() if day not in left_out] + [0.0] * idle
+    if not usual:
+        return material * 2
+    middle = median(usual)
+    spread = median([abs(cost - middle) for cost in usual]) * MAD_TO_SIGMA
+    few = 2 if len(usual) < DAYS_MIN - 1 else 1
+    return middle + max(DEVIATIONS * spread, JUMP_RATIO_MIN * middle, material * few)
 
 
 def _runs(days: list[date]) -> list[tuple[date, date]]:
@@ -265,9 +275,16 @@ def _note(cause: str, usual: dict[str, Usage], now: dict[str, Usage], usual_days
     return f"{after:,.0f} tokens a request, usually {before:,.0f}"
 
 
-def _explains(narrow: dict[str, Any], wide: dict[str, Any]) -> bool:
-    """Whether most of the wide jump is the narrow one, on the same days."""
+def _explains(store: Store, narrow: dict[str, Any], wide: dict[str, Any]) -> bool:
+    """Whether most of the wide jump is the narrow one: same days, and the same requests."""
     if narrow is wide or SPECIFIC.get(narrow["scope"], 5) <= SPECIFIC.get(wide["scope"], 5):
         return False
     overlap = narrow["first_on"] <= wide["last_on"] and wide["first_on"] <= narrow["last_on"]
-    return bool(overlap and narrow["excess_usd"] >= EXPLAINED_RATIO * wide["excess_usd"])
+    if not overlap or narrow["excess_usd"] < EXPLAINED_RATIO * wide["excess_usd"]:
+        return False
+    columns = {**SCOPES, "model": "price_key"}
+    sql = pages.page("anomaly_overlap.sql", wide=columns[wide["scope"]], narrow=columns[narrow["scope"]])
+    inside, whole = store.query(
+        sql, {"wide": wide["name"], "narrow": narrow["name"], "first": narrow["first_on"], "last": narrow["last_on"]}
+    )[0]
+    return float(inside) >= EXPLAINED_RATIO * float(whole)

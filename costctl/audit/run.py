@@ -9,8 +9,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from costctl import __version__
 from costctl.audit.options import WORKSPACE, AuditOptions
+from costctl.formats.build import build
 from costctl.formats.sources import Source, find_sources, quick_identity
 from costctl.prices.place import pricing_folder
 from costctl.report import Report, freeze, thaw
@@ -59,7 +59,7 @@ def prepare_workspace(database: Path) -> bytes:
 
 def _question(sources: Sequence[Source], options: AuditOptions) -> str:
     """A digest of everything that the report depends on: files, options, prices, rules, version."""
-    digest = hashlib.sha256(__version__.encode())
+    digest = hashlib.sha256(build().encode())
     for source in sources:
         digest.update(f"{source.label}\0{quick_identity(source.path)}\n".encode())
     digest.update(

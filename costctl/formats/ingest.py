@@ -16,10 +16,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
-from costctl import __version__
 from costctl.errors import InputError, disk_trouble
 from costctl.formats import detect
 from costctl.formats.base import LogFormat
+from costctl.formats.build import build
 from costctl.formats.normalise import Options
 from costctl.formats.sources import (
     Source,
@@ -106,7 +106,7 @@ def ingest(
         with pool or nullcontext():
             for source in sources:
                 identity = hashlib.sha256(
-                    f"{quick_identity(source.path)}:{reading.signature}:{__version__}".encode()
+                    f"{quick_identity(source.path)}:{reading.signature}:{build()}".encode()
                 ).hexdigest()
                 known = _known(store, identity)
                 if known is None:

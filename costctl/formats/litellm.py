@@ -81,7 +81,8 @@ def _common(record: Record) -> Record | Ignored:
     }  # fmt: skip
     usage = metadata.get("usage_object")
     found.update(_usage(record, usage if isinstance(usage, dict) else {}))
-    if status != "success" and not found.get("input_tokens") and not found.get("output_tokens"):
+    is_unknown = all(found.get(name) in {None, 0, "0", ""} for name in ("input_tokens", "output_tokens"))
+    if status != "success" and is_unknown:
         found["input_tokens"] = found["output_tokens"] = None
     return found
 

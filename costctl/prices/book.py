@@ -14,6 +14,7 @@ import orjson
 import yaml
 
 from costctl.prices.own import OwnRates, read_own
+from costctl.prices.place import pricing_folder
 from costctl.prices.rates import FEE_UNITS, PARENTS, TOKEN_UNITS, Rate, expand
 from costctl.prices.resolve import Resolution, Resolver
 
@@ -87,6 +88,10 @@ class PriceBook:
             kept = [line for line in model["rates"] if line.get("tier", "standard") not in replaced]
             model["rates"] = kept + [{**line, "source": entry["source"]} for line in lines]
 
+    def providers(self) -> tuple[str, ...]:
+        """Every provider that sells at a price of its own."""
+        return tuple(self._providers)
+
     def model_keys(self) -> tuple[str, ...]:
         """Every model of the files as provider/id."""
         return tuple(self._models)
@@ -150,12 +155,6 @@ class PriceBook:
 def read_yaml(path: Path) -> Any:
     """One of our own YAML files, parsed; an empty one is an empty list."""
     return yaml.load(path.read_text("utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or []  # noqa: S506
-
-
-def pricing_folder() -> Path:
-    """The price files: beside the package in a wheel, at the top of a checkout."""
-    packaged = Path(__file__).parents[1] / "_pricing"
-    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "pricing"
 
 
 def load_book(own: Path | None = None, folder: Path | None = None) -> PriceBook:

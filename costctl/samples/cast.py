@@ -41,22 +41,37 @@ CHAT = Endpoint(
      ("rephrase", "rephrase"), ("faq",), ("greeting", "itinerary_short", "confirmation", "rephrase"), ("reformat",)),
     1100, "0.3", 600, is_streamed=True, claims_tier=True,
 )  # fmt: skip
-FAQ = Endpoint("/faq", "help-center", "support", 70, (MINI,), (("faq",),), 350, "0", 200, claims_tier=True)
+FAQ = Endpoint("/faq", "help-center", "support", 70, (MINI,), (("faq",),), 2600, "0", 200, claims_tier=True)
 ITINERARY = Endpoint(
     "/itinerary", "trip-planner", "travel", 52, (SONNET,),
-    (("itinerary_long",), ("itinerary_long", "comparison"), ("greeting", "itinerary_long"), ("itinerary_long", "confirmation")),
+    (("itinerary_long",), ("itinerary_long", "comparison"), ("greeting", "itinerary_long"), ("itinerary_long",
+    "confirmation")),
     1600, "0.7", 2000, is_streamed=True, claims_tier=True,
 )  # fmt: skip
-RECOMMEND = Endpoint("/recommend", "trip-planner", "travel", 80, (MISTRAL,), (("recommendation",),), 700, "0.7", 500)
+RECOMMEND = Endpoint("/recommend", "trip-planner", "travel", 80, (MISTRAL,), (("recommendation",),), 3000, "0.7", 500)
 LEADS = Endpoint("/leads", "sales-desk", "sales", 40, (GPT_4O,), (("lead",),), 800, "0.4", 400)
-EXTRACT = Endpoint("/extract", "back-office", "operations", 80, (GPT_41,), (("extraction",),), 620, "0", 300, has_user=False)
+EXTRACT = Endpoint(
+    "/extract", "back-office", "operations", 80, (GPT_41,), (("extraction",),), 620, "0", 300, has_user=False
+)
 DEV = Endpoint(
-    "/dev", "dev-portal", "engineering", 44, (GPT_41, GPT_41, GPT_41, UNKNOWN), (("code",), ("maths",), ("comparison",), ("code",)),
+    "/dev", "dev-portal", "engineering", 44, (GPT_41, GPT_41, GPT_41, UNKNOWN), (("code",), ("maths",), ("comparison",
+    ), ("code",)),
     1200, "0.2", 1500,
 )  # fmt: skip
-NIGHTLY = Endpoint("/nightly/reports", "reports", "operations", 60, (GPT_41,), (("nightly",),), 2800, "0", 800, has_user=False)
+NIGHTLY = Endpoint(
+    "/nightly/reports", "reports", "operations", 60, (GPT_41,), (("nightly",),), 2800, "0", 800, has_user=False
+)
 CONTRACTS = Endpoint(
-    "/contracts", "legal-desk", "legal", 33, (GPT_41,), (("contract",), ("contract",), ("contract_review",)), 1500, "0.1", 1600, has_user=False
+    "/contracts",
+    "legal-desk",
+    "legal",
+    36,
+    (GPT_41,),
+    (("contract",), ("contract",), ("contract_review",)),
+    1500,
+    "0.1",
+    1600,
+    has_user=False,
 )
 ENDPOINTS = (CHAT, FAQ, ITINERARY, RECOMMEND, LEADS, EXTRACT, DEV, NIGHTLY, CONTRACTS)
 # A framework contract with its annexes.
@@ -110,13 +125,14 @@ def deck_of(rng: Random, requests: int, users: list[User]) -> list[Session]:
                 user = User(None, None, "es" if number % 3 else "en")
             model = endpoint.models[number % len(endpoint.models)]
             deck.append(Session(endpoint, user, model, endpoint.patterns[number % len(endpoint.patterns)]))
-    deck += breakers(users)
+    deck += breakers(requests, users)
     rng.shuffle(deck)
     return deck
 
 
-def breakers(users: list[User]) -> list[Session]:
-    """Two users of the free plan talk all day long, every day."""
-    chatty = [user for user in users if user.profile == "free"][:BUDGET_BREAKERS]
+def breakers(requests: int, users: list[User]) -> list[Session]:
+    """A few users of the free plan talk all day long, every day."""
+    count = max(1, round(BUDGET_BREAKERS * requests / REQUESTS_PER_DECK))
+    chatty = [user for user in users if user.profile == "free"][:count]
     pattern = ("faq", "rephrase", "confirmation")
     return [Session(CHAT, user, MINI, pattern) for user in chatty for _ in range(BREAKER_SESSIONS)]

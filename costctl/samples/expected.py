@@ -24,7 +24,8 @@ class Counts:
     reasoning_tokens: int = 0
 
     def request(
-        self, input_tokens: int | None, output_tokens: int | None, *, cache_read: int | None = None, cache_write: int | None = None,
+        self, input_tokens: int | None, output_tokens: int | None, *, cache_read: int | None = None,
+        cache_write: int | None = None,
         reasoning: int | None = None, is_error: bool = False,
     ) -> None:  # fmt: skip
         """Count one accepted record; None is unknown and adds nothing."""

@@ -19,7 +19,7 @@ from costctl.samples.prices import DAY_MS, GPT_4O, HOUR_MS, MINUTE_MS, PROVIDER_
 
 DAYS = 7
 OUTAGE_MS = (14 * HOUR_MS, 14 * HOUR_MS + 45 * MINUTE_MS)  # Thursday
-LOOP_DAY, LOOP_CALLS = 1, 44
+LOOP_DAY, LOOP_CALLS_PER_DECK, LOOP_WITHIN_MS = 1, 48, 3 * HOUR_MS
 SWITCH_DAYS = (2, 3)
 BURST_DAY, BURST_FACTOR = 4, 5
 PROMPT_DAYS = (5, 6)
@@ -74,6 +74,7 @@ class Story:
         self._rng = Random(seed)  # noqa: S311  (a story wants to be repeatable, not secret)
         self.users = cast.users_of(requests)
         self._deck = cast.deck_of(self._rng, requests, self.users)
+        self._loop_calls = max(10, round(LOOP_CALLS_PER_DECK * requests / cast.REQUESTS_PER_DECK))
         self._calls = self._sessions = 0
         # The user of the loop must be an ordinary one.
         self.loop_user = next(user for user in reversed(self.users) if user.profile == "pro")
@@ -109,11 +110,11 @@ class Story:
         return day * DAY_MS + min(hour * HOUR_MS + rng.randrange(HOUR_MS), DAY_MS - 12 * MINUTE_MS)
 
     def _loop(self, day: int) -> Iterator[Attempt]:
-        """An agent that checks the same route again and again, every few seconds."""
-        start = day * DAY_MS + 19 * HOUR_MS
-        for number in range(LOOP_CALLS):
+        """An agent that checks the same route again and again, every minute or faster."""
+        start, gap = day * DAY_MS + 19 * HOUR_MS, min(MINUTE_MS, LOOP_WITHIN_MS // self._loop_calls)
+        for number in range(self._loop_calls):
             session = Session(cast.ITINERARY, self.loop_user, SONNET, ("loop",))
-            yield from self._talk(session, start + number * 45_000 + self._rng.randrange(9_000))
+            yield from self._talk(session, start + number * gap + self._rng.randrange(gap // 4))
 
     def _burst(self, day: int) -> Iterator[Attempt]:
         """A campaign between 15:00 and 18:00 brings every user to the sales desk."""
@@ -127,7 +128,7 @@ class Story:
         rng, endpoint = self._rng, session.endpoint
         self._sessions += 1
         has_new_prompt = endpoint is cast.EXTRACT and start_ms // DAY_MS in PROMPT_DAYS
-        system = texts.EXTRACT_PROMPT_2 if has_new_prompt else texts.SYSTEMS[endpoint.path]
+        system = texts.SYSTEMS[endpoint.path + (" v2" if has_new_prompt else "")]
         hidden = cast.EXTRACT_HIDDEN_TOKENS_2 if has_new_prompt else endpoint.hidden_tokens
         messages = [{"role": "system", "content": system}]
         is_cached = rng.random() < 0.7 and PROVIDER_OF[session.model] in CACHING_PROVIDERS
@@ -139,18 +140,20 @@ class Story:
             tokens = hidden + chars // 4 + 4 * len(messages)
             if intent == "contract_review":
                 tokens += rng.randrange(*cast.REVIEW_TOKENS)
-            cached = before // CACHE_BLOCK_TOKENS * CACHE_BLOCK_TOKENS if is_cached and before >= CACHE_FROM_TOKENS else 0
+            cached = (
+                before // CACHE_BLOCK_TOKENS * CACHE_BLOCK_TOKENS if is_cached and before >= CACHE_FROM_TOKENS else 0
+            )
             first = self._first(session, intent, turn, messages, start_ms, tokens, cached)
             last = first
             for last in self._outcomes(first):
                 yield last
             start_ms = last.start_ms + last.latency_ms + rng.randrange(12_000, 60_000)
             before = tokens
-            answer = texts.ANSWERS.get(intent, texts.ANSWERS["confirmation"])[session.user.language]
-            messages.append({"role": "assistant", "content": answer})
+            messages.append({"role": "assistant", "content": texts.answer(intent, session.user.language)})
 
     def _first(
-        self, session: Session, intent: str, turn: int, messages: list[dict[str, str]], start_ms: int, tokens: int, cached: int
+        self, session: Session, intent: str, turn: int, messages: list[dict[str, str]], start_ms: int, tokens: int,
+        cached: int
     ) -> Attempt:  # fmt: skip
         rng = self._rng
         low, high = cast.OUTPUT_TOKENS[intent]
@@ -160,8 +163,10 @@ class Story:
         self._calls += 1
         return Attempt(
             start_ms, self._calls, 1, self._sessions, turn, session.endpoint, session.user, session.model, intent,
-            json.dumps(messages, ensure_ascii=False, separators=(",", ":")), tokens, None if session.model == UNKNOWN else cached,
-            output, latency, wait if session.endpoint.is_streamed else None, claimed_tier=self._claim(session.endpoint, intent),
+            json.dumps(messages, ensure_ascii=False, separators=(",", ":")), tokens,
+            None if session.model == UNKNOWN else cached,
+            output, latency, wait if session.endpoint.is_streamed else None, claimed_tier=self._claim(session.endpoint,
+            intent),
         )  # fmt: skip
 
     def _claim(self, endpoint: Endpoint, intent: str) -> str | None:
@@ -209,7 +214,9 @@ class Story:
         assert row.output_tokens is not None
         output = max(1, int(row.output_tokens * self._rng.uniform(0.4, 0.9)))
         latency = 30_000 if status == "error" else row.latency_ms
-        return replace(row, status=status, error_type=error_type, http_status=http_status, output_tokens=output, latency_ms=latency)
+        return replace(
+            row, status=status, error_type=error_type, http_status=http_status, output_tokens=output, latency_ms=latency
+        )
 
     def _again(self, first: Attempt, after: Attempt) -> Attempt:
         start_ms = after.start_ms + after.latency_ms + self._rng.randrange(400, 1800)

@@ -23,8 +23,8 @@ LONG_CONTEXT_TOKENS = 32_000
 CLASSES = (
     "failed_or_repeated_attempt", "exact_repeat", "simple_on_premium", "could_wait", "long_context", "complex", "rest",
 )  # fmt: skip
-# One user of the free plan may use this much of /chat in a day.
-BUDGET_ENDPOINT, BUDGET_PROFILE, BUDGET_TOKENS_PER_DAY = "/chat", "free", 45_000
+# What one user of the free plan may use in a day.
+BUDGET_PROFILE, BUDGET_TOKENS_PER_DAY = "free", 60_000
 
 
 class Share(NamedTuple):
@@ -47,6 +47,7 @@ class Jump(NamedTuple):
     cost_usd: Decimal
     ordinary_cost_usd: Decimal
     event: str
+    model: str | None = None  # the one that the event is about, where it is about one
 
     @property
     def extra_cost_usd(self) -> Decimal:
@@ -130,15 +131,19 @@ def _jumps(told: Story) -> Iterator[Jump]:
     loop_user = str(told.loop_user.user_id)
     events = (
         (by_user[loop_user], "user", loop_user, "volume", (story.LOOP_DAY,), "an agent of one user runs in a loop"),
-        (by_endpoint["/faq"], "endpoint", "/faq", "mix", story.SWITCH_DAYS, "gpt-4o-mini replaced by gpt-4o in silence"),
+        (by_endpoint["/faq"], "endpoint", "/faq", "mix", story.SWITCH_DAYS,
+        "gpt-4o-mini replaced by gpt-4o in silence"),
         (by_endpoint["/leads"], "endpoint", "/leads", "volume", (story.BURST_DAY,), "a campaign"),
-        (by_endpoint["/extract"], "endpoint", "/extract", "tokens_per_request", story.PROMPT_DAYS, "a longer system prompt"),
-        (by_endpoint["/recommend"], "endpoint", "/recommend", "price", story.PRICE_DAYS, "list price of mistral-medium-latest"),
+        (by_endpoint["/extract"], "endpoint", "/extract", "tokens_per_request", story.PROMPT_DAYS,
+        "a longer system prompt"),
+        (by_endpoint["/recommend"], "endpoint", "/recommend", "price", story.PRICE_DAYS,
+        "list price of mistral-medium-latest"),
     )  # fmt: skip
     for daily, scope, name, cause, days, event in events:
         ordinary = Decimal(median(daily[day] for day in range(story.DAYS) if day not in days))
         for day in days:
-            yield Jump(day_on(day), scope, name, cause, daily[day], ordinary, event)
+            model = prices.MISTRAL if cause == "price" else None
+            yield Jump(day_on(day), scope, name, cause, daily[day], ordinary, event, model)
 
 
 def _daily(rows: Iterable[Attempt], name_of: Callable[[Attempt], str | None]) -> dict[str | None, dict[int, Decimal]]:
@@ -153,7 +158,7 @@ def _breakers(rows: Iterable[Attempt]) -> tuple[str, ...]:
     """Users of the plan who pass the budget on at least one day."""
     used: Counter[tuple[str, int]] = Counter()
     for row in rows:
-        if row.endpoint.path == BUDGET_ENDPOINT and row.user.profile == BUDGET_PROFILE:
+        if row.user.profile == BUDGET_PROFILE:
             day = row.start_ms // prices.DAY_MS
             used[str(row.user.user_id), day] += (row.input_tokens or 0) + (row.output_tokens or 0)
     return tuple(sorted({user for (user, _), tokens in used.items() if tokens > BUDGET_TOKENS_PER_DAY}))
@@ -174,7 +179,8 @@ def _yaml(truth: StoryTruth) -> Iterator[str]:
     yield f"first_on: {prices.START_ON}"
     yield f"days: {story.DAYS}"
     yield from yaml_lines("counts", truth.counts.as_dict() | {
-        "priced_count": truth.priced_count, "unpriced_count": truth.unpriced_count, "unbilled_count": truth.unbilled_count,
+        "priced_count": truth.priced_count, "unpriced_count": truth.unpriced_count,
+        "unbilled_count": truth.unbilled_count,
     })  # fmt: skip
     yield f"list_cost_usd: {_usd(truth.list_cost_usd)}"
     yield "# Exclusive, the first that applies; requests that cost nothing are not counted here."
@@ -185,11 +191,20 @@ def _yaml(truth: StoryTruth) -> Iterator[str]:
     yield "# ordinary_cost_usd: median of the scope's days that the event did not touch."
     yield "jumps:"
     for jump in truth.jumps:
-        yield f"  - {{date: {jump.on}, scope: {jump.scope}, name: {jump.name}, cause: {jump.cause}, cost_usd: {_usd(jump.cost_usd)},"
-        yield f"     ordinary_cost_usd: {_usd(jump.ordinary_cost_usd)}, extra_cost_usd: {_usd(jump.extra_cost_usd)}, event: {jump.event}}}"
+        yield f"  - date: {jump.on}"
+        yield f"    scope: {jump.scope}"
+        yield f"    name: {jump.name}"
+        yield f"    cause: {jump.cause}"
+        yield f"    event: {jump.event}"
+        if jump.model:
+            yield f"    model: {jump.model}"
+        yield f"    cost_usd: {_usd(jump.cost_usd)}"
+        yield f"    ordinary_cost_usd: {_usd(jump.ordinary_cost_usd)}"
+        yield f"    extra_cost_usd: {_usd(jump.extra_cost_usd)}"
     yield "token_budget:"
-    yield f"  {{endpoint: {BUDGET_ENDPOINT}, user_profile: {BUDGET_PROFILE}, tokens_per_user_and_day: {BUDGET_TOKENS_PER_DAY},"
-    yield f"   broken_by: [{', '.join(truth.budget_breakers)}]}}"
+    yield f"  user_profile: {BUDGET_PROFILE}"
+    yield f"  tokens_per_user_and_day: {BUDGET_TOKENS_PER_DAY}"
+    yield f"  broken_by: [{', '.join(truth.budget_breakers)}]"
     yield "# USD per million tokens: uncached input, cached input, output."
     yield "prices:"
     for model, price in prices.PRICES.items():

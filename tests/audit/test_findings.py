@@ -1,0 +1,211 @@
+"""Each finding on a small log, worked by hand."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from costctl.report import Report
+from tests.support import audited, rows
+
+
+def made(tmp_path: Path, *lines: dict[str, Any], **options: Any) -> Report:
+    path = tmp_path / "log.jsonl"
+    common = {"timestamp": "2026-03-02T10:00:00Z", "model": "gpt-4o", "input_tokens": 1000, "output_tokens": 100}
+    path.write_text("".join(json.dumps({**common, "request_id": f"r{n}", **line}) + "\n" for n, line in enumerate(lines)), "utf-8")
+    return audited(tmp_path, path, **options)
+
+
+def of_class(report: Report, name: str) -> dict[str, Any]:
+    return next(row for row in rows(report, "anatomy") if row["class"] == name)
+
+
+ONE = Decimal("0.0035")  # 1,000 in at 2.50 and 100 out at 10, per million
+LONG_CASE = "Compara estas tres ofertas, analiza los riesgos y justifica paso a paso cuál conviene"
+
+
+def message(text: str) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": text}]}
+
+
+def test_failed_calls_are_billed_only_with_evidence(tmp_path: Path) -> None:
+    report = made(
+        tmp_path,
+        {"status": "error", "output_tokens": None},
+        {"status": "error", "output_tokens": 0, "cost": 0.001},
+        {"status": "error", "output_tokens": 100},
+        {},
+    )
+    found = of_class(report, "failed_or_repeated_attempt")
+    assert (found["request_count"], found["list_cost_usd"]) == (2, ONE + Decimal("0.0025"))
+    assert report.totals["failed_list_cost_usd"] == Decimal("0.0025")
+    assert report.totals["list_cost_usd"] == 2 * ONE + Decimal("0.0025")
+
+
+def test_a_second_success_of_one_call_is_waste(tmp_path: Path) -> None:
+    same = {"trace_id": "t", **message(LONG_CASE)}
+    report = made(
+        tmp_path,
+        {**same, "attempt": 1, "status": "error", "output_tokens": None, "input_tokens": None},
+        {**same, "attempt": 2, "timestamp": "2026-03-02T10:00:02Z"},
+        {**same, "attempt": 3, "timestamp": "2026-03-02T10:00:04Z"},
+    )
+    assert report.totals["call_count"] == 1
+    assert of_class(report, "failed_or_repeated_attempt")["request_count"] == 1
+
+
+def test_exact_repeats_expire_a_day_after_insertion(tmp_path: Path) -> None:
+    times = ("2026-03-02T10:00:00Z", "2026-03-02T20:00:00Z", "2026-03-03T09:59:59Z", "2026-03-03T10:00:00Z")
+    report = made(tmp_path, *({**message(LONG_CASE), "timestamp": time} for time in times))
+    assert of_class(report, "exact_repeat")["request_count"] == 2
+    assert of_class(report, "exact_repeat")["recoverable_usd"] == 2 * ONE
+
+
+def test_another_app_model_or_failure_answers_nobody(tmp_path: Path) -> None:
+    report = made(
+        tmp_path,
+        {**message(LONG_CASE), "app": "a"},
+        {**message(LONG_CASE), "app": "b"},
+        {**message(LONG_CASE), "app": "a", "model": "gpt-4.1"},
+        {**message(LONG_CASE + " hoy"), "app": "a", "status": "error", "output_tokens": None},
+        {**message(LONG_CASE + " hoy"), "app": "a"},
+    )
+    assert of_class(report, "exact_repeat")["request_count"] == 0
+
+
+def test_the_classes_and_their_order(tmp_path: Path) -> None:
+    report = made(
+        tmp_path,
+        message("Hola"),
+        {**message("Hola, gracias"), "model": "gpt-4o-mini"},
+        {**message(LONG_CASE), "endpoint": "/nightly/report"},
+        {**message(LONG_CASE), "input_tokens": 40_000},
+        {**message(LONG_CASE + ".")},
+    )
+    counts = {row["class"]: row["request_count"] for row in rows(report, "anatomy")}
+    assert counts == {
+        "failed_or_repeated_attempt": 0, "exact_repeat": 1, "near_repeat": None, "prompt_cache_miss": None,
+        "long_context": 0, "simple_on_premium": 1, "could_wait": 1, "complex": 1, "rest": 1,
+    }  # fmt: skip
+    simple = of_class(report, "simple_on_premium")
+    assert simple["recoverable_usd"] == ONE - Decimal("0.00021")  # the same tokens on gpt-4o-mini
+    assert of_class(report, "could_wait")["recoverable_usd"] == ONE / 2
+
+
+def test_rows_that_are_not_computed_say_so(tmp_path: Path) -> None:
+    report = made(tmp_path, {})
+    for name in ("near_repeat", "prompt_cache_miss"):
+        assert of_class(report, name)["list_cost_usd"] is None
+        assert "not computed" in of_class(report, name)["note"]
+
+
+def test_token_budgets_name_who_breaks_them(tmp_path: Path) -> None:
+    report = made(
+        tmp_path,
+        {"user": "ana", "user_profile": "free", "endpoint": "/chat"},
+        {"user": "ana", "user_profile": "free", "endpoint": "/chat"},
+        {"user": "bo", "user_profile": "free", "endpoint": "/chat"},
+        {"user": "eva", "user_profile": "pro", "endpoint": "/other", "input_tokens": 90_000},
+        token_budgets=("user_profile=free:2k", "endpoint=/chat:5k", "endpoint=/nobody:1k"),
+    )
+    found = {(row["scope"], row["name"]): row for row in rows(report, "token_budgets")}
+    free = found["user_profile", "free"]
+    assert (free["budget_tokens"], free["tokens_per_day_max"], free["over_count"], free["worst"]) == (2000, 2200, 1, "ana")
+    assert found["endpoint", "/chat"]["over_count"] == 0
+    assert found["user_profile", "pro"]["budget_tokens"] is None
+    assert found["endpoint", "/nobody"]["day_count"] == 0
+    assert any(item.code == "W140" for item in report.warnings)
+
+
+def test_latency_budgets_give_the_share_over_them(tmp_path: Path) -> None:
+    report = made(
+        tmp_path, *({"endpoint": "/chat", "latency_ms": ms} for ms in (100, 200, 300, 4000)), latency_budgets=("/chat=1s",)
+    )
+    (found,) = rows(report, "latency_budgets")
+    assert (found["budget_ms"], found["request_count"], found["over_count"], found["over_ratio"]) == (1000, 4, 1, 0.25)
+    assert found["is_kept"] is False
+
+
+def test_reconciliation_names_the_commonest_faults(tmp_path: Path) -> None:
+    cached = {"input_tokens": 1000, "cached_input_tokens": 800, "output_tokens": 0}
+    report = made(
+        tmp_path,
+        {**cached, "model": "gpt-4o", "cost": 0.0025},
+        {"model": "gpt-4.1", "cost": 0.0028},
+        {"model": "gpt-4o-mini", "cost": 0.0},
+        {"model": "o1", "cost": 0.0105},
+    )
+    said = {row["model"]: row["explanation"] for row in rows(report, "reconciliation")}
+    assert said == {
+        "gpt-4o": "logged cost charges cached tokens at the full input price",
+        "gpt-4.1": "equal to the last digit",
+        "gpt-4o-mini": "logged as free: the logger knew no price",
+        "o1": "logged cost is half of list: batch price",
+    }
+
+
+def test_logged_tier_against_ours(tmp_path: Path) -> None:
+    report = made(tmp_path, {**message("Hola"), "tier": "C"}, {**message("Hola"), "tier": "A"})
+    assert [(row["logged_tier"], row["tier"], row["request_count"]) for row in rows(report, "tier_agreement")] == [
+        ("A", "A", 1),
+        ("C", "A", 1),
+    ]
+
+
+def test_quality_is_told_only_where_the_log_has_scores(tmp_path: Path) -> None:
+    assert "quality" in made(tmp_path, {}).provenance["not_computed"]  # type: ignore[operator]
+    report = made(tmp_path, *({**message("Hola"), "score": n / 20} for n in range(20)))
+    (found,) = rows(report, "quality")
+    assert (found["tier"], found["scored_count"], found["quality_score_mean"]) == ("A", 20, 0.475)
+    assert [row["request_id"] for row in rows(report, "quality_examples")] == [f"r{n}" for n in range(10)]
+
+
+def test_parts_of_the_prompt_and_drift_of_system_prompts(tmp_path: Path) -> None:
+    def chat(system: str, *turns: tuple[str, str]) -> dict[str, Any]:
+        return {"endpoint": "/chat", "messages": [{"role": "system", "content": system}, *({"role": r, "content": t} for r, t in turns)]}
+
+    report = made(
+        tmp_path,
+        chat("s" * 100, ("user", "u" * 10)),
+        chat("s" * 100, ("user", "a" * 40), ("assistant", "b" * 30), ("user", "u" * 20)),
+        chat("t" * 100, ("user", "u" * 10), ("tool", "x" * 50)),
+    )
+    parts = {row["part"]: row["prompt_chars"] for row in rows(report, "prompt_parts")}
+    assert parts == {"system": 300, "tools": 50, "history": 70, "user": 40, "retrieved": None}
+    system = next(row for row in rows(report, "prompt_parts") if row["part"] == "system")
+    assert (system["input_tokens_low"], system["input_tokens_high"]) == (60, 100)
+    (drift,) = rows(report, "system_prompts")
+    assert (drift["system_prompt_count"], drift["request_count"]) == (2, 3)
+    assert drift["drift_cost_at_most_usd"] == Decimal("0.0015625")  # 0.0025 of input, 100 of 160 characters
+
+
+def test_what_only_one_provider_could_serve(tmp_path: Path) -> None:
+    report = made(tmp_path, {"provider": "openai"}, {"provider": "acme", "model": "acme-llm"})
+    found = {row["provider"]: row for row in rows(report, "provider_share")}
+    assert found["openai"]["share_ratio"] == 1.0
+    assert found["openai"]["only_here_usd"] == 0  # Azure and OpenRouter sell gpt-4o as well
+    assert found["acme"]["list_cost_usd"] is None
+
+
+def test_monthly_rate_only_from_seven_days_on(tmp_path: Path) -> None:
+    days = [{"timestamp": f"2026-03-{day:02d}T00:00:00Z"} for day in range(1, 8)]
+    assert made(tmp_path, *days).totals["monthly_run_rate_usd"] == ONE * 30
+    assert "monthly_run_rate_usd" not in made(tmp_path, *days[:6]).totals
+
+
+def test_an_unknown_dimension_teaches(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="unknown dimension: tem"):
+        made(tmp_path, {}, by=("tem",))
+
+
+def test_another_days_prices(tmp_path: Path) -> None:
+    """o3 cost 10/40 before 2025-06-10 and 2/8 after."""
+    row = {"model": "o3", "timestamp": "2025-07-01T00:00:00Z"}
+    from costctl.audit.options import midnight
+
+    assert made(tmp_path, row).totals["list_cost_usd"] == Decimal("0.0028")
+    assert made(tmp_path, row, as_of=midnight("2025-06-01")).totals["list_cost_usd"] == Decimal("0.014")
