@@ -186,7 +186,8 @@ def _flagged(costs: dict[date, float], days: int, material: float, *, is_sparse:
     idle = 0 if is_sparse else days - len(costs)
     flagged: set[date] = set()
     while True:
-        more = {day for day in costs if day not in flagged and costs[day] > _limit(costs, flagged | {day}, idle, material)}
+        left = [day for day in costs if day not in flagged]
+        more = {day for day in left if costs[day] > _limit(costs, flagged | {day}, idle, material)}
         if not more or len(flagged | more) * 2 > max(days, DAYS_MIN):
             return flagged
         flagged |= more

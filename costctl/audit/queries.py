@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from costctl import __version__
+from costctl.audit import pages
 from costctl.audit.options import WORKSPACE
 from costctl.errors import CostctlError, ExitCode
 from costctl.formats.registry import FORMATS
@@ -27,11 +28,8 @@ def _opened(db: Path | None) -> Store:
 def rejected_records(db: Path | None) -> Report:
     """Every refused record of the last audit: file, line, byte offset, reason; never its text."""
     with _opened(db) as store:
-        columns, rows = store.table(
-            "SELECT s.label AS source_file, r.source_line, r.byte_offset, r.reason "
-            "FROM rejected_record r JOIN source_file s USING (file_id) WHERE file_id IN (SELECT file_id FROM report_file) ORDER BY s.label, r.source_line, r.reason"
-        )
-    return Report("rejects", {"rejected_count": len(rows)}, {"rejected": Table.of("rejected", columns, rows)})
+        found = pages.table(store, "rejected", "rejected_records.sql")
+    return Report("rejects", {"rejected_count": len(found.rows)}, {"rejected": found})
 
 
 def select(statement: str, db: Path | None) -> Report:

@@ -170,5 +170,7 @@ def completion(
 
     if shell not in {"bash", "zsh", "fish"}:
         raise typer.BadParameter("bash, zsh or fish", param_hint="SHELL")
-    script = shells.get_completion_script(prog_name="costctl", complete_var="_COSTCTL_COMPLETE", shell=shell)
+    script = shells.get_completion_script(  # type: ignore[attr-defined]  # public, but not in its __all__
+        prog_name="costctl", complete_var="_COSTCTL_COMPLETE", shell=shell
+    )
     sys.stdout.write(script + "\n")

@@ -21,9 +21,13 @@ At = Annotated[str | None, typer.Option("--at", help="Prices of this day or UTC 
 
 def estimate(
     models: Annotated[list[str] | None, typer.Argument(help="Models to price; none compares those we know.")] = None,
-    input_tokens: Annotated[str, typer.Option("--input-tokens", "--input", help="Input tokens: 10M, 500k, 1000.")] = "1M",
+    input_tokens: Annotated[
+        str, typer.Option("--input-tokens", "--input", help="Input tokens: 10M, 500k, 1000.")
+    ] = "1M",
     output_tokens: Annotated[str, typer.Option("--output-tokens", help="Output tokens.")] = "1M",
-    cached: Annotated[str, typer.Option("--cached-tokens", "--cached", help="Part of the input read from a prompt cache.")] = "0",
+    cached: Annotated[
+        str, typer.Option("--cached-tokens", "--cached", help="Part of the input read from a prompt cache.")
+    ] = "0",
     requests: Annotated[
         str | None, typer.Option("--requests", help="So many requests; the token counts are then those of one.")
     ] = None,
@@ -39,7 +43,7 @@ def estimate(
 ) -> None:
     """What would so many tokens cost on each model? Shows its arithmetic."""
     from costctl.prices.book import load_book  # noqa: PLC0415
-    from costctl.prices.estimate import Volume, estimate as run_estimate  # noqa: PLC0415
+    from costctl.prices import estimate as estimates  # noqa: PLC0415
     from costctl.prices.quantities import parse_at, parse_count, parse_mix  # noqa: PLC0415
 
     sizes = {
@@ -47,8 +51,10 @@ def estimate(
         "output_tokens": parse_count(output_tokens),
         "cached_input_tokens": parse_count(cached),
     }
-    volume = Volume(**sizes) if requests is None else Volume.of_requests(parse_count(requests), **sizes)
-    report = run_estimate(
+    volume = (
+        estimates.Volume(**sizes) if requests is None else estimates.Volume.of_requests(parse_count(requests), **sizes)
+    )
+    report = estimates.estimate(
         tuple(models or ()),
         volume=volume,
         mix=parse_mix(mix or ()),

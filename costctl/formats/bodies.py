@@ -88,8 +88,7 @@ def anthropic_body(body: Record) -> Record:
         service_tier="fast" if usage.get("speed") == "fast" else _tier(usage.get("service_tier")),
         region=usage.get("inference_geo") if usage.get("inference_geo") not in {"not_available", "global"} else None,
         finish_reason=body.get("stop_reason"), tool_calls=sum(block.get("type") == "tool_use" for block in blocks),
-        response_text="\n".join(str(block["text"]) for block in blocks if block.get("type") == "text" and "text" in block)
-        or None,
+        response_text="\n".join(str(block["text"]) for block in blocks if "text" in block) or None,
     )  # fmt: skip
     return found
 

@@ -12,7 +12,7 @@ import polars as pl
 from costctl.errors import InputError
 from costctl.formats.base import Ignored, LogFormat, Record
 from costctl.formats.registry import FORMATS
-from costctl.formats.sources import Source, delimiter_of, head_of
+from costctl.formats.sources import Source, delimiter_of, head_of, records_of
 
 SAMPLE_RECORDS = 200
 Shape = Literal["lines", "document", "table"]
@@ -42,7 +42,13 @@ def _is_json_line(first: bytes, text: bytes) -> bool:
     except orjson.JSONDecodeError:
         # A broken first line of a JSONL file: the second one is then an object of its own.
         return first.startswith(b'{"') and b"\n{" in text
+    if isinstance(value, dict):
+        return not _is_only_line(first, text) or len(records_of(value)) == 1
     return not (isinstance(value, list) and value and isinstance(value[0], dict))
+
+
+def _is_only_line(first: bytes, text: bytes) -> bool:
+    return not text[text.index(first) + len(first) :].strip()
 
 
 def recognise(source: Source, forced: LogFormat | None = None) -> LogFormat:

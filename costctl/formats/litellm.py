@@ -59,6 +59,10 @@ def _common(record: Record) -> Record | Ignored:
     metadata = _parsed(record.get("metadata"))
     metadata = metadata if isinstance(metadata, dict) else {}
     streamed = record.get("stream")
+
+    def said(name: str) -> Any:
+        return metadata.get(f"user_api_key_{name}")
+
     status = str(record.get("status") or "success")
     error = metadata.get("error_information") or record.get("error_information")
     tags = _parsed(record.get("request_tags"))
@@ -70,8 +74,8 @@ def _common(record: Record) -> Record | Ignored:
         "request_model": _said(record.get("model_group")) or _said(record.get("model")),
         "operation": call_type.removeprefix("a") or None,
         "user_id": _said(record.get("end_user")) or _said(record.get("user")),
-        "team": _first(metadata.get("user_api_key_team_alias"), record.get("team_id"), metadata.get("user_api_key_team_id")),
-        "api_key_id": _first(metadata.get("user_api_key_alias"), record.get("api_key"), metadata.get("user_api_key_hash")),
+        "team": _first(said("team_alias"), record.get("team_id"), said("team_id")),
+        "api_key_id": _first(said("alias"), record.get("api_key"), said("hash")),
         "tags": tags if isinstance(tags, list) else _said(tags), "status": status,
         "error_type": _said(error.get("error_class")) if isinstance(error, dict) and status != "success" else None,
         "http_status": _http(error) if status != "success" else None,

@@ -310,7 +310,8 @@ def records_of(document: Any) -> list[Any]:
     """The records of a document: its elements, those of its one list, or itself."""
     if isinstance(document, list):
         return document
-    if isinstance(document, dict):
+    # An answer of an embeddings model holds a list as well, and is one record.
+    if isinstance(document, dict) and not {"usage", "model"} & document.keys():
         for key in ("data", "requests", "records", "logs", "items", "rows"):
             inner = document.get(key)
             if isinstance(inner, list) and inner and all(isinstance(item, dict) for item in inner):

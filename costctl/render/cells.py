@@ -65,14 +65,14 @@ def plain(value: Value, column: str) -> str | int | float | bool | None:
     unit = unit_of(column)
     if value is None or isinstance(value, bool | str):
         return value
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds") + "Z"
     if unit == "usd":
         return usd_text(Decimal(str(value)))
     if unit == "ms":
         return f"{Decimal(str(value)):.1f}"
     if unit == "ratio":
         return float(value) if isinstance(value, Decimal) else value
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="milliseconds") + "Z"
     if isinstance(value, Decimal):
         return str(value)
     return value

@@ -71,7 +71,8 @@ def to_terminal(report: Report, width: int = 80) -> str:
 def _plain(report: Report, width: int) -> list[str]:
     lines = [f"  {name.replace('_', ' ')}: {cell(value, name)}" for name, value in report.totals.items()]
     screen = SCREENS.get(report.command) or [
-        Section(table.name, table.name.replace("_", " ").upper(), table.columns, 1000) for table in report.tables.values()
+        Section(table.name, table.name.replace("_", " ").upper(), table.columns, 1000)
+        for table in report.tables.values()
     ]
     for section in screen:
         lines += _section(report.tables, section, width)
@@ -133,7 +134,9 @@ def _head(report: Report, width: int) -> list[str]:
     period = f"{cell(total['first_at'], 'at')} .. {cell(total['last_at'], 'at')} UTC" if dated else "undated"
     count = {name: f"{value:,}" for name, value in total.items() if name.endswith("_count")}
     kinds = ("priced", "free", "unpriced")
-    priced = ", ".join(f"{count[f'{kind}_count']} {kind}" for kind in kinds if kind == "priced" or total[f"{kind}_count"])
+    priced = ", ".join(
+        f"{count[f'{kind}_count']} {kind}" for kind in kinds if kind == "priced" or total[f"{kind}_count"]
+    )
     tokens = (
         f"in {tokens_display(total['input_tokens'])}   cached {tokens_display(total['cache_read_tokens'])}   "
         f"out {tokens_display(total['output_tokens'])} tokens"

@@ -53,14 +53,21 @@ def week(tmp_path: Path, **days: Any) -> list[dict[str, Any]]:
     path = tmp_path / "week.jsonl"
     with path.open("w", encoding="utf-8") as file:
         for day in range(1, 11):
-            changed = {"count": 100, "model": "gpt-4o-mini", "input_tokens": 1000, "user": None, **days.get(f"d{day}", {})}
+            changed = {
+                "count": 100,
+                "model": "gpt-4o-mini",
+                "input_tokens": 1000,
+                "user": None,
+                **days.get(f"d{day}", {}),
+            }
             for n in range(changed.pop("count")):
                 row = {"request_id": f"{day}-{n}", "timestamp": f"2026-03-{day:02d}T10:00:00Z", "endpoint": "/a",
                        "output_tokens": 100, **changed, "user": changed["user"] or f"u{n % 50}"}  # fmt: skip
                 file.write(json.dumps(row) + "\n")
             for n in range(100):
                 other = {"request_id": f"o{day}-{n}", "timestamp": f"2026-03-{day:02d}T10:00:00Z", "endpoint": "/b",
-                         "model": "gpt-4o-mini", "input_tokens": 5000, "output_tokens": 100, "user": f"v{n % 50}"}  # fmt: skip
+                         "model": "gpt-4o-mini", "input_tokens": 5000, "output_tokens": 100,
+                         "user": f"v{n % 50}"}  # fmt: skip
                 file.write(json.dumps(other) + "\n")
     return rows(audited(tmp_path, path), "anomalies")
 
@@ -78,7 +85,9 @@ def test_a_quiet_week_has_no_jump(tmp_path: Path) -> None:
         ({"count": 700, "user": "loop"}, "user", "loop", "volume"),
     ],
 )
-def test_each_cause_is_found_and_told_once(tmp_path: Path, change: dict[str, Any], scope: str, name: str, cause: str) -> None:
+def test_each_cause_is_found_and_told_once(
+    tmp_path: Path, change: dict[str, Any], scope: str, name: str, cause: str
+) -> None:
     (found,) = week(tmp_path, d7=change)
     assert (found["scope"], found["name"], found["cause"]) == (scope, name, cause)
     assert (found["first_on"], found["last_on"]) == ("2026-03-07", "2026-03-07")
@@ -95,7 +104,13 @@ def test_a_price_change_is_found_with_its_day(tmp_path: Path) -> None:
     with path.open("w", encoding="utf-8") as file:
         for day in range(5, 17):
             for n in range(50):
-                row = {"request_id": f"{day}-{n}", "timestamp": f"2025-06-{day:02d}T10:00:00Z", "model": "o3", "input_tokens": 1000, "output_tokens": 100}
+                row = {
+                    "request_id": f"{day}-{n}",
+                    "timestamp": f"2025-06-{day:02d}T10:00:00Z",
+                    "model": "o3",
+                    "input_tokens": 1000,
+                    "output_tokens": 100,
+                }
                 file.write(json.dumps(row) + "\n")
     found = [row for row in rows(audited(tmp_path, path), "anomalies") if row["cause"] == "price"]
     assert [(row["scope"], row["first_on"]) for row in found] == [("model", "2025-06-10")]

@@ -20,7 +20,13 @@ from costctl.request import DIMENSIONS
 from tests.support import audited
 
 MODELS = ("gpt-4o", "gpt-4o-mini", "claude-sonnet-4-5", "gemini-2.5-pro", "deepseek-chat", "nobody-knows-it", "o1")
-TEXTS = ("Hola", "What time do you open?", "Plan a two week trip through Chile and Argentina", "ok", "Redacta un contrato")
+TEXTS = (
+    "Hola",
+    "What time do you open?",
+    "Plan a two week trip through Chile and Argentina",
+    "ok",
+    "Redacta un contrato",
+)
 
 
 def generated(seed: int, count: int) -> list[bytes]:
@@ -32,7 +38,8 @@ def generated(seed: int, count: int) -> list[bytes]:
         tokens = r.choice((r.randrange(1, 500), r.randrange(500, 250_000)))
         row: dict[str, Any] = {
             "timestamp": f"2026-03-{r.randrange(1, 10):02d}T{r.randrange(24):02d}:{r.randrange(60):02d}:00Z",
-            "model": r.choice(MODELS), "endpoint": r.choice(("/chat", "/faq", None)), "user": r.choice(("ana", "bo", None)),
+            "model": r.choice(MODELS), "endpoint": r.choice(("/chat", "/faq", None)),
+            "user": r.choice(("ana", "bo", None)),
             "team": r.choice(("x", "y")), "input_tokens": tokens, "output_tokens": r.randrange(2000),
             "cached_input_tokens": r.choice((None, 0, tokens // 2)), "latency_ms": r.choice((None, r.randrange(9000))),
             "status": "error" if failed else "ok", "messages": [{"role": "user", "content": r.choice(TEXTS)}],
@@ -71,11 +78,19 @@ def test_every_breakdown_sums_to_the_total(tmp_path_factory: pytest.TempPathFact
     lines = [*generated(seed, count), b'{"model": "gpt-4o", "input_tokens": 5, "output_tokens": 5}']
     report = audited(folder, written(folder, "log.jsonl", lines), by=(*DIMENSIONS, "token_class"))
     total = report.totals
-    assert total["records_read_count"] == len(lines) == sum(
-        total[f"{kind}_count"] for kind in ("accepted", "merged", "ignored", "rejected")
+    assert (
+        total["records_read_count"]
+        == len(lines)
+        == sum(total[f"{kind}_count"] for kind in ("accepted", "merged", "ignored", "rejected"))
     )
     assert total["accepted_count"] == total["request_count"]
-    for name in (*(f"by_{dimension}" for dimension in DIMENSIONS), "by_token_class", "anatomy", "daily", "provider_share"):
+    for name in (
+        *(f"by_{dimension}" for dimension in DIMENSIONS),
+        "by_token_class",
+        "anatomy",
+        "daily",
+        "provider_share",
+    ):
         table = list(report.tables[name].dicts())
         assert sum((row["list_cost_usd"] or Decimal(0) for row in table), Decimal(0)) == total["list_cost_usd"], name
         if name.startswith("by_") and name != "by_token_class":
@@ -90,7 +105,10 @@ def test_shuffled_split_or_packed_is_the_same_log(tmp_path_factory: pytest.TempP
     """Without request ids that repeat: which of two different rows with one id wins is not a matter of order."""
     folder = tmp_path_factory.mktemp("same")
     lines = [line for line in generated(seed, 60) if b"request_id" not in line]
-    named = [json.dumps({"request_id": f"q{n}", "model": "o1", "input_tokens": n, "output_tokens": n}).encode() for n in range(9)]
+    named = [
+        json.dumps({"request_id": f"q{n}", "model": "o1", "input_tokens": n, "output_tokens": n}).encode()
+        for n in range(9)
+    ]
     lines = [*named[:5], *lines, *named[5:]]
     whole = comparable(audited(folder, written(folder, "whole.jsonl", lines)))
     shuffled = random.Random(seed).sample(lines, len(lines))
@@ -101,7 +119,10 @@ def test_shuffled_split_or_packed_is_the_same_log(tmp_path_factory: pytest.TempP
     assert comparable(audited(folder, folder / "packed.jsonl.zst")) == whole
     # Equal lines of two files are one request, so only a log without equal lines may be split.
     if len(set(lines)) == len(lines):
-        halves = written(folder, "one.jsonl", lines[: len(lines) // 2]), written(folder, "two.jsonl", lines[len(lines) // 2 :])
+        halves = (
+            written(folder, "one.jsonl", lines[: len(lines) // 2]),
+            written(folder, "two.jsonl", lines[len(lines) // 2 :]),
+        )
         assert comparable(audited(folder, *halves)) == whole
 
 
@@ -110,7 +131,10 @@ def test_one_two_and_four_processes_agree(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(ingest, "PARALLEL_BYTES_MIN", 1)
     monkeypatch.setattr(sources, "BLOCK_BYTES", 64 * 1024)
     path = written(tmp_path, "log.jsonl", generated(5, 4000))
-    reports = {n: audited(tmp_path, path, threads=n, db=tmp_path / f"w{n}" / "c.duckdb", by=tuple(DIMENSIONS)) for n in (1, 2, 4)}
+    reports = {
+        n: audited(tmp_path, path, threads=n, db=tmp_path / f"w{n}" / "c.duckdb", by=tuple(DIMENSIONS))
+        for n in (1, 2, 4)
+    }
     assert [reports[n].provenance["worker_processes"] for n in (1, 2, 4)] == [0, 2, 4]
     assert comparable(reports[1]) == comparable(reports[2]) == comparable(reports[4])
     assert reports[1].totals["rejected_count"] > 50

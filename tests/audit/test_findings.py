@@ -16,7 +16,9 @@ from tests.support import audited, rows
 def made(tmp_path: Path, *lines: dict[str, Any], **options: Any) -> Report:
     path = tmp_path / "log.jsonl"
     common = {"timestamp": "2026-03-02T10:00:00Z", "model": "gpt-4o", "input_tokens": 1000, "output_tokens": 100}
-    path.write_text("".join(json.dumps({**common, "request_id": f"r{n}", **line}) + "\n" for n, line in enumerate(lines)), "utf-8")
+    path.write_text(
+        "".join(json.dumps({**common, "request_id": f"r{n}", **line}) + "\n" for n, line in enumerate(lines)), "utf-8"
+    )
     return audited(tmp_path, path, **options)
 
 
@@ -114,7 +116,12 @@ def test_token_budgets_name_who_breaks_them(tmp_path: Path) -> None:
     )
     found = {(row["scope"], row["name"]): row for row in rows(report, "token_budgets")}
     free = found["user_profile", "free"]
-    assert (free["budget_tokens"], free["tokens_per_day_max"], free["over_count"], free["worst"]) == (2000, 2200, 1, "ana")
+    assert (free["budget_tokens"], free["tokens_per_day_max"], free["over_count"], free["worst"]) == (
+        2000,
+        2200,
+        1,
+        "ana",
+    )
     assert found["endpoint", "/chat"]["over_count"] == 0
     assert found["user_profile", "pro"]["budget_tokens"] is None
     assert found["endpoint", "/nobody"]["day_count"] == 0
@@ -123,7 +130,9 @@ def test_token_budgets_name_who_breaks_them(tmp_path: Path) -> None:
 
 def test_latency_budgets_give_the_share_over_them(tmp_path: Path) -> None:
     report = made(
-        tmp_path, *({"endpoint": "/chat", "latency_ms": ms} for ms in (100, 200, 300, 4000)), latency_budgets=("/chat=1s",)
+        tmp_path,
+        *({"endpoint": "/chat", "latency_ms": ms} for ms in (100, 200, 300, 4000)),
+        latency_budgets=("/chat=1s",),
     )
     (found,) = rows(report, "latency_budgets")
     assert (found["budget_ms"], found["request_count"], found["over_count"], found["over_ratio"]) == (1000, 4, 1, 0.25)
@@ -166,7 +175,10 @@ def test_quality_is_told_only_where_the_log_has_scores(tmp_path: Path) -> None:
 
 def test_parts_of_the_prompt_and_drift_of_system_prompts(tmp_path: Path) -> None:
     def chat(system: str, *turns: tuple[str, str]) -> dict[str, Any]:
-        return {"endpoint": "/chat", "messages": [{"role": "system", "content": system}, *({"role": r, "content": t} for r, t in turns)]}
+        return {
+            "endpoint": "/chat",
+            "messages": [{"role": "system", "content": system}, *({"role": r, "content": t} for r, t in turns)],
+        }
 
     report = made(
         tmp_path,

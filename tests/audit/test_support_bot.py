@@ -16,7 +16,9 @@ pytestmark = [needs_shared, pytest.mark.shared]
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    return audited(tmp_path_factory.mktemp("bot"), FOLDER / "requests.jsonl.gz", by=("app", "status", "token_class"), threads=2)
+    return audited(
+        tmp_path_factory.mktemp("bot"), FOLDER / "requests.jsonl.gz", by=("app", "status", "token_class"), threads=2
+    )
 
 
 def test_counts(report: Report) -> None:

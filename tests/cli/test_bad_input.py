@@ -17,7 +17,13 @@ import pytest
 from costctl.cli import run
 from tests.support import audited, rows
 
-GOOD = {"request_id": "r1", "timestamp": "2026-03-02T10:00:00Z", "model": "gpt-4o", "input_tokens": 1000, "output_tokens": 100}
+GOOD = {
+    "request_id": "r1",
+    "timestamp": "2026-03-02T10:00:00Z",
+    "model": "gpt-4o",
+    "input_tokens": 1000,
+    "output_tokens": 100,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +33,9 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def log(*lines: Any, name: str = "log.jsonl") -> Path:
     path = Path(name)
-    path.write_bytes(b"".join((line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n" for line in lines))
+    path.write_bytes(
+        b"".join((line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n" for line in lines)
+    )
     return path
 
 
@@ -128,7 +136,9 @@ def test_rejects_names_each_line_without_its_text(capsys: pytest.CaptureFixture[
 
 
 def test_wrong_gzip_checksum_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
-    packed = bytearray(gzip.compress(b"".join(json.dumps(good(request_id=f"r{n}")).encode() + b"\n" for n in range(500))))
+    packed = bytearray(
+        gzip.compress(b"".join(json.dumps(good(request_id=f"r{n}")).encode() + b"\n" for n in range(500)))
+    )
     packed[-6] ^= 0xFF
     Path("bad.jsonl.gz").write_bytes(packed)
     code, text = refused(capsys, "audit", "bad.jsonl.gz")
@@ -162,9 +172,7 @@ def test_no_timestamps_is_accepted_and_counted(tmp_path: Path) -> None:
 
 
 def test_two_currencies_are_not_added(tmp_path: Path) -> None:
-    report = audited(
-        tmp_path, log(good(cost=1.5, currency="USD"), good(request_id="r2", cost=2.5, currency="EUR"))
-    )
+    report = audited(tmp_path, log(good(cost=1.5, currency="USD"), good(request_id="r2", cost=2.5, currency="EUR")))
     assert str(report.totals["logged_cost_usd"]) == "1.500000000000"
     assert any(item.code == "W150" and "EUR, USD" in item.message for item in report.warnings)
 

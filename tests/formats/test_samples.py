@@ -15,7 +15,8 @@ SAMPLES = SHARED / "log_samples"
 FOLDERS = ("openai_http", "anthropic_messages", "litellm_pubsub_payloads", "claude_code")
 NAMES = {
     "records": "request_count", "errors": "error_count", "records_without_usage": "unknown_usage_count",
-    "input_tokens_total": "input_tokens", "output_tokens_total": "output_tokens", "cached_read_tokens": "cache_read_tokens",
+    "input_tokens_total": "input_tokens", "output_tokens_total": "output_tokens",
+    "cached_read_tokens": "cache_read_tokens",
     "cache_write_tokens": "cache_write_tokens", "reasoning_tokens": "reasoning_tokens",
 }  # fmt: skip
 
@@ -23,7 +24,11 @@ NAMES = {
 def cases() -> list[tuple[str, str]]:
     if not SAMPLES.is_dir():
         return []
-    return [(folder, name) for folder in FOLDERS for name in json.loads((SAMPLES / folder / "expected.json").read_text("utf-8"))]
+    return [
+        (folder, name)
+        for folder in FOLDERS
+        for name in json.loads((SAMPLES / folder / "expected.json").read_text("utf-8"))
+    ]
 
 
 @pytest.mark.parametrize(("folder", "name"), cases())

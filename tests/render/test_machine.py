@@ -29,7 +29,18 @@ GOOD = {"request_id": "r1", "timestamp": "2026-03-02T10:00:00Z", "model": "gpt-4
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["audit", "log.jsonl", "--by", "user_profile", "--by", "day", "--token-budget", "user_profile=free:1k", "--slo", "/x=1s"],
+        [
+            "audit",
+            "log.jsonl",
+            "--by",
+            "user_profile",
+            "--by",
+            "day",
+            "--token-budget",
+            "user_profile=free:1k",
+            "--slo",
+            "/x=1s",
+        ],
         ["rejects"],
         ["formats"],
         ["doctor"],
@@ -56,7 +67,11 @@ def test_every_answer_fits_the_schema(
 
 
 def report(name: str) -> Report:
-    table = Table.of("t", ("name", "list_cost_usd", "first_at", "latency_ms_p50", "share_ratio"), [(name, Decimal("1.5"), datetime(2026, 3, 2), 2.0, 0.5)])
+    table = Table.of(
+        "t",
+        ("name", "list_cost_usd", "first_at", "latency_ms_p50", "share_ratio"),
+        [(name, Decimal("1.5"), datetime(2026, 3, 2), 2.0, 0.5)],
+    )
     return Report("test", {"list_cost_usd": Decimal("0.000000000001")}, {"t": table}, (), {"logs": [name]})
 
 
