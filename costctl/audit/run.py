@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from costctl.audit.options import WORKSPACE, AuditOptions
@@ -51,9 +52,14 @@ def prepare_workspace(database: Path) -> bytes:
         (folder / ".gitignore").write_text("*\n", "utf-8")
     secret = folder / f"{database.stem}.key"
     if not secret.exists():
-        descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT, 0o600)
+        # Written aside and linked, so that of two processes one wins and both read a whole key.
+        own = folder / f".{secrets.token_hex(8)}.key"
+        descriptor = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(secrets.token_bytes(32))
+        with suppress(FileExistsError):
+            os.link(own, secret)
+        own.unlink()
     return secret.read_bytes()
 
 

@@ -56,7 +56,7 @@ def _checked(content: Any, commands: Mapping[str, Collection[str]], name: str, t
 
 
 def _problem(name: str, text: str, key: str, known: Collection[str]) -> Problem:
-    near = get_close_matches(key, known, n=1)
+    near = get_close_matches(key, known, n=1, cutoff=0.5)
     found = re.search(rf"(?m)^\s*(?:\[(?:tool\.costctl\.)?)?({re.escape(key)})\b", text)
     line = text.count("\n", 0, found.start(1)) + 1 if found else None
     column = found.start(1) - (text.rfind("\n", 0, found.start(1)) + 1) + 1 if found else None

@@ -51,7 +51,9 @@ class Plan(NamedTuple):
     options: normalise.Options
 
 
-class _Parsed(NamedTuple):
+class Parsed(NamedTuple):
+    """What the lines or rows of one task held before their values are looked at."""
+
     records: list[Record]
     lines: list[int]
     rejected: list[Reject]
@@ -84,14 +86,15 @@ def read_task(task: Task, plan: Plan, number: int, target: str) -> Result:
         if task.fault is not None:
             line = int(task.fault_is_line)
             return Result(1, line, 0, {}, [Reject(1, None, task.fault)], None, b"")
-        parsed = _parse_rows(task.rows, plan) if task.rows is not None else _parse_lines(_bytes(task), task, plan)
+        parsed = _parse_rows(task.rows, plan) if task.rows is not None else parse_lines(content_of(task), task, plan)
         return _written(parsed, plan, number, target)
     finally:
         if was_enabled:
             gc.enable()
 
 
-def _bytes(task: Task) -> bytes:
+def content_of(task: Task) -> bytes:
+    """The bytes of a task, from itself or from its range of the file."""
     if task.data is not None:
         return task.data
     with Path(str(task.path)).open("rb") as file:
@@ -99,7 +102,8 @@ def _bytes(task: Task) -> bytes:
         return file.read(task.length)
 
 
-def _parse_lines(data: bytes, task: Task, plan: Plan) -> _Parsed:
+def parse_lines(data: bytes, task: Task, plan: Plan) -> Parsed:
+    """The records of the lines, in order, and what is refused or ignored."""
     unwrap = plan.log_format.unwrap
     loads = orjson.loads
     records: list[Record] = []
@@ -139,7 +143,7 @@ def _parse_lines(data: bytes, task: Task, plan: Plan) -> _Parsed:
             record = unwrapped
         records.append(record)
         lines.append(number)
-    return _Parsed(records, lines, rejected, ignored, records_read, number, digest)
+    return Parsed(records, lines, rejected, ignored, records_read, number, digest)
 
 
 def _fault(record: Any, line: bytes) -> str | None:
@@ -179,7 +183,7 @@ def _json_reason(error: orjson.JSONDecodeError, line: bytes) -> str:
     return f"not valid JSON at column {error.colno}"
 
 
-def _parse_rows(rows: list[tuple[int, Any]], plan: Plan) -> _Parsed:
+def _parse_rows(rows: list[tuple[int, Any]], plan: Plan) -> Parsed:
     unwrap = plan.log_format.unwrap
     records: list[Record] = []
     lines: list[int] = []
@@ -197,7 +201,7 @@ def _parse_rows(rows: list[tuple[int, Any]], plan: Plan) -> _Parsed:
             lines.append(number)
     last = rows[-1][0] if rows else 0
     digest = hashlib.sha256(orjson.dumps(rows, default=str, option=orjson.OPT_NON_STR_KEYS)).digest()
-    return _Parsed(records, lines, rejected, ignored, len(rows), last, digest)
+    return Parsed(records, lines, rejected, ignored, len(rows), last, digest)
 
 
 def _row_fault(row: Any) -> str | None:
@@ -208,7 +212,7 @@ def _row_fault(row: Any) -> str | None:
     return f"nested deeper than {DEPTH_MAX} levels" if _depth(row) > DEPTH_MAX else None
 
 
-def _written(parsed: _Parsed, plan: Plan, number: int, target: str) -> Result:
+def _written(parsed: Parsed, plan: Plan, number: int, target: str) -> Result:
     rejected = parsed.rejected
     accepted, parquet = 0, None
     if parsed.records:
@@ -218,13 +222,19 @@ def _written(parsed: _Parsed, plan: Plan, number: int, target: str) -> Result:
         ]
         accepted = batch.rows.height
         if accepted:
-            rows = batch.rows.with_columns(pl.lit(number).alias("task"))
-            # Through memory, so that a full disk is an OSError and not an error of the engine.
-            buffer = io.BytesIO()
-            rows.write_parquet(buffer, compression="uncompressed", statistics=False)
-            Path(target).write_bytes(buffer.getbuffer())
+            write_rows(batch.rows, number, Path(target))
             parquet = target
     return Result(
         parsed.records_read, parsed.lines_read, accepted, dict(parsed.ignored),
         sorted(rejected), parquet, parsed.digest,
     )  # fmt: skip
+
+
+def write_rows(rows: pl.DataFrame, number: int, target: Path) -> None:
+    """Write canonical rows as Parquet, with the number of their task.
+
+    Through memory, so that a full disk is an OSError and not an error of the engine.
+    """
+    buffer = io.BytesIO()
+    rows.with_columns(pl.lit(number).alias("task")).write_parquet(buffer, compression="uncompressed", statistics=False)
+    target.write_bytes(buffer.getbuffer())

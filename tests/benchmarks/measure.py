@@ -1,0 +1,51 @@
+"""Wall time and peak memory of a command and all its processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Measured(NamedTuple):
+    """Seconds, and MiB of proportional memory (PSS) at the highest moment of the whole tree."""
+
+    seconds: float
+    peak_mib: float
+
+
+def measured(arguments: list[str], folder: Path) -> Measured:
+    """Run a command in a folder, looking at its memory twenty times a second."""
+    started = time.perf_counter()
+    process = subprocess.Popen(arguments, cwd=folder, stdout=subprocess.DEVNULL)
+    peak = 0
+    while process.poll() is None:
+        peak = max(peak, sum(_pss_kib(pid) for pid in _tree(process.pid)))
+        time.sleep(0.05)
+    seconds = time.perf_counter() - started
+    if process.returncode:
+        raise SystemExit(f"{' '.join(arguments)} ended with {process.returncode}")
+    return Measured(seconds, peak / 1024)
+
+
+def costctl(*arguments: str) -> list[str]:
+    """The command line of this interpreter's costctl."""
+    return [sys.executable, "-m", "costctl", *arguments]
+
+
+def _tree(pid: int) -> list[int]:
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+    except OSError:
+        return [pid]
+    return [pid, *(inner for child in children for inner in _tree(int(child)))]
+
+
+def _pss_kib(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
