@@ -126,8 +126,8 @@ def price_claims(rows: int, sample: int) -> Iterator[Claim]:
     names = ", ".join(f"'{model}'" for model in MODELS)
     store.execute(
         "INSERT INTO source (source_line, response_model, started_at, status, usage_source, input_uncached_tokens, "
-        f"cache_read_tokens, output_tokens) SELECT i, [{names}][i % 4 + 1], TIMESTAMP '2026-03-01' + to_seconds(i), 'ok', "
-        f"'provider', i % 5000, i % 100, i % 700 FROM range({rows}) t(i)"
+        f"cache_read_tokens, output_tokens) SELECT i, [{names}][i % 4 + 1], TIMESTAMP '2026-03-01' + to_seconds(i), "
+        f"'ok', 'provider', i % 5000, i % 100, i % 700 FROM range({rows}) t(i)"
     )
     book = load_book()
 
@@ -147,9 +147,11 @@ def price_claims(rows: int, sample: int) -> Iterator[Claim]:
     ours_us, theirs_us = best(3, ours) / rows * 1e6, best(3, theirs) / sample * 1e6
     ratio = theirs_us / ours_us
     yield Claim(
-        f"pricing {rows:,} requests, times faster than calc_price", f"{ratio:,.0f} x ({ours_us:.2f} against {theirs_us:.0f} µs)",
-        "1,000 x", ratio >= 1000,
-    )  # fmt: skip
+        f"pricing {rows:,} requests, times faster than calc_price",
+        f"{ratio:,.0f} x ({ours_us:.2f} against {theirs_us:.0f} µs)",
+        "1,000 x",
+        ratio >= 1000,
+    )
 
 
 def help_claims() -> Iterator[Claim]:

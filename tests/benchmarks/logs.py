@@ -32,11 +32,23 @@ def text_log(path: Path, count: int, seed: int = 7) -> Path:
                 ]
             messages.append({"role": "user", "content": r.choice(questions)})
             row = {
-                "request_id": f"req_{n:08d}", "timestamp": f"{(START + timedelta(seconds=n)).isoformat()}.000Z", "provider": "openai",
-                "model": MODELS[n % 4], "endpoint": ("/chat", "/faq", "/trips")[n % 3], "user_id": f"u{n % 997}", "team": f"t{n % 7}",
-                "messages": messages, "response": r.choice(answers), "latency_ms": r.randrange(200, 9000), "status": "ok",
-                "usage": {"prompt_tokens": 300 + n % 4000, "completion_tokens": 20 + n % 300, "prompt_tokens_details": {"cached_tokens": n % 256}},
-            }  # fmt: skip
+                "request_id": f"req_{n:08d}",
+                "timestamp": f"{(START + timedelta(seconds=n)).isoformat()}.000Z",
+                "provider": "openai",
+                "model": MODELS[n % 4],
+                "endpoint": ("/chat", "/faq", "/trips")[n % 3],
+                "user_id": f"u{n % 997}",
+                "team": f"t{n % 7}",
+                "messages": messages,
+                "response": r.choice(answers),
+                "latency_ms": r.randrange(200, 9000),
+                "status": "ok",
+                "usage": {
+                    "prompt_tokens": 300 + n % 4000,
+                    "completion_tokens": 20 + n % 300,
+                    "prompt_tokens_details": {"cached_tokens": n % 256},
+                },
+            }
             file.write(orjson.dumps(row) + b"\n")
     return path
 
@@ -47,9 +59,15 @@ def lean_log(path: Path, count: int, seed: int = 7) -> Path:
     with path.open("wb") as file:
         for n in range(count):
             row = {
-                "request_id": f"r{n}", "timestamp": (START + timedelta(seconds=n * 0.3)).isoformat(), "model": MODELS[n % 4],
-                "endpoint": f"/e{n % 8}", "user_id": f"u{r.randrange(5000)}", "input_tokens": r.randrange(100, 5000),
-                "output_tokens": r.randrange(10, 900), "latency_ms": r.randrange(200, 9000), "status": "ok",
-            }  # fmt: skip
+                "request_id": f"r{n}",
+                "timestamp": (START + timedelta(seconds=n * 0.3)).isoformat(),
+                "model": MODELS[n % 4],
+                "endpoint": f"/e{n % 8}",
+                "user_id": f"u{r.randrange(5000)}",
+                "input_tokens": r.randrange(100, 5000),
+                "output_tokens": r.randrange(10, 900),
+                "latency_ms": r.randrange(200, 9000),
+                "status": "ok",
+            }
             file.write(orjson.dumps(row) + b"\n")
     return path

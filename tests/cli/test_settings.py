@@ -13,8 +13,17 @@ import pytest
 from costctl.cli import run
 from tests.support import ROOT
 
-ROW = {"request_id": "r", "timestamp": "2026-03-02T10:00:00Z", "model": "gpt-4o", "input_tokens": 10, "output_tokens": 1,
-       "endpoint": "/chat", "team": "t", "user": "u", "app": "a"}  # fmt: skip
+ROW = {
+    "request_id": "r",
+    "timestamp": "2026-03-02T10:00:00Z",
+    "model": "gpt-4o",
+    "input_tokens": 10,
+    "output_tokens": 1,
+    "endpoint": "/chat",
+    "team": "t",
+    "user": "u",
+    "app": "a",
+}
 
 
 @pytest.fixture(autouse=True)

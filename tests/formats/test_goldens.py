@@ -18,8 +18,15 @@ def read(tmp_path: Path, *records: dict[str, Any], separators: tuple[str, str] |
 
 
 def anthropic(**usage: Any) -> dict[str, Any]:
-    return {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-3-7-sonnet-20250219",
-            "content": [], "stop_reason": "end_turn", "usage": usage}  # fmt: skip
+    return {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-3-7-sonnet-20250219",
+        "content": [],
+        "stop_reason": "end_turn",
+        "usage": usage,
+    }
 
 
 def test_cache_writes_beside_the_input_are_billed_once(tmp_path: Path) -> None:
@@ -66,8 +73,18 @@ def row(n: int, output: int, **changes: Any) -> dict[str, Any]:
         "output_tokens": output,
     }
     message = {"id": "msg_1", "role": "assistant", "model": "claude-sonnet-4-5-20250929", "content": [], "usage": usage}
-    return {"type": "assistant", "uuid": f"u{n}", "parentUuid": None, "sessionId": "s", "requestId": "req_1", "isSidechain": False,
-            "timestamp": f"2026-03-02T10:00:0{n}.000Z", "cwd": "/home/x/repo", "message": message, **changes}  # fmt: skip
+    return {
+        "type": "assistant",
+        "uuid": f"u{n}",
+        "parentUuid": None,
+        "sessionId": "s",
+        "requestId": "req_1",
+        "isSidechain": False,
+        "timestamp": f"2026-03-02T10:00:0{n}.000Z",
+        "cwd": "/home/x/repo",
+        "message": message,
+        **changes,
+    }
 
 
 def test_of_stream_snapshots_the_last_one_counts(tmp_path: Path) -> None:
@@ -117,10 +134,20 @@ def test_unknown_is_not_free_and_an_explicit_zero_is(tmp_path: Path) -> None:
 
 def test_a_hit_of_the_gateways_own_cache_costs_nothing(tmp_path: Path) -> None:
     payload = {
-        "id": "x", "trace_id": "t", "call_type": "acompletion", "response_cost": 0.0, "cache_hit": True, "model": "gpt-4o",
-        "custom_llm_provider": "openai", "prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100, "status": "success",
-        "startTime": 1772452800.0, "endTime": 1772452800.1,
-    }  # fmt: skip
+        "id": "x",
+        "trace_id": "t",
+        "call_type": "acompletion",
+        "response_cost": 0.0,
+        "cache_hit": True,
+        "model": "gpt-4o",
+        "custom_llm_provider": "openai",
+        "prompt_tokens": 1000,
+        "completion_tokens": 100,
+        "total_tokens": 1100,
+        "status": "success",
+        "startTime": 1772452800.0,
+        "endTime": 1772452800.1,
+    }
     total = read(tmp_path, payload).totals
     assert (total["list_cost_usd"], total["free_count"], total["input_tokens"]) == (0, 1, 1000)
 

@@ -17,10 +17,19 @@ import zstandard
 from tests.support import audited, rows
 
 ROWS: list[dict[str, Any]] = [
-    {"request_id": f"r{n}", "timestamp": f"2026-03-02T10:{n:02d}:00Z", "model": "gpt-4o", "prompt_tokens": 1000 + n,
-     "completion_tokens": 100, "cached_tokens": 10 * n, "latency_ms": 500.5, "user": "Ñandú, \"el\" 2", "endpoint": "/chat"}
+    {
+        "request_id": f"r{n}",
+        "timestamp": f"2026-03-02T10:{n:02d}:00Z",
+        "model": "gpt-4o",
+        "prompt_tokens": 1000 + n,
+        "completion_tokens": 100,
+        "cached_tokens": 10 * n,
+        "latency_ms": 500.5,
+        "user": 'Ñandú, "el" 2',
+        "endpoint": "/chat",
+    }
     for n in range(12)
-]  # fmt: skip
+]
 LINES = [json.dumps(row, ensure_ascii=False) for row in ROWS]
 TEXT = "\n".join(LINES) + "\n"
 ALL_FIELDS = (
@@ -65,14 +74,18 @@ SHAPES: dict[str, Callable[[Path], object]] = {
     "tabs.tsv": raw(csv_text("\t")),
     "table.parquet": parquet,
     "plain.jsonl.gz": raw(gzip.compress(TEXT.encode())),
-    "two-members.jsonl.gz": raw(gzip.compress("\n".join(LINES[:5]).encode() + b"\n") + gzip.compress("\n".join(LINES[5:]).encode())),
+    "two-members.jsonl.gz": raw(
+        gzip.compress("\n".join(LINES[:5]).encode() + b"\n") + gzip.compress("\n".join(LINES[5:]).encode())
+    ),
     "plain.jsonl.zst": raw(zstandard.compress(TEXT.encode())),
-    "two-frames.jsonl.zst": raw(zstandard.compress("\n".join(LINES[:5]).encode() + b"\n") + zstandard.compress("\n".join(LINES[5:]).encode())),
+    "two-frames.jsonl.zst": raw(
+        zstandard.compress("\n".join(LINES[:5]).encode() + b"\n") + zstandard.compress("\n".join(LINES[5:]).encode())
+    ),
     "array.json.gz": raw(gzip.compress(json.dumps(ROWS).encode())),
     "table.csv.gz": raw(gzip.compress(csv_text().encode())),
     "no-suffix": raw(TEXT),
     "plain.log": raw(TEXT),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -192,10 +205,11 @@ def test_cache_write_split_below_its_total_is_five_minute_writes(tmp_path: Path)
     split = {"cache_creation": {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 30}}
     too_much = {"cache_creation": {"ephemeral_5m_input_tokens": 80, "ephemeral_1h_input_tokens": 30}}
     log.write_text(
-        json.dumps({"request_id": "a", "model": "claude-sonnet-4-5", "usage": {**usage, **split}}) + "\n"
+        json.dumps({"request_id": "a", "model": "claude-sonnet-4-5", "usage": {**usage, **split}})
+        + "\n"
         + json.dumps({"request_id": "b", "model": "claude-sonnet-4-5", "usage": {**usage, **too_much}}),
         "utf-8",
-    )  # fmt: skip
+    )
     from costctl.audit.queries import select
 
     report = audited(tmp_path, log)

@@ -19,11 +19,17 @@ SECRET = "mi clave secreta es xyzzy-4711"
 def log(tmp_path: Path) -> Path:
     path = tmp_path / "log.jsonl"
     rows = [
-        {"request_id": f"r{n}", "model": "gpt-4o", "input_tokens": 10, "output_tokens": 5, "api_key": "sk-proj-abcdef123456",
-         "messages": [{"role": "system", "content": SECRET + " s"}, {"role": "user", "content": f"{SECRET} {n}"}],
-         "response": SECRET + " r"}
+        {
+            "request_id": f"r{n}",
+            "model": "gpt-4o",
+            "input_tokens": 10,
+            "output_tokens": 5,
+            "api_key": "sk-proj-abcdef123456",
+            "messages": [{"role": "system", "content": SECRET + " s"}, {"role": "user", "content": f"{SECRET} {n}"}],
+            "response": SECRET + " r",
+        }
         for n in range(50)
-    ]  # fmt: skip
+    ]
     path.write_text("\n".join(map(json.dumps, rows)) + "\n{broken " + SECRET, "utf-8")
     return path
 

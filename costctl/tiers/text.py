@@ -1,0 +1,239 @@
+"""From texts to features: folded words, one pass over all cues, a few regexes.
+
+Texts are folded to lower-case words between single blanks, so that one Aho-Corasick pass finds
+every cue: a word cue is " cue ", a stem is " stem".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import polars as pl
+
+from costctl.tiers.content import Content, Intent
+from costctl.tiers.fields import COUNT_OF, FEATURES
+
+# Accents go (also where they are characters of their own), ñ stays, punctuation becomes a blank.
+_FOLD = {
+    **dict(zip("áéíóúüàèìòùâêîôûäëïöãõ", "aeiouuaeiouaeiouaeioao", strict=True)),
+    "n\u0303": "ñ", "\u0301": "", "\u0300": "", "\u0308": "", "\u0302": "",
+    **dict.fromkeys(".,;:!?¡¿\"'`´()[]{}<>-_/\\|*#@&=+^~\n\r\t\u00a0’‘“”«»–—…•·", " "),
+}  # fmt: skip
+# Symbols that are neither letters nor numbers, such as emoji, and the blanks around them.
+_GAPS = r"(?:[ \x00-\x1f]|[^\x00-\x7F\p{L}\p{N}]){2,}|[^\x00-\x7F\p{L}\p{N}]"
+_STRETCHED = r"a{2}|i{2}|u{2}|y{2}|e{3}|o{3}|s{3}|h{3}|k{3}|l{3}|r{3}|n{3}"
+_SHORTER = {**dict.fromkeys("aiuy", 2), **dict.fromkeys("eoshklrn", 3)}
+
+# Every alternative begins with its own letters, which keeps the search fast.
+_CODE = (
+    r"```|\bdef \w+\(|\bfunction \w*\(|\) ?=>|\);[ \t]*\r?\n| = [^\n;]{1,80};[ \t]*\r?\n|#include ?<|console\.log\("
+    r"|System\.out\.|Traceback \(most recent|<(?:div|span|script|html|body|table)\b"
+    r"|(?i:\bselect\b[^.?!]{1,200}\bfrom\b[^.?!]{1,200}(?:\bwhere\b|\bjoin\b|;))"
+)
+_NUMBER = r"[0-9]+(?:[.,:/][0-9]+)*"
+_DAYS = r" ([0-9]{1,3}) (?:dias?|days?|noches?|nights?) "
+_WEEKS = r" ([0-9]{1,2}) (?:semanas?|weeks?) "
+_TABLE_ROW = r"(?m)^[^\n]*(?:\|[^\n]*\||\t[^\n]*\t|;[^\n]*;|,[^\n,]*,[^\n]*,)[^\n]*$"
+_CHOICE = r"(?m)^[ \t]*\(?[A-Ea-e][.):] ?\S"
+# Frequent words of one language only, looked for in the beginning of a text.
+_HEAD_CHARS = 80
+_SPANISH = (
+    r" (?:el|la|los|las|de|que|en|un|una|por|para|con|es|como|mi|su|del|al|lo|se|donde|cual|si|ya|te|esta|y|quiero"
+    r"|tengo|puedo|hola|gracias|mis|va|hoy|todas|todos|alarma|cuando|dale) "
+)
+_ENGLISH = (
+    r" (?:the|of|and|to|in|is|you|for|it|on|with|that|what|how|my|i|are|do|can|an|at|be|this|where|was|have|if|please"
+    r"|hello|thanks|your|from|about|when|does|will|need|want|not|or|up|help|card|order|account|set|show) "
+)
+_VOWELS = str.maketrans({vowel: f"[{vowel}{accented}]" for vowel, accented in zip("aeiou", "áéíóú", strict=True)})
+
+
+def words(texts: pl.Series) -> pl.Series:
+    """Texts as lower-case words between single blanks, one blank at each end."""
+    folded = texts.str.to_lowercase().str.replace_many(list(_FOLD), list(_FOLD.values()))
+    spaced = (" " + folded + " ").str.replace_all(_GAPS, " ")
+    stretched = spaced.str.contains(_STRETCHED).fill_null(value=False).arg_true()
+    if not len(stretched):
+        return spaced
+    shorter = spaced.gather(stretched)
+    for letter, times in _SHORTER.items():
+        shorter = shorter.str.replace_all(f"{letter}{{{times},}}", letter)
+    return spaced.scatter(stretched, shorter)
+
+
+def fold(cues: Iterable[str]) -> dict[str, str]:
+    """Cue as written -> what is looked for: " cue ", or " stem" for `stem*`."""
+    written = list(dict.fromkeys(cues))
+    folded = words(pl.Series("cue", written, dtype=pl.String)).to_list()
+    return {cue: text[:-1] if cue.endswith("*") else text for cue, text in zip(written, folded, strict=True)}
+
+
+class TextReader:
+    """Finds cues and structure in texts; plain data, so that it can be pickled."""
+
+    def __init__(self, content: Content) -> None:
+        self._intents = content.intents
+        self._cues = _cue_table(content.intents)
+        counted = [(name, group) for name in (*COUNT_OF, "chilean") for group in content.signals.get(name, ())]
+        timed = [("days", days, cue) for days, cues in content.durations.items() for cue in cues]
+        self._counted = _signal_table(
+            [(name, number, cue) for number, (name, group) in enumerate(counted) for cue in group] + timed
+        )
+        said = {cue for intent in content.intents if not intent.alone for cue, _ in intent.cues}
+        self._patterns = sorted({*fold(said).values(), *self._counted["pattern"]})
+        alone = {cue for intent in content.intents if intent.alone for cue, _ in intent.cues}
+        self._alone_patterns = sorted(fold(alone).values())
+        self._alone = _only(fold([*alone, *content.fillers]).values())
+        self._signals = {
+            name: sorted(fold(cue for group in groups for cue in group).values())
+            for name, groups in content.signals.items()
+        }
+        self._slot = _slot_pattern([cue for group in content.signals.get("slots", ()) for cue in group])
+
+    def features(self, texts: pl.Series) -> pl.DataFrame:
+        """One row of `FEATURES` per text, in order."""
+        if not len(texts):
+            return pl.DataFrame(schema=FEATURES)
+        text = words(texts)
+        frame = pl.DataFrame({"raw": texts, "text": text}).with_row_index("row")
+        frame = frame.with_columns(_form())
+        hits = _hits(frame["row"], text, self._patterns)
+        parts = (self._lines(texts), self._counts(hits), self._intent(text, frame["word_count"], hits))
+        for part in parts:
+            frame = frame.join(part, on="row", how="left", maintain_order="left")
+        return _finished(frame)
+
+    def _lines(self, texts: pl.Series) -> pl.DataFrame:
+        """What only texts of several lines or with labels can show."""
+        raw = pl.col("raw")
+        rows = texts.str.contains(r"\n|: ").fill_null(value=False).arg_true()
+        return pl.DataFrame({"row": rows, "raw": texts.gather(rows)}).select(
+            "row",
+            raw.str.count_matches(_TABLE_ROW).alias("table_rows"),
+            raw.str.count_matches(_CHOICE).alias("choice_count"),
+            (raw.str.count_matches(self._slot) if self._slot else pl.lit(0)).alias("slot_count"),
+        )
+
+    def _counts(self, hits: pl.DataFrame) -> pl.DataFrame:
+        """Distinct cues of each counted signal, and the longest duration."""
+        found = hits.join(self._counted, on="pattern").unique(["row", "signal", "group"])
+        is_days = pl.col("signal") == "days"
+        return found.group_by("row").agg(
+            *((pl.col("signal") == name).sum().alias(f"{name}_found") for name in (*COUNT_OF, "chilean")),
+            pl.when(is_days).then(pl.col("group")).max().alias("worded_days"),
+        )
+
+    def _intent(self, text: pl.Series, word_count: pl.Series, hits: pl.DataFrame) -> pl.DataFrame:
+        """The first intent that holds, with its longest cue; one that stands alone goes before."""
+        found = hits.join(self._cues.filter(~pl.col("alone")), on="pattern")
+        found = found.filter(word_count.gather(found["row"]) <= found["max_words"])
+        found = found.filter(self._in_company(text, found))
+        alone = text.str.contains(self._alone).fill_null(value=False).arg_true().alias("row")
+        greeted = _hits(alone, text.gather(alone), self._alone_patterns)
+        greeted = greeted.join(self._cues.filter("alone"), on="pattern")
+        best = (
+            pl.concat([found, greeted]).group_by("row")
+            .agg(pl.col("order").filter("alone").min().alias("alone_order"), pl.col("order").min())
+        )  # fmt: skip
+        order = best.select(pl.coalesce("alone_order", "order"))["alone_order"]
+        chosen = self._cues.unique("order").sort("order").select("intent", "intent_tier", "intent_cue", "cue_language")
+        return best.select("row").with_columns(chosen[order].get_columns())
+
+    def _in_company(self, text: pl.Series, found: pl.DataFrame) -> pl.Series:
+        """Which candidates keep to the `with` and `without` of their intent."""
+        kept = pl.repeat(value=True, n=found.height, dtype=pl.Boolean, eager=True)
+        for rank, intent in enumerate(self._intents):
+            if not intent.needs and not intent.bars:
+                continue
+            places = (found["rank"] == rank).arg_true()
+            texts = text.gather(found["row"].gather(places))
+            kept = kept.scatter(places, self._any(texts, intent.needs, empty=True) & ~self._any(texts, intent.bars))
+        return kept
+
+    def _any(self, texts: pl.Series, signals: tuple[str, ...], *, empty: bool = False) -> pl.Series:
+        patterns = [pattern for name in signals for pattern in self._signals.get(name, ())]
+        if not signals or not patterns:
+            return pl.repeat(value=empty and not signals, n=len(texts), dtype=pl.Boolean, eager=True)
+        return texts.str.contains_any(patterns)
+
+
+def _cue_table(intents: tuple[Intent, ...]) -> pl.DataFrame:
+    """One row per cue, `order` running from the first intent and its longest cue."""
+    look = fold(cue for intent in intents for cue, _ in intent.cues)
+    rows = [
+        (look[cue], rank, intent.name, intent.tier, cue, language, intent.alone, intent.max_words or 2**31 - 1)
+        for rank, intent in enumerate(intents)
+        for cue, language in sorted(intent.cues, key=lambda pair: (-len(pair[0]), pair[0]))
+    ]
+    names = ("pattern", "rank", "intent", "intent_tier", "intent_cue", "cue_language", "alone", "max_words")
+    kinds = (pl.String, pl.Int64, pl.String, pl.String, pl.String, pl.String, pl.Boolean, pl.Int64)
+    return pl.DataFrame(rows, schema=dict(zip(names, kinds, strict=True)), orient="row").with_row_index("order")
+
+
+def _signal_table(rows: list[tuple[str, int, str]]) -> pl.DataFrame:
+    look = fold(cue for _, _, cue in rows)
+    schema = {"signal": pl.String, "group": pl.Int64, "pattern": pl.String}
+    return pl.DataFrame([(name, group, look[cue]) for name, group, cue in rows], schema=schema, orient="row")
+
+
+def _hits(rows: pl.Series, texts: pl.Series, patterns: list[str]) -> pl.DataFrame:
+    """(row, pattern) of every pattern found."""
+    if not patterns:
+        return pl.DataFrame(schema={"row": rows.dtype, "pattern": pl.String})
+    found = pl.DataFrame({"row": rows, "pattern": texts.str.extract_many(patterns, overlapping=True)})
+    return found.explode("pattern").drop_nulls("pattern")
+
+
+def _only(patterns: Iterable[str]) -> str:
+    """A regex for texts that consist of these cues; the blank before one is the end of the other."""
+    whole = {pattern.strip(): "" if pattern.endswith(" ") else "[^ ]*" for pattern in patterns}
+    said = "|".join(re.escape(word) + rest for word, rest in sorted(whole.items(), key=lambda one: -len(one[0])))
+    return f"^ (?:(?:{said}) )+$"
+
+
+def _slot_pattern(labels: list[str]) -> str:
+    """A regex for labelled, filled lines: `Destino(s): Pucón`."""
+    names = "|".join(re.escape(label).translate(_VOWELS) for label in labels)
+    return rf"(?im)(?:^|[;|,])[ \t*•-]*(?:{names})(?:\(s\))?[ \t*]*:[ \t*]*\S" if labels else ""
+
+
+def _form() -> list[pl.Expr]:
+    """What regexes say about the form of a text."""
+    raw, text = pl.col("raw"), pl.col("text")
+    return [
+        (text.str.count_matches(" ", literal=True).cast(pl.Int64) - 1).clip(lower_bound=0).alias("word_count"),
+        raw.str.count_matches(_NUMBER).alias("numbers"),
+        raw.str.contains(_CODE).alias("has_code"),
+        pl.max_horizontal(
+            text.str.extract(_DAYS, 1).cast(pl.Int64, strict=False),
+            text.str.extract(_WEEKS, 1).cast(pl.Int64, strict=False) * 7,
+        ).alias("numbered_days"),
+        text.str.head(_HEAD_CHARS).str.count_matches(_SPANISH).cast(pl.Int64).alias("spanish_words"),
+        text.str.head(_HEAD_CHARS).str.count_matches(_ENGLISH).cast(pl.Int64).alias("english_words"),
+        raw.str.head(_HEAD_CHARS).str.contains(r"[ñ¿¡áéíóúÁÉÍÓÚÑ]").cast(pl.Int64).alias("is_accented"),
+    ]
+
+
+def _finished(frame: pl.DataFrame) -> pl.DataFrame:
+    """The declared columns, from what was found."""
+    count = {name: pl.col(f"{name}_found").fill_null(0) for name in (*COUNT_OF, "chilean")}
+    # Accents and marks weigh as three words, Chilean wording and the language of the deciding cue as one.
+    spanish = (
+        pl.col("spanish_words") + 3 * pl.col("is_accented") + (count["chilean"] > 0)
+        + (pl.col("cue_language") == "es").fill_null(value=False)
+    )  # fmt: skip
+    english = pl.col("english_words") + (pl.col("cue_language") == "en").fill_null(value=False)
+    language = (
+        pl.when(spanish > english).then(pl.lit("es")).when(english > 0).then(pl.lit("en")).otherwise(pl.lit("other"))
+    )
+    register = pl.when((count["chilean"] > 0) & (spanish >= english)).then(pl.lit("es-CL"))
+    columns = {
+        "language": language,
+        "register": register,
+        **{column: count[name] for name, column in COUNT_OF.items()},
+        "quantity_count": count["quantities"] + pl.col("numbers"),
+        "travel_days": pl.max_horizontal("numbered_days", "worded_days"),
+        **{name: pl.col(name).fill_null(0) for name in ("table_rows", "choice_count", "slot_count")},
+    }
+    return frame.select(columns.get(name, pl.col(name)).cast(kind).alias(name) for name, kind in FEATURES.items())

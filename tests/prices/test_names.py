@@ -1,0 +1,125 @@
+"""Every model that people compare resolves to one price, however it is spelled."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.prices.rows import shipped
+
+SPELLINGS = {
+    "openrouter/meta-llama/llama-3.1-8b-instruct": (
+        "meta-llama/llama-3.1-8b-instruct",
+        "openrouter/meta-llama/llama-3.1-8b-instruct",
+        "meta-llama/Llama-3.1-8B-Instruct",
+        "llama-3.1-8b-instruct",
+        "Llama-3.1-8B",
+    ),
+    "openrouter/meta-llama/llama-3.1-70b-instruct": (
+        "meta-llama/llama-3.1-70b-instruct",
+        "openrouter/meta-llama/llama-3.1-70b-instruct",
+        "Llama-3.1-70B-Instruct",
+        "llama-3.1-70b",
+    ),
+    "openrouter/qwen/qwen-2.5-7b-instruct": (
+        "qwen/qwen-2.5-7b-instruct",
+        "openrouter/qwen/qwen-2.5-7b-instruct",
+        "Qwen/Qwen2.5-7B-Instruct",
+        "qwen2.5-7b",
+    ),
+    "openrouter/qwen/qwen-2.5-72b-instruct": (
+        "qwen/qwen-2.5-72b-instruct",
+        "openrouter/qwen/qwen-2.5-72b-instruct",
+        "Qwen2.5-72B-Instruct",
+        "qwen-2.5-72b",
+    ),
+    "openrouter/qwen/qwen-2.5-coder-32b-instruct": (
+        "qwen/qwen-2.5-coder-32b-instruct",
+        "openrouter/qwen/qwen-2.5-coder-32b-instruct",
+        "Qwen2.5-Coder-32B-Instruct",
+        "qwen2.5-coder-32b",
+    ),
+    "mistral/mistral-nemo": ("mistral-nemo", "mistralai/mistral-nemo", "mistral/mistral-nemo"),
+    "mistral/mixtral-8x22b-instruct": ("open-mixtral-8x22b", "mistralai/mixtral-8x22b-instruct"),
+    "openrouter/mistralai/mistral-nemo": (
+        "openrouter/mistralai/mistral-nemo",
+        "Mistral-Nemo-Instruct-2407",
+    ),
+    "openrouter/mistralai/mixtral-8x22b-instruct": (
+        "openrouter/mistralai/mixtral-8x22b-instruct",
+        "Mixtral-8x22B-Instruct-v0.1",
+        "mixtral-8x22b",
+    ),
+    "anthropic/claude-3-5-haiku-latest": (
+        "claude-3-5-haiku",
+        "claude-3-5-haiku-20241022",
+        "claude-3.5-haiku",
+        "anthropic/claude-3-5-haiku",
+        "Claude-3.5-Haiku",
+    ),
+    "openrouter/anthropic/claude-3.5-haiku": ("openrouter/anthropic/claude-3.5-haiku",),
+    "anthropic/claude-3-5-sonnet": (
+        "claude-3-5-sonnet",
+        "claude-3-5-sonnet-20241022",
+        "claude-3.5-sonnet",
+        "anthropic/claude-3.5-sonnet",
+    ),
+    "openrouter/anthropic/claude-3.5-sonnet": ("openrouter/anthropic/claude-3.5-sonnet",),
+    "openai/gpt-4-turbo": ("gpt-4-turbo", "gpt-4-turbo-2024-04-09", "openai/gpt-4-turbo", "GPT-4-Turbo"),
+    "openai/o1-preview": ("o1-preview", "o1-preview-2024-09-12", "openai/o1-preview"),
+    "openrouter/meta-llama/llama-3.1-8b-instruct:free": (
+        "meta-llama/llama-3.1-8b-instruct:free",
+        "openrouter/meta-llama/llama-3.1-8b-instruct:free",
+    ),
+    "openrouter/qwen/qwen-2.5-7b-instruct:free": (
+        "qwen/qwen-2.5-7b-instruct:free",
+        "openrouter/qwen/qwen-2.5-7b-instruct:free",
+    ),
+    "openrouter/mistralai/mistral-nemo:free": ("openrouter/mistralai/mistral-nemo:free", "mistralai/mistral-nemo:free"),
+}
+
+
+@pytest.mark.parametrize(("key", "name"), [(key, name) for key, names in SPELLINGS.items() for name in names])
+def test_one_price_for_every_spelling(key: str, name: str) -> None:
+    found = shipped().resolve(name)
+    assert found.model_key == key, found
+    assert shipped().rates([key])
+
+
+@pytest.mark.parametrize(
+    ("name", "provider", "key"),
+    [
+        ("openai/gpt-oss-120b", "groq", "groq/openai/gpt-oss-120b"),
+        ("meta-llama/Llama-4-Scout-17B-16E-Instruct", "groq", "groq/meta-llama/llama-4-scout-17b-16e-instruct"),
+        ("openai/gpt-4o", "openrouter", "openrouter/openai/gpt-4o"),
+        ("gpt-4o", "litellm_proxy", "openai/gpt-4o"),
+        ("claude-sonnet-4-5", "Anthropic", "anthropic/claude-sonnet-4-5"),
+        ("gpt-4o", "azure.ai.openai", "openai/gpt-4o"),
+        ("anthropic/claude-sonnet-4.5:thinking", "openrouter", "openrouter/anthropic/claude-sonnet-4.5"),
+    ],
+)
+def test_the_logged_provider_decides(name: str, provider: str, key: str) -> None:
+    assert shipped().resolve(name, provider).model_key == key
+
+
+def test_how_sure_a_resolution_is() -> None:
+    book = shipped()
+    assert [book.resolve(name).how for name in ("gpt-4o", "gpt-4o-2024-08-06", "Llama-3.1-8B", "gpt-9")] == [
+        "exact", "alias", "family", "unpriced",
+    ]  # fmt: skip
+
+
+def test_a_price_taken_from_elsewhere_says_so() -> None:
+    found = shipped().resolve("gpt-4o", "groq")
+    assert found.reason == "the model's own id; list price of openai (groq has no price of its own)"
+    found = shipped().resolve("Llama-3.1-8B", "acme")
+    assert found.reason.endswith("list price of openrouter (acme has no price of its own)")
+
+
+@pytest.mark.parametrize("name", ["claude-opus", "gpt", "mistral", "llama", "qwen", "o", "deepseek-v9", "claude"])
+def test_half_a_name_is_no_model(name: str) -> None:
+    assert shipped().resolve(name).model_key is None
+
+
+def test_near_names() -> None:
+    assert "openai/gpt-4o" in shipped().near("gpt-4oo")
+    assert shipped().near("zzzzzzzz") == []
