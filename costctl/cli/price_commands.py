@@ -42,8 +42,8 @@ def estimate(
     out: Out = None,
 ) -> None:
     """What would so many tokens cost on each model? Shows its arithmetic."""
-    from costctl.prices.book import load_book  # noqa: PLC0415
     from costctl.prices import estimate as estimates  # noqa: PLC0415
+    from costctl.prices.book import load_book  # noqa: PLC0415
     from costctl.prices.quantities import parse_at, parse_count, parse_mix  # noqa: PLC0415
 
     sizes = {

@@ -32,6 +32,8 @@ class Content(NamedTuple):
 
 
 NO_CONTENT = Content(*(None,) * 10)
+_SYSTEM_ROLES = frozenset({"system", "developer"})
+_TOOL_ROLES = frozenset({"tool", "function"})
 _IMAGE_PARTS = frozenset({"image", "image_url", "input_image", "inline_data", "inlineData"})
 
 
@@ -58,16 +60,19 @@ class ContentReader:
         has_image = False
         user_text = ""
         for role, text, image in _turns(messages):
-            has_image = has_image or image
+            if image:
+                has_image = True
             parts.append(role + "\0" + text)
-            if role in {"system", "developer"}:
-                system_text = f"{system_text}\n{text}" if system_text else text
-            elif role in {"tool", "function"}:
-                tool_chars += len(text)
-            elif role == "user":
+            total_chars += len(text)
+            if role == "user":
                 turn_count += 1
                 user_text = text
-            total_chars += len(text)
+            elif role == "assistant":
+                continue
+            elif role in _SYSTEM_ROLES:
+                system_text = f"{system_text}\n{text}" if system_text else text
+            elif role in _TOOL_ROLES:
+                tool_chars += len(text)
         if system:
             total_chars += len(_flat(system)[0])
         return Content(
@@ -120,6 +125,8 @@ def _turn(message: Any) -> tuple[str, str, bool]:
     content = message.get("content")
     if type(content) is str:
         text, image = normalised(content), False
+        if "tool_calls" not in message:
+            return str(role), text, False
     else:
         if content is None:
             content = message.get("parts") or message.get("text") or message.get("output")

@@ -40,8 +40,10 @@ def _is_json_line(first: bytes, text: bytes) -> bool:
     try:
         value = orjson.loads(first)
     except orjson.JSONDecodeError:
-        # A broken first line of a JSONL file: the second one is then an object of its own.
-        return first.startswith(b'{"') and b"\n{" in text
+        # A broken first line of a JSONL file: most of the next ones are then objects of their own.
+        others = [line for line in text.split(b"\n")[1:20] if line.strip()]
+        found = sum(_record(line) is not None for line in others)
+        return found * 2 > len(others) if others else first.startswith(b"{")
     if isinstance(value, dict):
         return not _is_only_line(first, text) or len(records_of(value)) == 1
     return not (isinstance(value, list) and value and isinstance(value[0], dict))

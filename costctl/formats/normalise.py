@@ -15,6 +15,7 @@ from costctl.formats import convert
 from costctl.formats.base import LogFormat, Record
 from costctl.formats.content import Content, ContentReader
 from costctl.formats.generic import take
+from costctl.formats.memory import FeatureMemory
 from costctl.request import COLUMNS, SOURCE_COLUMNS
 
 Values = list[Any]
@@ -48,6 +49,7 @@ class Batch(NamedTuple):
     rejected: dict[int, str]
 
 
+_memories: dict[str, FeatureMemory] = {}  # by the digest of the rules, for the life of this process
 _POLARS: Mapping[str, Any] = {
     "VARCHAR": pl.String, "BIGINT": pl.Int64, "INTEGER": pl.Int64, "DOUBLE": pl.Float64,
     "BOOLEAN": pl.Boolean, "TIMESTAMP": pl.Datetime("us"), "DECIMAL(18,12)": pl.String,
@@ -288,22 +290,17 @@ def _with_content(frame: pl.DataFrame, raw: RawColumns, options: Options) -> pl.
     messages, systems = raw.get("messages", blank), raw.get("system", blank)
     if messages is blank and systems is blank:
         contents = None
-        index: Values = blank
-        texts: list[str] = []
+        texts: list[str | None] = blank
     else:
         contents = [reader.read(one, other) for one, other in zip(messages, systems, strict=True)]
-        index, texts = _distinct([content.user_text for content in contents])
+        texts = [content.user_text for content in contents]
     frame = frame.with_columns(_content_columns(contents, raw, reader))
     if "prompt_sha256" in frame.columns:
         frame = frame.with_columns(pl.coalesce("prompt_key", "prompt_sha256").alias("prompt_key"))
-    features = options.rules.features(pl.Series("text", texts, dtype=pl.String))
-    position = pl.Series("_text", index, dtype=pl.Int64)
-    taken = features[position.fill_null(0)] if features.height else features.clear(height)
-    unknown = position.is_null()
-    taken = taken.with_columns(
-        pl.when(pl.lit(unknown)).then(None).otherwise(pl.col(name)).alias(name) for name in features.columns
-    )
-    rows = frame.select(_TIER_INPUTS).with_columns(taken.get_columns())
+    memory = _memories.get(options.rules.digest)
+    if memory is None:
+        memory = _memories[options.rules.digest] = FeatureMemory(options.rules)
+    rows = frame.select(_TIER_INPUTS).with_columns(memory.features(texts).get_columns())
     decided = options.rules.classify(rows)
     return frame.with_columns(
         rows["language"],
@@ -312,12 +309,6 @@ def _with_content(frame: pl.DataFrame, raw: RawColumns, options: Options) -> pl.
         decided["tier"],
         decided["tier_reason"],
     )
-
-
-def _distinct(texts: Sequence[str | None]) -> tuple[Values, list[str]]:
-    seen: dict[str, int] = {}
-    index = [None if text is None else seen.setdefault(text, len(seen)) for text in texts]
-    return index, list(seen)
 
 
 def _content_columns(contents: list[Content] | None, raw: RawColumns, reader: ContentReader) -> list[pl.Series]:

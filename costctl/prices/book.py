@@ -58,9 +58,9 @@ class PriceBook:
                 "rates": [prices],
                 "source": "own rates",
             }
-        self._resolver = Resolver(
-            self._providers, self._models, own.models, read_yaml(folder / "overlays" / "regions.yaml")
-        )
+        regions = folder / "overlays" / "regions.yaml"
+        rules = read_yaml(regions) if regions.is_file() else []
+        self._resolver = Resolver(self._providers, self._models, own.models, rules)
 
     def _read_base(self, folder: Path) -> None:
         for path in sorted(folder.glob("*.jsonl")):
@@ -98,13 +98,17 @@ class PriceBook:
 
     def info(self, model_key: str) -> ModelInfo:
         """Facts of one model."""
-        model = self._models[model_key.partition("@")[0]]
+        model = self._models[self._split(model_key)[0]]
         return ModelInfo(
             model_key,
             model["name"],
             model.get("context_window_tokens"),
             bool(model.get("deprecated")),
         )
+
+    def sellers(self, model: str) -> list[str]:
+        """The providers that sell a model at a price, resellers of another's list included."""
+        return self._resolver.sellers(model)
 
     def near(self, model: str) -> list[str]:
         """Keys whose names look like the given one, at most three."""
@@ -135,7 +139,7 @@ class PriceBook:
         return found[0] if found else None
 
     def _rates(self, key: str) -> list[Rate]:
-        base_key, _, place = key.partition("@")
+        base_key, place = self._split(key)
         factor = self._discount(base_key)
         if place:
             seller, _, region = place.partition(":")
@@ -144,6 +148,13 @@ class PriceBook:
         return [
             rate for line in model["rates"] for rate in expand(key, line, factor, line.get("source", model["source"]))
         ]
+
+    def _split(self, key: str) -> tuple[str, str]:
+        """The key of the files and `seller:region`; some ids have an @ of their own."""
+        if key in self._models:
+            return key, ""
+        base_key, _, place = key.rpartition("@")
+        return base_key, place
 
     def _discount(self, model_key: str) -> Decimal:
         for pattern, share in self._discounts.items():

@@ -49,8 +49,9 @@ def apply_prices(
     """
     _resolve(store, source, book)
     _load_rates(store, book)
+    # 19 digits, so that the engine multiplies in 128 bits: in 64 a count of a billion overflows.
     store.execute(
-        "CREATE OR REPLACE TEMP MACRO usd_of(tokens, price) AS CAST(tokens AS DECIMAL(18,0)) "
+        "CREATE OR REPLACE TEMP MACRO usd_of(tokens, price) AS CAST(tokens AS DECIMAL(19,0)) "
         "* coalesce(price, CAST(0 AS DECIMAL(18,12)))"
     )
     store.execute(

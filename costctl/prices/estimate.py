@@ -171,7 +171,7 @@ def _no_price(quote: Quote) -> Warning:
     near = f"near: {', '.join(quote.near)}; " if quote.near else ""
     return Warning(
         "W201",
-        f"no price for {quote.model!r}: {quote.note}",
+        f"{quote.model}: {quote.note}",
         f"{near}look with: costctl prices show {quote.model}",
     )
 

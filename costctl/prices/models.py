@@ -202,7 +202,7 @@ def _priced_row(model: str, provider: str, key: str | None, book: PriceBook, whe
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
     row.update(model=model, provider=provider, price_key=key, price_status=price_status(rate))
     if key:
-        row["context_tokens"] = book.info(key.partition("@")[0]).context_window_tokens
+        row["context_tokens"] = book.info(key).context_window_tokens
     if rate:
         row["input_usd_per_million"] = rate.prices["input"]
         row["cache_read_usd_per_million"] = rate.prices["cache_read"]

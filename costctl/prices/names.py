@@ -10,9 +10,10 @@ PROVIDERS = {
     "gemini": "google", "vertex_ai": "google", "vertex": "google", "google_genai": "google", "google-vertex": "google",
     "gcp.vertex_ai": "google", "gcp.gemini": "google", "bedrock": "aws", "aws_bedrock": "aws", "aws.bedrock": "aws",
     "amazon": "aws", "bedrock_converse": "aws", "azure_openai": "azure", "azure_ai": "azure",
-    "azure.ai.openai": "azure", "az.ai.openai": "azure", "az.ai.inference": "azure", "azure.ai.inference": "azure", "xai": "x-ai", "grok": "x-ai",
-    "mistralai": "mistral", "mistral_ai": "mistral", "together_ai": "together", "togetherai": "together",
-    "fireworks_ai": "fireworks", "moonshot": "moonshotai", "claude": "anthropic", "zhipu": "zhipuai",
+    "azure.ai.openai": "azure", "az.ai.openai": "azure", "az.ai.inference": "azure", "azure.ai.inference": "azure",
+    "xai": "x-ai", "grok": "x-ai", "mistralai": "mistral", "mistral_ai": "mistral", "together_ai": "together",
+    "togetherai": "together", "fireworks_ai": "fireworks", "moonshot": "moonshotai", "claude": "anthropic",
+    "zhipu": "zhipuai",
 }  # fmt: skip
 SELF_HOSTED = frozenset(
     {"vllm", "hosted_vllm", "ollama", "ollama_chat", "lm_studio", "lmstudio", "llamafile", "llamacpp", "tgi", "sglang",
@@ -39,8 +40,8 @@ class Named(NamedTuple):
 def parse_name(text: str) -> Named:
     """Strip what is not the model.
 
-    >>> parse_name("models/gemini-2.5-flash").model, parse_name("openai/gpt-4o")[0::2]
-    ('gemini-2.5-flash', ('gpt-4o', 'openai'))
+    >>> parse_name("models/gemini-2.5-flash").model, parse_name("openai/gpt-4o").provider
+    ('gemini-2.5-flash', 'openai')
     >>> parse_name("arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-x").model
     'us.anthropic.claude-x'
     >>> parse_name("azure/eu/gpt-4o").region

@@ -17,8 +17,8 @@ from costctl.prices.rates import FEE_UNITS, TOKEN_UNITS
 KEYS = ("fx", "models", "discounts", "failed")
 MODEL_KEYS = (*TOKEN_UNITS, *FEE_UNITS, "currency")
 FAILED = ("unbilled", "input_only", "as_logged")
-# Above this a request of the longest accepted size no longer fits a cost of 18 digits.
-LARGEST_PRICE = Decimal(100)
+# USD per million tokens: a thousand times the dearest list price, so above it is a slip of units.
+LARGEST_PRICE = Decimal(600_000)
 UNSUPPORTED = {
     "monthly_tiers": "volume tiers need the whole month's volume, which one log does not show",
     "tiers": "volume tiers need the whole month's volume, which one log does not show",
@@ -75,12 +75,11 @@ class _Reader:
         self.hint = ""
 
     def read(self, root: yaml.MappingNode) -> OwnRates:
-        found: dict[str, yaml.Node] = {}
-        for key, node in self._pairs(root, "", KEYS):
-            found[key] = node
+        found = dict(self._pairs(root, "", KEYS))
         fx = self._numbers(found.get("fx"), "fx", self._rate)
         models = {
-            name: self._model(node, f"models.{name}", fx) for name, node in self._section(found.get("models"), "models")
+            name: self._model(node, f"models.{name}", fx)
+            for name, _, node in self._section(found.get("models"), "models")
         }
         discounts = self._numbers(found.get("discounts"), "discounts", self._share)
         return OwnRates(models, discounts, self._failed(found.get("failed")))
@@ -98,7 +97,7 @@ class _Reader:
         currency = str(node.value) if isinstance(node, yaml.ScalarNode) else "USD"
         if currency == "USD":
             return Decimal(1)
-        if currency not in fx:
+        if node is not None and currency not in fx:
             self._fault(node, f"{where}.currency", f"no fixed rate for {currency}; add fx: {{{currency}: ...}}")
         return fx.get(currency, Decimal(1))
 
@@ -110,16 +109,17 @@ class _Reader:
         return str(node.value)
 
     def _pairs(self, node: yaml.Node, where: str, known: tuple[str, ...]) -> Iterator[tuple[str, yaml.Node]]:
-        for key, value in self._section(node, where):
+        for key, key_node, value in self._section(node, where):
             if key in known:
                 yield key, value
                 continue
             near = get_close_matches(key, known, n=1)
             reason = UNSUPPORTED.get(key) or (f"did you mean {near[0]}?" if near else f"keys: {', '.join(known)}")
             self.hint = self.hint or reason
-            self._fault(value, f"{where}.{key}".strip("."), f"unknown key; {reason}", at=self._key_mark)
+            self._fault(key_node, f"{where}.{key}".strip("."), f"unknown key; {reason}")
 
-    def _section(self, node: yaml.Node | None, where: str) -> Iterator[tuple[str, yaml.Node]]:
+    def _section(self, node: yaml.Node | None, where: str) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
+        """Each key once, with the nodes of key and value."""
         if node is None:
             return
         if not isinstance(node, yaml.MappingNode):
@@ -128,17 +128,16 @@ class _Reader:
         seen: set[str] = set()
         for key_node, value in node.value:
             key = str(key_node.value)
-            self._key_mark = key_node.start_mark
             if key in seen:
                 self._fault(key_node, f"{where}.{key}".strip("."), "stands twice")
                 continue
             seen.add(key)
-            yield key, value
+            yield key, key_node, value
 
     def _numbers(
         self, node: yaml.Node | None, where: str, check: Callable[[Decimal], str | None]
     ) -> dict[str, Decimal]:
-        pairs = [(key, self._number(value, f"{where}.{key}", check)) for key, value in self._section(node, where)]
+        pairs = [(key, self._number(value, f"{where}.{key}", check)) for key, _, value in self._section(node, where)]
         return {key: number for key, number in pairs if number is not None}
 
     def _number(self, node: yaml.Node, where: str, check: Callable[[Decimal], str | None]) -> Decimal | None:
@@ -155,8 +154,8 @@ class _Reader:
     def _price(self, number: Decimal) -> str | None:
         if number < 0:
             return "is below 0"
-        if number > LARGEST_PRICE * 1000:
-            return f"is above {LARGEST_PRICE * 1000:,} per million"
+        if number > LARGEST_PRICE:
+            return f"is above {LARGEST_PRICE:,} per million"
         return None if number == number.quantize(PRICE_QUANTUM) else "has more than six decimals"
 
     def _rate(self, number: Decimal) -> str | None:
@@ -165,7 +164,6 @@ class _Reader:
     def _share(self, number: Decimal) -> str | None:
         return None if 0 <= number <= 1 else "is not a share from 0 to 1"
 
-    def _fault(self, node: yaml.Node | None, where: str, message: str, at: yaml.Mark | None = None) -> None:
-        mark = at or (node.start_mark if node is not None else None)
-        line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
-        self.problems.append(Problem(self.path, line, column, where, message))
+    def _fault(self, node: yaml.Node, where: str, message: str) -> None:
+        mark = node.start_mark
+        self.problems.append(Problem(self.path, mark.line + 1, mark.column + 1, where, message))

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from costctl.errors import CostctlError
+from costctl.prices.book import read_yaml
 from costctl.prices.place import pricing_folder
 
 STANDINGS = ("list", "former_list", "other_model", "unverified")

@@ -54,7 +54,7 @@ class Rate(NamedTuple):
 
 def is_free_by_name(model_key: str) -> bool:
     """OpenRouter's suffix `:free` states a price of zero; no other silence does."""
-    return model_key.partition("@")[0].endswith(":free")
+    return model_key.endswith(":free")
 
 
 def expand(key: str, line: Mapping[str, Any], multiplier: Decimal, source: str) -> list[Rate]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
@@ -92,13 +92,20 @@ class Resolver:
             None,
         )
 
+    def sellers(self, model: str) -> list[str]:
+        """The providers that sell a model at a price, resellers of another's list included."""
+        named = parse_name(model)
+        found = {seller: self._sold_by(seller, named) for seller in self._providers}
+        return [name for name, item in found.items() if item and item.model_key and self._has_prices(item.model_key)]
+
     def near(self, model: str) -> list[str]:
         """Keys that look like the given name, at most three."""
         named = parse_name(model)
         keys: dict[str, str] = {}
-        for key, entry in self._models.items():
-            keys.setdefault(str(entry["id"]).lower(), key)
-            keys.setdefault(str(entry["id"]).lower().rsplit("/", 1)[-1], key)
+        for key in sorted(self._models, key=lambda key: key.partition("/")[0] not in MAKERS):
+            name = str(self._models[key]["id"]).lower()
+            keys.setdefault(name, key)
+            keys.setdefault(name.rsplit("/", 1)[-1], key)
         found = get_close_matches(named.model.lower(), keys, n=6, cutoff=0.6)
         return list(dict.fromkeys(keys[name] for name in found))[:3]
 
@@ -124,15 +131,19 @@ class Resolver:
         """The logged provider's own list first, then the one in the name, then makers and resellers."""
         known = provider_of(provider, self._providers)
         prefix = named.provider if named.provider in self._providers else None
-        if known and named.full != named.model and (found := self._listed(known, [named.full.lower()])):
+        if known and (found := self._listed(known, [name for name in spellings(named, known) if "/" in name])):
             return _Found(found, known)
         for seller in dict.fromkeys(filter(None, (prefix, known))):
-            if found := self._in_provider(seller, named) or self._in_fallback(seller, named):
+            if found := self._sold_by(seller, named):
                 sells_on = known and seller in self._providers[known]["fallback"]
                 return _Found(found, known if known and sells_on else seller)
         if free := self._free_variant(named):
             return _Found(free, "openrouter")
         return self._anywhere(named, known or prefix, provider)
+
+    def _sold_by(self, seller: str, named: Named) -> Resolution | None:
+        found = self._in_provider(seller, named) or self._in_fallback(seller, named)
+        return found or (self._open_weights(named) if seller == "openrouter" else None)
 
     def _anywhere(self, named: Named, seller: str | None, provider: str | None) -> _Found | None:
         """The maker's list price, whoever sold it; the reason says so."""
@@ -140,22 +151,32 @@ class Resolver:
         if seller:
             where = f" ({seller} has no price of its own)"
         unpriced: _Found | None = None
-        for maker in dict.fromkeys((*MAKERS, *RESELLERS, *self._providers)):
-            if maker not in self._providers or (found := self._in_provider(maker, named)) is None:
-                continue
-            told = found._replace(reason=f"{found.reason}; list price of {maker}{where}")
+        for maker, found in self._sellers(named):
+            told = _Found(found._replace(reason=f"{found.reason}; list price of {maker}{where}"), seller or maker)
             if found.model_key and self._has_prices(found.model_key):
-                return _Found(told, seller or maker)
-            unpriced = unpriced or _Found(told, maker)
-        if found := self._open_weights(named):
-            return _Found(found._replace(reason=f"{found.reason}; list price of openrouter{where}"), "openrouter")
+                return told
+            unpriced = unpriced or told
         return unpriced
+
+    def _sellers(self, named: Named) -> Iterator[tuple[str, Resolution]]:
+        """Who lists the model, the surest price first."""
+        for maker in (*MAKERS, *RESELLERS):
+            if found := self._in_provider(maker, named):
+                yield maker, found
+        if found := self._open_weights(named):
+            yield "openrouter", found
+        for maker in self._providers:
+            if maker not in {*MAKERS, *RESELLERS} and (found := self._in_provider(maker, named)):
+                yield maker, found
 
     def _in_provider(self, provider: str, named: Named) -> Resolution | None:
         return self._listed(provider, spellings(named, provider))
 
+    def _models_of(self, provider: str) -> list[dict[str, Any]]:
+        return self._providers[provider]["models"] if provider in self._providers else []
+
     def _listed(self, provider: str, names: list[str]) -> Resolution | None:
-        models = self._providers[provider]["models"]
+        models = self._models_of(provider)
         for name in names:
             for model in models:
                 if str(model["id"]).lower() == name:
@@ -189,7 +210,7 @@ class Resolver:
     def _open_weights(self, named: Named) -> Resolution | None:
         """Open models under their bare name: OpenRouter lists them as maker/model."""
         wanted = plain_tail(named.model)
-        for model in self._providers["openrouter"]["models"]:
+        for model in self._models_of("openrouter"):
             if plain_tail(str(model["id"])) == wanted and self._has_prices(f"openrouter/{model['id']}"):
                 return Resolution(f"openrouter/{model['id']}", "family", f"family of {model['id']}")
         return None

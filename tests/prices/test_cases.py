@@ -146,6 +146,11 @@ CASES = (
     case("44-capital-letters", "0.035", "GPT-4o"),
     case("45-models-path", "0.0055", "models/gemini-2.5-flash"),
     case("45-vertex-path", "0.0055", "projects/p/locations/us-central1/publishers/google/models/gemini-2.5-flash"),
+    case(
+        "45-vertex-path-with-region",
+        "0.0495",
+        "projects/p/locations/us-east5/publishers/anthropic/models/claude-sonnet-4-5@20250929",
+    ),
     case("45-bedrock-profile", "0.0495", f"arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.{BEDROCK}"),
     case("45-bedrock-model", "0.0495", f"arn:aws:bedrock:us-east-1::foundation-model/{BEDROCK}"),
     case("46-fine-tuned-mini", "0.0042", "ft:gpt-4o-mini-2024-07-18:org::id"),
@@ -309,3 +314,28 @@ def test_40_42_an_unknown_price_is_unpriced_and_never_zero() -> None:
 def test_41_the_suffix_free_is_a_true_zero(model: str) -> None:
     (found,) = priced([{"request_model": model, "input_uncached_tokens": 10_000, "output_tokens": 1_000}])
     assert (found["price_status"], found["list_cost_usd"]) == ("free", 0)
+
+
+DEEPSEEK_HISTORY = (
+    # 2,000 missed, 8,000 hit, 1,000 out
+    ("deepseek-chat", at(2025, 2, 8, 15, 59), "0.000672"),  # introductory 0.14 / 0.014 / 0.28
+    ("deepseek-chat", at(2025, 2, 8, 16), "0.0022"),
+    ("deepseek-chat", at(2025, 2, 10, 17), "0.0022"),  # no off-peak hours before 2025-02-26
+    ("deepseek-reasoner", at(2025, 6, 2, 9), "0.00441"),  # 0.55 / 0.14 / 2.19
+    ("deepseek-reasoner", at(2025, 6, 2, 17), "0.0011"),  # 0.135 / 0.035 / 0.55
+    ("deepseek-chat", at(2026, 4, 23, 23), "0.001204"),
+    ("deepseek-chat", at(2026, 4, 24), "0.0005824"),  # an alias of V4 Flash: 0.14 / 0.0028 / 0.28
+    ("deepseek-v4-pro", at(2026, 8, 16, 8), "0.001769"),  # before the hours: 0.435 / 0.003625 / 0.87
+    ("deepseek-v4-pro", at(2026, 8, 22, 8), "0.006952"),  # a Saturday when peak was every day
+    ("deepseek-v4-pro", at(2026, 8, 29, 8), "0.003476"),  # weekends are off-peak since 2026-08-23
+    ("deepseek-v4-flash", at(2026, 9, 10, 3, 59), "0.002312"),  # Thursday, peak: 0.44 / 0.014 / 1.32
+    ("deepseek-v4-flash", at(2026, 9, 10, 4), "0.000924"),  # V4.1, off-peak: 0.15 / 0.003 / 0.6
+)
+
+
+def test_deepseek_prices_by_the_day_and_the_hour() -> None:
+    rows = [
+        {"request_model": model, "started_at": when, "input_uncached_tokens": 2_000, "output_tokens": 1_000, **HIT}
+        for model, when, _ in DEEPSEEK_HISTORY
+    ]
+    assert [row["list_cost_usd"] for row in priced(rows)] == [Decimal(usd) for *_, usd in DEEPSEEK_HISTORY]

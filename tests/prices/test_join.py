@@ -174,25 +174,24 @@ def test_half_a_picodollar_is_rounded_once(book: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "provider", "region", "cost"),
+    ("name", "provider", "region", "factor"),
     [
-        ("claude-opus-4-6", "anthropic", "us", "11"),  # 10 above 200k x 1.1 at most; see the shipped rate below
-        ("claude-opus-4-6", "anthropic", "global", "10"),
-        ("claude-sonnet-4-5", "anthropic", "us", "6"),  # the parameter came with Opus 4.6
-        ("gpt-5.5", "openai", "eu", None),
-        ("gpt-4o", "openai", "eu", "2.5"),
-        ("gpt-4o", "azure", "swedencentral", "2.5"),
-        ("gpt-4o", "azure", "data-zone", "2.75"),
-        ("gemini-2.5-flash", "vertex_ai", "us-central1", "0.3"),
+        ("claude-opus-4-6", "anthropic", "us", "1.1"),
+        ("claude-fable-5-1", "anthropic", "US", "1.1"),
+        ("claude-opus-4-6", "anthropic", "global", "1"),
+        ("claude-sonnet-4-5", "anthropic", "us", "1"),  # the parameter came with Opus 4.6
+        ("claude-opus-4-6", "anthropic", "us-east-1", "1"),  # the caller's region, not inference_geo
+        ("claude-sonnet-4-5", "google", "europe-west1", "1.1"),
+        ("gpt-5.5", "openai", "eu", "1.1"),
+        ("gpt-4o", "openai", "eu", "1"),  # released before 2026-03-05
+        ("gpt-4o", "azure", "swedencentral", "1"),
+        ("gpt-4o", "azure", "data-zone", "1.1"),
+        ("gemini-2.5-flash", "vertex_ai", "us-central1", "1"),
     ],
 )
-def test_regions(name: str, provider: str, region: str, cost: str | None) -> None:
+def test_regions(name: str, provider: str, region: str, factor: str) -> None:
     here, nowhere = priced([row(name, provider=provider, region=region), row(name, provider=provider)])
-    ratio = here["list_cost_usd"] / nowhere["list_cost_usd"]
-    dearer = {("claude-opus-4-6", "us"), ("gpt-5.5", "eu"), ("gpt-4o", "data-zone")}
-    assert ratio == (Decimal("1.1") if (name, region) in dearer else 1)
-    if cost is not None and "opus" not in name:
-        assert here["list_cost_usd"] == Decimal(cost)
+    assert here["list_cost_usd"] == nowhere["list_cost_usd"] * Decimal(factor)
 
 
 def test_no_row_is_lost_and_none_is_doubled() -> None:

@@ -91,6 +91,8 @@ def test_one_price_for_every_spelling(key: str, name: str) -> None:
         ("openai/gpt-oss-120b", "groq", "groq/openai/gpt-oss-120b"),
         ("meta-llama/Llama-4-Scout-17B-16E-Instruct", "groq", "groq/meta-llama/llama-4-scout-17b-16e-instruct"),
         ("openai/gpt-4o", "openrouter", "openrouter/openai/gpt-4o"),
+        ("gpt-4o", "openrouter", "openrouter/openai/gpt-4o"),
+        ("claude-sonnet-4-5", "openrouter", "openrouter/anthropic/claude-sonnet-4.5"),
         ("gpt-4o", "litellm_proxy", "openai/gpt-4o"),
         ("claude-sonnet-4-5", "Anthropic", "anthropic/claude-sonnet-4-5"),
         ("gpt-4o", "azure.ai.openai", "openai/gpt-4o"),
@@ -123,3 +125,9 @@ def test_half_a_name_is_no_model(name: str) -> None:
 def test_near_names() -> None:
     assert "openai/gpt-4o" in shipped().near("gpt-4oo")
     assert shipped().near("zzzzzzzz") == []
+
+
+def test_who_sells_a_model() -> None:
+    assert {"openai", "azure", "openrouter"} <= set(shipped().sellers("gpt-4o"))
+    assert "github-copilot" not in shipped().sellers("gpt-4o")  # listed there without a price
+    assert shipped().sellers("gpt-9") == []
