@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from costctl.prices.book import PriceBook, instant_utc
 from costctl.prices.rates import FEE_UNITS, TOKEN_UNITS, Rate
@@ -28,6 +29,20 @@ WORKING_COLUMNS = (
 # A batch or flex tier without a price of its own is taken at half of standard, any other at standard.
 ASSUMED = """CASE WHEN t.model_key IS NOT NULL THEN t.{0} WHEN a.wanted_tier IN ('batch', 'flex')
     THEN CAST(h.{0} * CAST(0.5 AS DECIMAL(2,1)) AS DECIMAL(18,12)) ELSE h.{0} END AS {0}"""
+OTHER_TIERS = "'batch', 'flex', 'priority', 'fast'"
+# 19 digits, so that the engine multiplies in 128 bits: in 64 a count of a billion overflows.
+PRODUCT = "CAST(tokens AS DECIMAL(19,0)) * coalesce(price, CAST(0 AS DECIMAL(18,12)))"
+NOTHING = "CAST(0 AS DECIMAL(37,12))"
+# Macros for what most logs have nothing of, with the columns that make it needed.
+MACRO_COLUMNS = {
+    "part_usd": (
+        "input_audio_tokens", "cache_read_audio_tokens", "output_audio_tokens", "input_image_tokens",
+        "output_image_tokens",
+    ),
+    "write_usd": ("cache_write_5m_tokens", "cache_write_1h_tokens", "cache_write_other_tokens"),
+    "reasoning_usd": ("reasoning_tokens",),
+    "fee_usd": ("web_searches",),
+}  # fmt: skip
 _SQL = Path(__file__).with_name("cost.sql")
 
 
@@ -46,28 +61,69 @@ def apply_prices(
     `priced_at` (default: the date of the price set); `as_of` prices every row at that day.
     The parts (input, cache reads and writes, output, fees) sum to `list_cost_usd`; reasoning is
     a part of output. What cannot be priced has NULL, never 0, and `price_reason` says why.
+
+    `target` is a view over the table `target_row`, which holds the columns that hold something.
     """
+    sql, params = priced_query(store, source=source, book=book, priced_at=priced_at, as_of=as_of)
+    columns = [name for name, *_ in store.query(f"DESCRIBE {source}")]
+    counts = store.query(f"SELECT count(*), {', '.join(f'count({_quoted(name)})' for name in columns)} FROM {source}")[
+        0
+    ]
+    empty = [name for name, count in zip(columns, counts[1:], strict=True) if not count]
+    left_out = f"EXCLUDE ({', '.join(map(_quoted, empty))})" if empty else ""
+    store.execute(f"CREATE OR REPLACE TABLE {target}_row AS SELECT * {left_out} FROM ({sql})", params)
+    types = {name: kind for name, kind, *_ in store.query(f"DESCRIBE {source}")}
+    nulls = "".join(f", CAST(NULL AS {types[name]}) AS {_quoted(name)}" for name in empty)
+    store.execute(f"CREATE OR REPLACE VIEW {target} AS SELECT *{nulls} FROM {target}_row")
+    assert counts[0] == store.scalar(f"SELECT count(*) FROM {target}"), "a request met two rates or was lost in pricing"
+
+
+def priced_query(
+    store: Store, *, source: str, book: PriceBook, priced_at: datetime | None = None, as_of: datetime | None = None
+) -> tuple[str, dict[str, Any]]:
+    """The SELECT that prices `source`, and its parameters; leaves out what no row or rate needs."""
     _resolve(store, source, book)
     _load_rates(store, book)
-    # 19 digits, so that the engine multiplies in 128 bits: in 64 a count of a billion overflows.
-    store.execute(
-        "CREATE OR REPLACE TEMP MACRO usd_of(tokens, price) AS CAST(tokens AS DECIMAL(19,0)) "
-        "* coalesce(price, CAST(0 AS DECIMAL(18,12)))"
-    )
+    holds = _occurring(store, source)
+    for name, is_needed in (("usd_of", True), *((name, holds[name]) for name in MACRO_COLUMNS)):
+        store.execute(f"CREATE OR REPLACE TEMP MACRO {name}(tokens, price) AS {PRODUCT if is_needed else NOTHING}")
     store.execute(
         "CREATE OR REPLACE TEMP MACRO cost_of(usd, standing) AS CAST(CASE WHEN standing = 'priced' THEN usd "
         "WHEN standing IN ('gateway_hit', 'not_billed') THEN 0 END AS DECIMAL(18,12))"
     )
+    rate_column = ASSUMED if holds["tiers"] else "t.{0} AS {0}"
     sql = (
         _SQL.read_text("utf-8")
-        .replace("{source}", source).replace("{target}", target).replace("{usd}", "usd_of").replace("{cost}", "cost_of")
-        .replace("{rate_columns}", ", ".join(ASSUMED.format(f"price_{unit}") for unit in UNITS))
+        .replace("{source}", source)
+        .replace(
+            "{other_tiers}", f"(SELECT * FROM rate WHERE {'service_tier' if holds['tiers'] else 'NULL'} = 'standard')"
+        )
+        .replace("{rate_columns}", ", ".join(rate_column.format(f"price_{unit}") for unit in UNITS))
         .replace("{price_names}", ", ".join(f"price_{unit}" for unit in UNITS))
         .replace("{working_columns}", ", ".join(WORKING_COLUMNS))
-    )  # fmt: skip
-    store.execute(sql, {"priced_at": priced_at or instant_utc(book.dated), "as_of": as_of, "failed": book.failed})
-    before, after = store.query(f"SELECT (SELECT count(*) FROM {source}), (SELECT count(*) FROM {target})")[0]
-    assert before == after, "a request met two rates or none of its rows survived pricing"
+    )
+    lines = [line for line in sql.splitlines() if holds.get(line.partition("-- only: ")[2], True)]
+    params = {"priced_at": priced_at or instant_utc(book.dated), "as_of": as_of, "failed": book.failed}
+    return "\n".join(lines), params
+
+
+def _occurring(store: Store, source: str) -> dict[str, bool]:
+    """Which of the rarer columns any row has, and which of the rarer conditions any rate."""
+    sums = ", ".join(
+        f"coalesce(max(greatest({', '.join(f'coalesce({name}, 0)' for name in columns)})), 0) > 0"
+        for columns in MACRO_COLUMNS.values()
+    )
+    row = store.query(f"SELECT {sums}, bool_or(lower(service_tier) IN ({OTHER_TIERS})) FROM {source}")[0]
+    fee, hours, weekdays = store.query(
+        "SELECT bool_or(price_request_1k > 0), bool_or(minute_from > 0 OR minute_to < 1440), "
+        "bool_or(weekday_mask <> 127) FROM rate"
+    )[0]
+    found = dict(zip((*MACRO_COLUMNS, "tiers"), map(bool, row), strict=True))
+    return {**found, "fee_usd": found["fee_usd"] or bool(fee), "hours": bool(hours), "weekdays": bool(weekdays)}
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
 
 
 def _resolve(store: Store, source: str, book: PriceBook) -> None:

@@ -1,6 +1,9 @@
--- Prices every row of {source} into {target}: at most one rate per row, none lost.
+-- Every row of {source} with its prices: at most one rate per row, none lost.
 -- Prices are USD per single token with twelve decimals, so that no product needs rounding.
-CREATE OR REPLACE TABLE {target} AS
+-- What no row and no rate of this log needs is not computed: a line marked `-- only: hours` or
+-- `-- only: weekdays` is left out where no rate has them, the macros part_usd, write_usd,
+-- reasoning_usd and fee_usd are 0 where no row has such tokens or fees, and {other_tiers} is empty
+-- where every row is of the standard tier.
 WITH at_tier AS (
     SELECT s.*,
         p.price_key, p.price_how, p.price_reason,
@@ -22,15 +25,15 @@ joined AS (
     FROM at_tier a
     LEFT JOIN rate t ON t.model_key = a.price_key AND t.service_tier = a.wanted_tier
         AND a.priced_on >= t.from_at AND a.priced_on < t.to_at
-        AND hour(a.priced_on) * 60 + minute(a.priced_on) >= t.minute_from
-        AND hour(a.priced_on) * 60 + minute(a.priced_on) < t.minute_to
-        AND (t.weekday_mask >> (isodow(a.priced_on) - 1)) & 1 = 1
+        AND hour(a.priced_on) * 60 + minute(a.priced_on) >= t.minute_from  -- only: hours
+        AND hour(a.priced_on) * 60 + minute(a.priced_on) < t.minute_to  -- only: hours
+        AND (t.weekday_mask >> (isodow(a.priced_on) - 1)) & 1 = 1  -- only: weekdays
         AND a.all_input_tokens >= t.input_from_tokens AND a.all_input_tokens <= t.input_upto_tokens
-    LEFT JOIN rate h ON a.wanted_tier <> 'standard' AND h.model_key = a.price_key AND h.service_tier = 'standard'
+    LEFT JOIN {other_tiers} h ON h.model_key = a.price_key AND a.wanted_tier <> 'standard'
         AND a.priced_on >= h.from_at AND a.priced_on < h.to_at
-        AND hour(a.priced_on) * 60 + minute(a.priced_on) >= h.minute_from
-        AND hour(a.priced_on) * 60 + minute(a.priced_on) < h.minute_to
-        AND (h.weekday_mask >> (isodow(a.priced_on) - 1)) & 1 = 1
+        AND hour(a.priced_on) * 60 + minute(a.priced_on) >= h.minute_from  -- only: hours
+        AND hour(a.priced_on) * 60 + minute(a.priced_on) < h.minute_to  -- only: hours
+        AND (h.weekday_mask >> (isodow(a.priced_on) - 1)) & 1 = 1  -- only: weekdays
         AND a.all_input_tokens >= h.input_from_tokens AND a.all_input_tokens <= h.input_upto_tokens
 ),
 -- Audio and images are parts of input and output; each part is cut to what is left of the whole.
@@ -54,16 +57,16 @@ split AS (
 ),
 multiplied AS (
     SELECT *,
-        {usd}(coalesce(input_uncached_tokens, 0) - in_audio - in_image, price_input)
-            + {usd}(in_audio, price_input_audio) + {usd}(in_image, price_input_image) AS input_usd,
-        {usd}(coalesce(cache_read_tokens, 0) - read_audio, price_cache_read)
-            + {usd}(read_audio, price_cache_read_audio) AS read_usd,
-        {usd}(coalesce(cache_write_5m_tokens, 0) + coalesce(cache_write_other_tokens, 0), price_cache_write_5m)
-            + {usd}(coalesce(cache_write_1h_tokens, 0), price_cache_write_1h) AS write_usd,
-        {usd}(out_reasoning, price_reasoning) AS reasoning_usd,
-        {usd}(coalesce(output_tokens, 0) - out_audio - out_image - out_reasoning, price_output)
-            + {usd}(out_audio, price_output_audio) + {usd}(out_image, price_output_image) AS answer_usd,
-        {usd}(coalesce(web_searches, 0), price_web_search_1k) + {usd}(1, price_request_1k) AS call_usd,
+        usd_of(coalesce(input_uncached_tokens, 0) - in_audio - in_image, price_input)
+            + part_usd(in_audio, price_input_audio) + part_usd(in_image, price_input_image) AS input_usd,
+        usd_of(coalesce(cache_read_tokens, 0) - read_audio, price_cache_read)
+            + part_usd(read_audio, price_cache_read_audio) AS read_usd,
+        write_usd(coalesce(cache_write_5m_tokens, 0) + coalesce(cache_write_other_tokens, 0), price_cache_write_5m)
+            + write_usd(coalesce(cache_write_1h_tokens, 0), price_cache_write_1h) AS write_usd,
+        reasoning_usd(out_reasoning, price_reasoning) AS reasoning_usd,
+        usd_of(coalesce(output_tokens, 0) - out_audio - out_image - out_reasoning, price_output)
+            + part_usd(out_audio, price_output_audio) + part_usd(out_image, price_output_image) AS answer_usd,
+        fee_usd(coalesce(web_searches, 0), price_web_search_1k) + fee_usd(1, price_request_1k) AS call_usd,
         is_failed AND $failed = 'input_only' AS is_input_only
     FROM split
 ),
@@ -98,13 +101,13 @@ SELECT * EXCLUDE ({working_columns}, {price_names}, price_reason),
     CASE WHEN standing = 'gateway_hit' THEN 'free'
          WHEN standing = 'priced' AND all_usd = 0 AND price_input = 0 AND price_output = 0 THEN 'free'
          ELSE standing END AS price_status,
-    {cost}(input_usd, standing) AS input_cost_usd,
-    {cost}(read_usd, standing) AS cache_read_cost_usd,
-    {cost}(write_usd, standing) AS cache_write_cost_usd,
-    {cost}(output_usd, standing) AS output_cost_usd,
-    {cost}(CASE WHEN is_input_only THEN 0 ELSE reasoning_usd END, standing) AS reasoning_cost_usd,
-    {cost}(fee_usd, standing) AS fee_cost_usd,
-    {cost}(all_usd, standing) AS list_cost_usd,
+    cost_of(input_usd, standing) AS input_cost_usd,
+    cost_of(read_usd, standing) AS cache_read_cost_usd,
+    cost_of(write_usd, standing) AS cache_write_cost_usd,
+    cost_of(output_usd, standing) AS output_cost_usd,
+    cost_of(CASE WHEN is_input_only THEN 0 ELSE reasoning_usd END, standing) AS reasoning_cost_usd,
+    cost_of(fee_usd, standing) AS fee_cost_usd,
+    cost_of(all_usd, standing) AS list_cost_usd,
     CASE WHEN standing = 'not_billed' AND rate_key IS NOT NULL AND usage_source <> 'missing' AND all_usd < 1000000
          THEN all_usd - fee_usd END::DECIMAL(18,12) AS failed_list_cost_usd,
     is_assumed AND standing = 'priced' AS is_price_assumed
