@@ -34,7 +34,10 @@ def warnings(
         said.append(Warning("W150", text, "computed costs are not affected"))
     assumed = store.scalar("SELECT count(*) FROM request WHERE is_price_assumed")
     if assumed:
-        text = f"{assumed:,} requests of a batch or flex tier without a published price: half of list was assumed"
+        text = (
+            f"{assumed:,} requests of a service tier without a published price: half of list was assumed for batch and "
+            "flex, list for the others"
+        )
         said.append(Warning("W210", text))
     broken = sum(int(str(row["over_count"] or 0)) for row in tables["token_budgets"].dicts())
     if broken:

@@ -20,7 +20,7 @@ def provider_share(store: Store, book: PriceBook) -> Table:
     by_provider: dict[str | None, list[tuple[str, int, Decimal | None]]] = {}
     for provider, model, count, cost in store.query(pages.page("provider_models.sql")):
         if model and model not in sellers:
-            sellers[model] = len(_sellers(book, model))
+            sellers[model] = len(book.sellers(model))
         by_provider.setdefault(provider, []).append((model, count, cost))
     rows: list[tuple[str | None, int, Decimal | None, float | None, Decimal | None, float | None]] = []
     for provider, models in by_provider.items():
@@ -34,8 +34,3 @@ def provider_share(store: Store, book: PriceBook) -> Table:
         rows.append((provider, count, cost, share(cost, total), only, share(only, cost)))
     rows.sort(key=lambda row: (row[2] is None, -(row[2] or 0), str(row[0])))
     return Table.of("provider_share", COLUMNS, rows)
-
-
-def _sellers(book: PriceBook, model: str) -> list[str]:
-    found = (book.resolve(model, provider).model_key for provider in book.providers())
-    return sorted({key.partition("/")[0] for key in found if key})

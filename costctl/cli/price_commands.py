@@ -116,8 +116,9 @@ def lint(
     """Are these prices sound? Overlaps, missing sources, stale checks, odd amounts."""
     from costctl.errors import ExitCode  # noqa: PLC0415
     from costctl.prices.lint import lint as run_lint  # noqa: PLC0415
+    from costctl.prices.place import pricing_folder  # noqa: PLC0415
 
-    report = run_lint(path)
+    report = run_lint(path or pricing_folder())
     emit(report, output, out)
     if report.totals["error_count"]:
         raise typer.Exit(ExitCode.USAGE)
@@ -131,18 +132,28 @@ def diff(
     out: Out = None,
 ) -> None:
     """Which prices changed between two days, or between two sets of price files?"""
-    from costctl.prices.diff import diff as run_diff  # noqa: PLC0415
+    from costctl.prices.book import load_book  # noqa: PLC0415
+    from costctl.prices.diff import diff_dates, diff_folders  # noqa: PLC0415
+    from costctl.prices.place import pricing_folder  # noqa: PLC0415
+    from costctl.prices.quantities import parse_at  # noqa: PLC0415
 
-    emit(run_diff(before, after), output, out)
+    if Path(before).is_dir():
+        emit(diff_folders(Path(before), Path(after) if after else pricing_folder()), output, out)
+        return
+    book = load_book()
+    old, new = parse_at(before), parse_at(after or book.dated.isoformat())
+    assert old is not None, "parse_at answers None only for None"
+    assert new is not None, "parse_at answers None only for None"
+    emit(diff_dates(book, old, new), output, out)
 
 
 @prices_app.command()
 def update(
-    target: Annotated[Path, typer.Option("--folder", help="Where the new base files go.")] = Path("pricing/base"),
+    target: Annotated[Path, typer.Option("--folder", help="The folder that holds base/.")] = Path("pricing"),
     output: Output = Form.TABLE,
     out: Out = None,
 ) -> None:
     """Write the base prices anew from the installed genai-prices package, and say what changed."""
-    from costctl.prices.update import updated  # noqa: PLC0415
+    from costctl.prices.diff import updated  # noqa: PLC0415
 
     emit(updated(target), output, out)

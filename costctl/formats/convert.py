@@ -35,7 +35,9 @@ def tokens(name: str, values: Sequence[Any]) -> Converted:
 
 
 def counts(name: str, values: Sequence[Any]) -> Converted:
-    """Whole, non-negative counts of anything else."""
+    """Whole, non-negative counts of anything else; a list counts by its length."""
+    if list in set(map(type, values)):
+        values = [len(value) if isinstance(value, list) else value for value in values]
     return _integers(name, values, COUNT_MAX)
 
 

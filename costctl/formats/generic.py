@@ -101,7 +101,7 @@ COLUMNS: Mapping[str, tuple[Path, ...]] = {
     "temperature": paths("temperature", "params.temperature"),
     "max_output_tokens": paths("max_output_tokens", "max_tokens", "max_completion_tokens", "params.max_tokens"),
     "response_format": paths("response_format.type", "response_format"),
-    "tool_count": paths("tool_count", "n_tools"),
+    "tool_count": paths("tool_count", "n_tools", "tools"),
     "status": paths("status", "outcome", "state", "success"),
     "http_status": paths("http_status", "status_code", "statusCode", "response_status", "response_code"),
     "error_type": paths("error_type", "error_code", "errorType", "error.type", "error"),

@@ -141,8 +141,10 @@ def _bedrock(usage: Mapping[str, Any]) -> Usage:
 
 
 def _cohere(usage: Mapping[str, Any]) -> Usage:
-    counted = _inner(usage, "billed_units") or _inner(usage, "tokens")
+    # Billed units leave out what is not billed; cached tokens are a part of `tokens`, not of them.
+    billed, counted = _inner(usage, "billed_units"), _inner(usage, "tokens")
     return {
-        "input_tokens": counted.get("input_tokens"), "output_tokens": counted.get("output_tokens"),
-        "cache_read_tokens": usage.get("cached_tokens"),
-    }  # fmt: skip
+        "input_tokens": (billed or counted).get("input_tokens"),
+        "output_tokens": (billed or counted).get("output_tokens"),
+        "cache_read_tokens": None if billed else usage.get("cached_tokens"),
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,17 @@ RATE_COLUMNS = (
 )  # fmt: skip
 # What the statement computes on its way and does not hand on.
 WORKING_COLUMNS = (
-    "wanted_tier", "priced_on", "all_input_tokens", "is_failed", "rate_key", "is_assumed", "read_audio", "in_audio",
-    "out_audio", "in_image", "out_image", "out_reasoning", "input_usd", "read_usd", "write_usd", "reasoning_usd",
-    "answer_usd", "call_usd", "is_input_only", "output_usd", "fee_usd", "all_usd", "missing_count", "standing",
+    "wanted_tier", "priced_on", "all_input_tokens", "is_failed", "rate_key", "is_assumed", "read_audio", "said_audio",
+    "in_audio", "out_audio", "in_image", "out_image", "out_reasoning", "input_usd", "read_usd", "write_usd",
+    "reasoning_usd", "answer_usd", "call_usd", "is_input_only", "output_usd", "fee_usd", "all_usd", "lacks_input",
+    "lacks_output", "standing",
 )  # fmt: skip
 # A batch or flex tier without a price of its own is taken at half of standard, any other at standard.
 ASSUMED = """CASE WHEN t.model_key IS NOT NULL THEN t.{0} WHEN a.wanted_tier IN ('batch', 'flex')
     THEN CAST(h.{0} * CAST(0.5 AS DECIMAL(2,1)) AS DECIMAL(18,12)) ELSE h.{0} END AS {0}"""
 OTHER_TIERS = "'batch', 'flex', 'priority', 'fast'"
 # 19 digits, so that the engine multiplies in 128 bits: in 64 a count of a billion overflows.
-PRODUCT = "CAST(tokens AS DECIMAL(19,0)) * coalesce(price, CAST(0 AS DECIMAL(18,12)))"
+PRODUCT = "CAST(tokens AS DECIMAL(19,0)) * price"
 NOTHING = "CAST(0 AS DECIMAL(37,12))"
 # Macros for what most logs have nothing of, with the columns that make it needed.
 MACRO_COLUMNS = {
@@ -88,8 +90,9 @@ def priced_query(
     for name, is_needed in (("usd_of", True), *((name, holds[name]) for name in MACRO_COLUMNS)):
         store.execute(f"CREATE OR REPLACE TEMP MACRO {name}(tokens, price) AS {PRODUCT if is_needed else NOTHING}")
     store.execute(
-        "CREATE OR REPLACE TEMP MACRO cost_of(usd, standing) AS CAST(CASE WHEN standing = 'priced' THEN usd "
-        "WHEN standing IN ('gateway_hit', 'not_billed') THEN 0 END AS DECIMAL(18,12))"
+        "CREATE OR REPLACE TEMP MACRO cost_of(usd, standing, whole) AS "
+        "CASE WHEN whole IS NULL THEN NULL WHEN standing = 0 THEN CAST(usd AS DECIMAL(18,12)) "
+        "ELSE CAST(0 AS DECIMAL(18,12)) END"
     )
     rate_column = ASSUMED if holds["tiers"] else "t.{0} AS {0}"
     sql = (
@@ -102,7 +105,7 @@ def priced_query(
         .replace("{price_names}", ", ".join(f"price_{unit}" for unit in UNITS))
         .replace("{working_columns}", ", ".join(WORKING_COLUMNS))
     )
-    lines = [line for line in sql.splitlines() if holds.get(line.partition("-- only: ")[2], True)]
+    lines = [line for line in sql.splitlines() if _is_needed(line, holds)]
     params = {"priced_at": priced_at or instant_utc(book.dated), "as_of": as_of, "failed": book.failed}
     return "\n".join(lines), params
 
@@ -120,6 +123,11 @@ def _occurring(store: Store, source: str) -> dict[str, bool]:
     )[0]
     found = dict(zip((*MACRO_COLUMNS, "tiers"), map(bool, row), strict=True))
     return {**found, "fee_usd": found["fee_usd"] or bool(fee), "hours": bool(hours), "weekdays": bool(weekdays)}
+
+
+def _is_needed(line: str, holds: dict[str, bool]) -> bool:
+    fact = line.partition("-- only: ")[2]
+    return not holds[fact.removeprefix("no ")] if fact.startswith("no ") else holds.get(fact, True)
 
 
 def _quoted(name: str) -> str:
@@ -161,9 +169,7 @@ def _row(rate: Rate) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _each(rate: Rate, unit: str) -> str | None:
+def _each(rate: Rate, unit: str) -> str:
     """The price of one token or of one call, with all twelve decimals."""
-    price = rate.prices.get(unit)
-    if price is None:
-        return None
+    price = rate.prices.get(unit, Decimal(0))
     return f"{price.scaleb(-3 if unit in FEE_UNITS else -6):f}"

@@ -59,10 +59,10 @@ def test_pyproject_then_own_file_then_variable_then_flag(
 
 
 def test_every_unknown_setting_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("costctl.toml").write_text('[audit]\nbi = ["team"]\n\n[audits]\nby = []\n', "utf-8")
+    Path("costctl.toml").write_text('[audit]\ntoken_budgt = ["team"]\n\n[audits]\nby = []\n', "utf-8")
     assert run(["audit", "log.jsonl"]) == 2
     text = capsys.readouterr().err
-    assert "costctl.toml:2:1: bi: unknown; did you mean by?" in text
+    assert "costctl.toml:2:1: token_budgt: unknown; did you mean token_budget?" in text
     assert "costctl.toml:4:2: audits: unknown; did you mean audit?" in text
 
 

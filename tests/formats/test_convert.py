@@ -60,3 +60,8 @@ def test_amounts_keep_every_digit() -> None:
 def test_no_time_no_guess() -> None:
     _, bad = convert.instants("started_at", ["yesterday", "2026-13-40T00:00:00Z", True])
     assert set(bad) == {0, 1, 2}
+
+
+def test_a_list_counts_by_its_length() -> None:
+    series, bad = convert.counts("tool_calls", [[{"name": "a"}, {"name": "b"}], 3, None, []])
+    assert (series.to_list(), bad) == ([2, 3, None, 0], {})
