@@ -89,9 +89,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("logged_currency", "VARCHAR", "said", "ISO 4217; USD where the log is silent"),
     Column("logged_cost_kind", "VARCHAR", "said", "billed | estimated | list"),
     # content, derived; the text itself is not stored
-    Column("prompt_key", "VARCHAR", "text", "keyed hash of the normalised prompt"),
-    Column("system_key", "VARCHAR", "text", "keyed hash of the system prompt"),
-    Column("response_key", "VARCHAR", "text", "keyed hash of the answer"),
+    Column("prompt_key", "UBIGINT", "text", "keyed 64-bit hash of the normalised prompt"),
+    Column("system_key", "UBIGINT", "text", "keyed 64-bit hash of the system prompt"),
+    Column("response_key", "UBIGINT", "text", "keyed 64-bit hash of the answer"),
     Column("prompt_chars", "BIGINT", "text", "characters of the whole prompt"),
     Column("system_chars", "BIGINT", "text", "characters of the system prompt"),
     Column("history_chars", "BIGINT", "text", "characters of earlier turns"),

@@ -95,13 +95,13 @@ def _recoverable(
 
 def _repeats(store: Store) -> None:
     """Which successful requests repeat an answered one: same app, model and prompt, within 24 h."""
-    store.execute(
-        "CREATE OR REPLACE TABLE repeat_hit (file_id INTEGER, source_line BIGINT, is_in_conversation BOOLEAN)"
-    )
-    rows = store.query(pages.page("repeat_candidates.sql"))
-    hits = exact_hits(((row[0], row[1]) for row in rows), EXACT_TTL_US)
-    found = [row[2:] for row, hit in zip(rows, hits, strict=True) if hit is not None]
-    store.insert("repeat_hit", ["file_id", "source_line", "is_in_conversation"], found)
+    store.execute("CREATE OR REPLACE TEMP TABLE repeat_place (file_id INTEGER, source_line BIGINT)")
+    found = store.numpy(pages.page("repeat_candidates.sql"))
+    keys, times, files, lines = (found[name].tolist() for name in ("key", "time_us", "file_id", "source_line"))
+    hits = exact_hits(zip(keys, times, strict=True), EXACT_TTL_US)
+    places = [(files[row], lines[row]) for row, hit in enumerate(hits) if hit is not None]
+    store.insert("repeat_place", ["file_id", "source_line"], places)
+    pages.run(store, "repeat_hits.sql")
 
 
 def _model_classes(store: Store, book: PriceBook) -> Rate | None:

@@ -2,10 +2,10 @@
 -- until an attempt succeeded and a first attempt follows. A row without a trace is a call.
 CREATE OR REPLACE TABLE call AS
 WITH marked AS (
-    SELECT file_id, source_line, request_id, trace_id, coalesce(prompt_key, '') AS prompt, started_at, attempt, status,
+    SELECT file_id, source_line, request_id, trace_id, coalesce(prompt_key, 0) AS prompt, started_at, attempt, status,
         lag(status) OVER chain AS previous_status
     FROM request WHERE trace_id IS NOT NULL
-    WINDOW chain AS (PARTITION BY trace_id, coalesce(prompt_key, '') ORDER BY started_at, attempt, request_id, file_id, source_line)
+    WINDOW chain AS (PARTITION BY trace_id, coalesce(prompt_key, 0) ORDER BY started_at, attempt, request_id, file_id, source_line)
 ),
 numbered AS (
     SELECT *, sum(CASE WHEN previous_status IS NULL THEN 1

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from costctl.audit.options import AuditOptions
 from costctl.audit.totals import conservation, not_computed, totals
 from costctl.formats import detect, generic
 from costctl.formats.base import LogFormat
-from costctl.formats.ingest import FileCounts, Reading, ingest
+from costctl.formats.ingest import FileCounts, Reading, ingest, show_all_columns
 from costctl.formats.normalise import Options
 from costctl.formats.sources import Source
 from costctl.prices.book import load_book
@@ -26,7 +26,14 @@ from costctl.store import Store
 from costctl.tiers.rules import TierRules, load_rules
 
 
-def compute(store: Store, sources: Sequence[Source], spool: Path, key: bytes, options: AuditOptions) -> Report:
+def compute(
+    store: Store,
+    sources: Sequence[Source],
+    spool: Path,
+    key: bytes,
+    options: AuditOptions,
+    pool: ProcessPoolExecutor | None = None,
+) -> Report:
     """Read what the workspace does not know yet and compute every finding anew.
 
     Raises:
@@ -42,7 +49,7 @@ def compute(store: Store, sources: Sequence[Source], spool: Path, key: bytes, op
     book = load_book(options.prices)
     reading = _reading(options, rules, key)
     store.execute("DELETE FROM last_report")
-    files, skipped, workers = ingest(store, sources, reading, spool, options.progress)
+    files, skipped, workers = ingest(store, sources, reading, spool, options.progress, pool)
     store.make_room(sum(item.accepted for item in files))
     store.lock()
     _select(store, files)
@@ -78,13 +85,13 @@ def _reading(options: AuditOptions, rules: TierRules, key: bytes) -> Reading:
         log_format = generic.mapped(mapping)
     said = (options.log_format, sorted(mapping.items()), options.cached_in_input, rules.digest)
     signature = hashlib.sha256(repr(said).encode()).hexdigest()
-    processes = options.threads or os.cpu_count() or 1
-    return Reading(log_format, Options(rules, key, options.cached_in_input), processes, signature)
+    return Reading(log_format, Options(rules, key, options.cached_in_input), options.processes, signature)
 
 
 def _select(store: Store, files: Sequence[FileCounts]) -> None:
     """The attempts of exactly these files, duplicates merged, as the view `request_source`."""
     store.execute("CREATE OR REPLACE TABLE report_file (file_id INTEGER)")
     store.insert("report_file", ["file_id"], [(file_id,) for file_id in sorted({item.file_id for item in files})])
+    show_all_columns(store)
     pages.run(store, "select.sql")
     pages.run(store, "request_source.sql")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -34,6 +35,11 @@ class AuditOptions:
     db: Path | None = None
     threads: int | None = None
     progress: Progress = field(default=_silent)
+
+    @property
+    def processes(self) -> int:
+        """How many processes may read at once."""
+        return self.threads or os.cpu_count() or 1
 
     @property
     def database(self) -> Path:

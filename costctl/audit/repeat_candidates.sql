@@ -1,10 +1,14 @@
--- Successful requests that share app, model and prompt with another, in time order.
-SELECT key, epoch_us(started_at), file_id, source_line, is_later_turn FROM (
-    SELECT dense_rank() OVER (ORDER BY app, model, prompt_key) AS key, started_at, file_id, source_line, request_id,
-        output_tokens, input_tokens, latency_ms,
-        -- A later turn whose history is not in the log: the same words may mean something else.
-        session_id IS NOT NULL AND turn_count <= 1 AND row_number() OVER (
-            PARTITION BY session_id ORDER BY started_at, request_id, output_tokens, input_tokens, latency_ms, file_id, source_line) > 1 AS is_later_turn,
-        count(*) OVER (PARTITION BY app, model, prompt_key) AS occurrences
+-- Successful requests that share app, model and prompt with another, in time order. The key is
+-- only an identity within this answer.
+WITH asked AS (
+    SELECT app, model, prompt_key, started_at, request_id, output_tokens, input_tokens, latency_ms, file_id, source_line
     FROM request WHERE status = 'ok' AND prompt_key IS NOT NULL AND started_at IS NOT NULL
-) WHERE occurrences > 1 ORDER BY started_at, request_id, output_tokens, input_tokens, latency_ms, file_id, source_line
+),
+repeated AS (
+    SELECT app, model, prompt_key, row_number() OVER () AS key FROM (
+        SELECT app, model, prompt_key FROM asked GROUP BY ALL HAVING count(*) > 1)
+)
+SELECT r.key, epoch_us(a.started_at) AS time_us, a.file_id, a.source_line
+FROM asked a JOIN repeated r ON a.prompt_key = r.prompt_key
+    AND a.model IS NOT DISTINCT FROM r.model AND a.app IS NOT DISTINCT FROM r.app
+ORDER BY a.started_at, a.request_id, a.output_tokens, a.input_tokens, a.latency_ms, a.file_id, a.source_line

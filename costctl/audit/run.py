@@ -12,6 +12,7 @@ from pathlib import Path
 
 from costctl.audit.options import WORKSPACE, AuditOptions
 from costctl.formats.build import build
+from costctl.formats.pool import start_pool
 from costctl.formats.sources import Source, find_sources, quick_identity
 from costctl.prices.place import pricing_folder
 from costctl.report import Report, freeze, thaw
@@ -35,13 +36,22 @@ def audit(logs: Sequence[str], options: AuditOptions) -> Report:
             remembered = _remembered(store, question)
             if remembered is not None:
                 return remembered
-            from costctl.audit.compute import compute  # noqa: PLC0415  (heavy, and not needed when remembered)
-
-            report = compute(store, sources, spool, key, options)
+            report = _computed(store, sources, spool, key, options)
             _remember(store, question, report)
             return report
     finally:
         shutil.rmtree(spool, ignore_errors=True)
+
+
+def _computed(store: Store, sources: Sequence[Source], spool: Path, key: bytes, options: AuditOptions) -> Report:
+    pool = start_pool(sources, options.processes)
+    try:
+        from costctl.audit.compute import compute  # noqa: PLC0415  (heavy: imported while the workers start)
+
+        return compute(store, sources, spool, key, options, pool)
+    finally:
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def prepare_workspace(database: Path) -> bytes:

@@ -4,22 +4,22 @@
 -- row of one file with the n-th of another: two equal lines in one file may be two requests.
 CREATE OR REPLACE TABLE chosen AS
 WITH named AS (
-    SELECT a.rowid AS row_id, f.format_name,
+    SELECT a.row_id, f.format_name,
         coalesce(a.dedupe_key, a.request_id || '/' || coalesce(CAST(a.attempt AS VARCHAR), '')) AS merge_key, 0 AS occurrence,
         a.started_at, a.is_sidechain, a.replay_key,
         (a.usage_source <> 'missing', coalesce(a.output_tokens, -1), coalesce(a.input_uncached_tokens, -1),
             coalesce(a.latency_ms, -1), -a.file_id, a.source_line) AS completeness
-    FROM attempt a JOIN source_file f USING (file_id)
+    FROM attempt_full a JOIN source_file f USING (file_id)
     WHERE a.file_id IN (SELECT file_id FROM report_file) AND (a.dedupe_key IS NOT NULL OR a.request_id IS NOT NULL)
 ),
 unnamed AS (
-    SELECT a.rowid AS row_id, a.file_id, a.source_line, a.started_at, f.format_name, CAST(hash(
+    SELECT a.row_id, a.file_id, a.source_line, a.started_at, f.format_name, CAST(hash(
         a.started_at, a.replay_offset_ms, a.latency_ms, a.provider, a.request_model, a.response_model, a.endpoint,
         a.session_id, a.trace_id, a.attempt, a.app, a.caller, a.user_id, a.team, a.input_uncached_tokens,
         a.cache_read_tokens, a.cache_write_5m_tokens, a.cache_write_1h_tokens, a.cache_write_other_tokens,
         a.output_tokens, a.reasoning_tokens, a.status, a.error_type, a.logged_cost, a.prompt_key, a.response_key
     ) AS VARCHAR) AS merge_key
-    FROM attempt a JOIN source_file f USING (file_id)
+    FROM attempt_full a JOIN source_file f USING (file_id)
     WHERE a.file_id IN (SELECT file_id FROM report_file) AND a.dedupe_key IS NULL AND a.request_id IS NULL
 ),
 keyed AS (

@@ -7,12 +7,9 @@ The workspace only caches. A file is known again by its fingerprint and by how i
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import nullcontext
-from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,14 +32,11 @@ from costctl.formats.worker import (
     Result,
     read_task,
     read_task_in_worker,
-    start_worker,
 )
 from costctl.request import COLUMNS, SOURCE_COLUMNS
 from costctl.store import Store
 
-# Below this a second process costs more than it brings.
-PARALLEL_BYTES_MIN = 6 * 2**20
-LOAD_FILES_MAX = 64
+LOAD_FILES_MAX = 8
 Progress = Callable[[str, int, int], None]
 
 
@@ -71,8 +65,9 @@ class Reading(NamedTuple):
 
 def create_tables(store: Store) -> None:
     """The workspace's own tables, if they are not there yet."""
-    columns = ", ".join(f'"{c.name}" {c.type}' for c in (*SOURCE_COLUMNS, *COLUMNS))
-    store.execute(f"CREATE TABLE IF NOT EXISTS attempt ({columns})")
+    # The columns of `attempt` come with the files that fill them: an empty one costs as much to
+    # write as a full one. `attempt_full` shows them all.
+    store.execute("CREATE TABLE IF NOT EXISTS attempt (file_id INTEGER, source_line BIGINT)")
     store.execute(
         "CREATE TABLE IF NOT EXISTS source_file (file_id INTEGER, identity VARCHAR, label VARCHAR, "
         "format_name VARCHAR, records_read BIGINT, lines_read BIGINT, accepted BIGINT, digest VARCHAR)"
@@ -85,7 +80,12 @@ def create_tables(store: Store) -> None:
 
 
 def ingest(
-    store: Store, sources: Sequence[Source], reading: Reading, spool: Path, progress: Progress
+    store: Store,
+    sources: Sequence[Source],
+    reading: Reading,
+    spool: Path,
+    progress: Progress,
+    pool: ProcessPoolExecutor | None,
 ) -> tuple[list[FileCounts], list[str], int]:
     """Read what is not known yet.
 
@@ -99,53 +99,23 @@ def ingest(
     counts: list[FileCounts] = []
     skipped: list[str] = []
     workers = 0
-    total = sum(source.path.stat().st_size for source in sources)
-    parallel = reading.processes > 1 and total >= PARALLEL_BYTES_MIN
-    pool = _pool(reading) if parallel else None
-    try:
-        with pool or nullcontext():
-            for source in sources:
-                identity = hashlib.sha256(
-                    f"{quick_identity(source.path)}:{reading.signature}:{build()}".encode()
-                ).hexdigest()
-                known = _known(store, identity)
-                if known is None:
-                    log_format = _recognised(source, reading, skipped)
-                    if log_format is None:
-                        continue
-                    workers = max(workers, reading.processes if pool else 0)
-                    known = _read_file(
-                        store,
-                        source,
-                        identity,
-                        Plan(log_format, reading.options),
-                        pool,
-                        spool,
-                        progress,
-                    )
-                counts.append(known._replace(label=source.label))
-    except KeyboardInterrupt:
-        if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
-        raise
+    for source in sources:
+        signature = f"{quick_identity(source.path)}:{reading.signature}:{build()}"
+        identity = hashlib.sha256(signature.encode()).hexdigest()
+        known = _known(store, identity)
+        if known is None:
+            log_format = _recognised(source, reading, skipped)
+            if log_format is None:
+                continue
+            workers = max(workers, reading.processes if pool else 0)
+            plan = Plan(log_format, reading.options)
+            known = _read_file(store, source, identity, plan, pool, spool, progress)
+        counts.append(known._replace(label=source.label))
     if not counts:
         raise InputError(
-            "E121",
-            "no file holds a request",
-            f"looked at: {', '.join(skipped[:5])}; try: costctl formats",
+            "E121", "no file holds a request", f"looked at: {', '.join(skipped[:5])}; try: costctl formats"
         )
     return counts, skipped, workers
-
-
-def _pool(reading: Reading) -> ProcessPoolExecutor:
-    # Spawned, not forked: this process already runs the threads of two engines.
-    os.environ.setdefault("POLARS_MAX_THREADS", "1")
-    return ProcessPoolExecutor(
-        reading.processes,
-        get_context("spawn"),
-        initializer=start_worker,
-        initargs=(reading.options,),
-    )
 
 
 def _known(store: Store, identity: str) -> FileCounts | None:
@@ -286,7 +256,7 @@ def _results(
         if pool is None:
             yield task, read_task(task, plan, number, target)
             continue
-        waiting.append((_light(task), pool.submit(read_task_in_worker, task, plan.log_format, number, target)))
+        waiting.append((_light(task), pool.submit(read_task_in_worker, task, plan, number, target)))
         if len(waiting) > 4:
             done, future = waiting.popleft()
             yield done, future.result()
@@ -316,6 +286,10 @@ def _flush(store: Store, file_id: int, loads: list[tuple[int, str, int]]) -> Non
         f"source_line + {base}" if name == "source_line" else f'CAST("{name}" AS {types[name]})' for name in kept
     )
     quoted = ", ".join(f'"{name}"' for name in kept)
+    present = _attempt_columns(store)
+    for name in kept:
+        if name not in present:
+            store.execute(f'ALTER TABLE attempt ADD COLUMN "{name}" {types[name]}')
     store.load_parquet(
         f"INSERT INTO attempt (file_id, {quoted}) SELECT {file_id}, {values} "
         "FROM read_parquet($files, union_by_name = true)",
@@ -323,3 +297,17 @@ def _flush(store: Store, file_id: int, loads: list[tuple[int, str, int]]) -> Non
     )
     for _, path, _ in loads:
         Path(path).unlink()
+
+
+def _attempt_columns(store: Store) -> set[str]:
+    return {name for (name,) in store.query("SELECT column_name FROM duckdb_columns() WHERE table_name = 'attempt'")}
+
+
+def show_all_columns(store: Store) -> None:
+    """The view `attempt_full`: every canonical column, NULL where no file has it, and `row_id`."""
+    present = _attempt_columns(store)
+    columns = ", ".join(
+        f'"{column.name}"' if column.name in present else f'CAST(NULL AS {column.type}) AS "{column.name}"'
+        for column in (*SOURCE_COLUMNS, *COLUMNS)
+    )
+    store.execute(f"CREATE OR REPLACE TEMP VIEW attempt_full AS SELECT rowid AS row_id, {columns} FROM attempt")

@@ -10,7 +10,8 @@ from typing import Protocol
 
 import polars as pl
 
-TEXTS_MAX = 50_000
+TEXTS_MAX = 150_000
+CHUNKS_MAX = 16
 CHARS_MAX = 2_000  # longer texts hardly ever repeat
 
 
@@ -33,18 +34,17 @@ class FeatureMemory:
         """One row per text, in order; a row of nulls where there is no text."""
         if self._known.height > TEXTS_MAX:
             self._places, self._known = {}, self._known.clear()
+        index = list(map(self._places.get, texts))  # type: ignore[arg-type]  # None is found nowhere
         new: dict[str, int] = {}
         start = self._known.height
-        index = [None if text is None else self._place(text, new, start) for text in texts]
+        for row, place in enumerate(index):
+            if place is None and (text := texts[row]) is not None:
+                index[row] = new.setdefault(text, start + len(new))
         if new:
             found = self._source.features(pl.Series("text", list(new), dtype=pl.String))
-            self._known = pl.concat([self._known, found]).rechunk()
+            self._known = pl.concat([self._known, found], rechunk=self._known.n_chunks() > CHUNKS_MAX)
             self._places.update((text, place) for text, place in new.items() if len(text) <= CHARS_MAX)
         return self._taken(index)
-
-    def _place(self, text: str, new: dict[str, int], start: int) -> int:
-        known = self._places.get(text)
-        return new.setdefault(text, start + len(new)) if known is None else known
 
     def _taken(self, index: list[int | None]) -> pl.DataFrame:
         if not self._known.height:

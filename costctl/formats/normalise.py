@@ -52,7 +52,7 @@ class Batch(NamedTuple):
 _memories: dict[str, FeatureMemory] = {}  # by the digest of the rules, for the life of this process
 _POLARS: Mapping[str, Any] = {
     "VARCHAR": pl.String, "BIGINT": pl.Int64, "INTEGER": pl.Int64, "DOUBLE": pl.Float64,
-    "BOOLEAN": pl.Boolean, "TIMESTAMP": pl.Datetime("us"), "DECIMAL(18,12)": pl.String,
+    "UBIGINT": pl.UInt64, "BOOLEAN": pl.Boolean, "TIMESTAMP": pl.Datetime("us"), "DECIMAL(18,12)": pl.String,
 }  # fmt: skip
 _CONVERT: Mapping[str, Callable[[str, Sequence[Any]], convert.Converted]] = {
     "VARCHAR": convert.texts, "BIGINT": convert.tokens, "INTEGER": convert.counts, "DOUBLE": convert.numbers,
@@ -296,7 +296,10 @@ def _with_content(frame: pl.DataFrame, raw: RawColumns, options: Options) -> pl.
         texts = [content.user_text for content in contents]
     frame = frame.with_columns(_content_columns(contents, raw, reader))
     if "prompt_sha256" in frame.columns:
-        frame = frame.with_columns(pl.coalesce("prompt_key", "prompt_sha256").alias("prompt_key"))
+        said = [None if value is None else reader.hash(value) for value in frame["prompt_sha256"]]
+        frame = frame.with_columns(
+            pl.coalesce("prompt_key", pl.Series("said", said, dtype=pl.UInt64)).alias("prompt_key")
+        )
     memory = _memories.get(options.rules.digest)
     if memory is None:
         memory = _memories[options.rules.digest] = FeatureMemory(options.rules)
@@ -323,11 +326,11 @@ def _content_columns(contents: list[Content] | None, raw: RawColumns, reader: Co
             pl.Series(
                 "response_key",
                 [reader.hash(text) if text else None for text in answers],
-                dtype=pl.String,
+                dtype=pl.UInt64,
             )
         )
     if "api_key" in raw:
-        keys = [None if key is None or key == "" else "key-" + reader.hash(str(key))[:12] for key in raw["api_key"]]
+        keys = [None if key is None or key == "" else f"key-{reader.hash(str(key)):016x}" for key in raw["api_key"]]
         columns.append(pl.Series("api_key_id", keys, dtype=pl.String))
     return columns
 

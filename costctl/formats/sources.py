@@ -27,7 +27,7 @@ import zstandard
 from costctl.errors import InputError
 from costctl.formats.base import Record
 
-BLOCK_BYTES = 8 * 2**20
+BLOCK_BYTES = 16 * 2**20
 LINE_BYTES_MAX = 32 * 2**20
 TOO_LONG = f"line longer than {LINE_BYTES_MAX:,} bytes"
 DOCUMENT_BYTES_MAX = 2**30

@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import hashlib
 import io
-import signal
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -63,19 +62,13 @@ class Parsed(NamedTuple):
     digest: bytes
 
 
-_options: list[normalise.Options] = []  # of this worker process, set once by start_worker
+_plans: dict[str, Plan] = {}  # of this worker process, so that equal rules are prepared once
 
 
-def start_worker(options: normalise.Options) -> None:
-    """Leave Ctrl-C to the parent and spend no time looking for cycles: records have none."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.disable()
-    _options.append(options)
-
-
-def read_task_in_worker(task: Task, log_format: LogFormat, number: int, target: str) -> Result:
-    """`read_task` with the options that this worker process was started with."""
-    return read_task(task, Plan(log_format, _options[0]), number, target)
+def read_task_in_worker(task: Task, plan: Plan, number: int, target: str) -> Result:
+    """`read_task` with the plan as this worker process first saw it."""
+    plan = plan._replace(options=_plans.setdefault(plan.options.rules.digest, plan).options)
+    return read_task(task, plan, number, target)
 
 
 def read_task(task: Task, plan: Plan, number: int, target: str) -> Result:

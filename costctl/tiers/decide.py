@@ -14,57 +14,58 @@ from costctl.tiers.schema import COMPARISON, TIERS
 _NUMBER_OF = {tier: number for number, tier in enumerate(TIERS)}
 
 
-def decide(rows: pl.DataFrame, content: Content) -> pl.DataFrame:
-    """Tier, intent and reason of each row: the first rule that holds, raised by the floors.
+class Decider:
+    """The rules of one content as expressions, built once."""
 
-    The reason is the name of the rule, and the cue where the intent decided; never user text.
-    """
-    rows = rows.with_columns(pl.col("word_count").is_not_null().alias("has_text"))
-    # The index of the first rule that holds; without any, a row is of the middle tier.
-    first = pl.coalesce(
-        *(pl.when(_holds(rule.when, content)).then(pl.lit(n, pl.Int32)) for n, rule in enumerate(content.rules)),
-        pl.lit(len(content.rules), pl.Int32),
-    )
-    facts = pl.DataFrame(
-        {
-            "name": [*(rule.name for rule in content.rules), "no rule"],
-            "tier": [*(rule.tier for rule in content.rules), "B"],
-            "renamed": [*(rule.intent for rule in content.rules), None],
-        },
-        schema={"name": pl.String, "tier": pl.String, "renamed": pl.String},
-    )
-    found = facts[rows.select(first.alias("first"))["first"]]
-    rows = rows.with_columns(
-        found.rename({"name": "rule", "tier": "said"}).get_columns(),
-    )
-    by_intent = (pl.col("said") == "intent") & pl.col("intent").is_not_null()
-    cue = pl.format("{}: {}", "intent", "intent_cue")
-    base = (
-        pl.when(pl.col("said") == "score").then(_scored(content))
-        .when(pl.col("said") == "intent").then(pl.coalesce("intent_tier", pl.lit("B")))
-        .otherwise("said")
-    )  # fmt: skip
-    rows = rows.with_columns(
-        base.replace_strict(_NUMBER_OF, return_dtype=pl.Int32).alias("level"),
-        pl.when(by_intent).then(cue).otherwise("rule").alias("reason"),
-    )
-    for floor in content.floors:
-        least = _NUMBER_OF[floor.at_least]
-        raised = _holds(floor.when, content) & (pl.col("level") < least)
-        rows = rows.with_columns(
-            pl.when(raised).then(least).otherwise("level").cast(pl.Int32).alias("level"),
-            pl.when(raised)
-            .then(pl.concat_str("reason", pl.lit(f"; at least {floor.at_least}: {floor.name}")))
-            .otherwise("reason")
-            .alias("reason"),
+    def __init__(self, content: Content) -> None:
+        rules = content.rules
+        # The index of the first rule that holds; without any, a row is of the middle tier.
+        self._first = pl.coalesce(
+            *(pl.when(_holds(rule.when, content)).then(pl.lit(n, pl.Int32)) for n, rule in enumerate(rules)),
+            pl.lit(len(rules), pl.Int32),
         )
-    return rows.select(
-        pl.col("level")
-        .replace_strict(list(_NUMBER_OF.values()), list(_NUMBER_OF), return_dtype=pl.String)
-        .alias("tier"),
-        pl.coalesce("renamed", "intent", pl.when("has_text").then(pl.lit("other"))).alias("intent"),
-        pl.col("reason").alias("tier_reason"),
-    )
+        self._facts = pl.DataFrame(
+            {
+                "rule": [*(rule.name for rule in rules), "no rule"],
+                "said": [*(rule.tier for rule in rules), "B"],
+                "renamed": [*(rule.intent for rule in rules), None],
+            },
+            schema={"rule": pl.String, "said": pl.String, "renamed": pl.String},
+        )
+        self._base = (
+            pl.when(pl.col("said") == "score").then(_scored(content))
+            .when(pl.col("said") == "intent").then(pl.coalesce("intent_tier", pl.lit("B")))
+            .otherwise("said").replace_strict(_NUMBER_OF, return_dtype=pl.Int32)
+        )  # fmt: skip
+        self._floors = [(floor, _holds(floor.when, content)) for floor in content.floors]
+
+    def decide(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Tier, intent and reason of each row: the first rule that holds, raised by the floors.
+
+        The reason is the name of the rule, and the cue where the intent decided; never user text.
+        """
+        rows = rows.with_columns(pl.col("word_count").is_not_null().alias("has_text"))
+        rows = rows.with_columns(self._facts[rows.select(self._first.alias("first"))["first"]].get_columns())
+        by_intent = (pl.col("said") == "intent") & pl.col("intent").is_not_null()
+        cue = pl.format("{}: {}", "intent", "intent_cue")
+        rows = rows.with_columns(
+            self._base.alias("level"), pl.when(by_intent).then(cue).otherwise("rule").alias("reason")
+        )
+        for floor, holds in self._floors:
+            least = _NUMBER_OF[floor.at_least]
+            raised = holds & (pl.col("level") < least)
+            why = pl.concat_str("reason", pl.lit(f"; at least {floor.at_least}: {floor.name}"))
+            rows = rows.with_columns(
+                pl.when(raised).then(least).otherwise("level").cast(pl.Int32).alias("level"),
+                pl.when(raised).then(why).otherwise("reason").alias("reason"),
+            )
+        return rows.select(
+            pl.col("level")
+            .replace_strict(list(_NUMBER_OF.values()), list(_NUMBER_OF), return_dtype=pl.String)
+            .alias("tier"),
+            pl.coalesce("renamed", "intent", pl.when("has_text").then(pl.lit("other"))).alias("intent"),
+            pl.col("reason").alias("tier_reason"),
+        )
 
 
 def _scored(content: Content) -> pl.Expr:

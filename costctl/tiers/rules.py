@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from costctl.tiers.content import Content, content_of
-from costctl.tiers.decide import decide
+from costctl.tiers.decide import Decider
 from costctl.tiers.place import DEFAULT_RULES
 from costctl.tiers.schema import read_rules
 from costctl.tiers.text import TextReader
@@ -26,6 +26,10 @@ class TierRules:
     def _reader(self) -> TextReader:
         return TextReader(self._content)
 
+    @cached_property
+    def _decider(self) -> Decider:
+        return Decider(self._content)
+
     def features(self, texts: pl.Series) -> pl.DataFrame:
         """One row of `FEATURES` per text, in order."""
         return self._reader.features(texts)
@@ -37,7 +41,7 @@ class TierRules:
         output_tokens, endpoint, tool_count, request_model, has_image, turn_count,
         response_format, system_chars, app.
         """
-        return decide(rows, self._content)
+        return self._decider.decide(rows)
 
     def describe(self) -> list[tuple[str, str, str]]:
         """Intent, tier and first cues, for people."""
