@@ -91,7 +91,7 @@ COLUMNS: tuple[Column, ...] = (
     # content, derived; the text itself is not stored
     Column("prompt_key", "UBIGINT", "text", "keyed 64-bit hash of the normalised prompt"),
     Column("system_key", "UBIGINT", "text", "keyed 64-bit hash of the system prompt"),
-    Column("response_key", "UBIGINT", "text", "keyed 64-bit hash of the answer"),
+    Column("response_chars", "BIGINT", "text", "characters of the answer"),
     Column("prompt_chars", "BIGINT", "text", "characters of the whole prompt"),
     Column("system_chars", "BIGINT", "text", "characters of the system prompt"),
     Column("history_chars", "BIGINT", "text", "characters of earlier turns"),

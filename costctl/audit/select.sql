@@ -17,7 +17,7 @@ unnamed AS (
         a.started_at, a.replay_offset_ms, a.latency_ms, a.provider, a.request_model, a.response_model, a.endpoint,
         a.session_id, a.trace_id, a.attempt, a.app, a.caller, a.user_id, a.team, a.input_uncached_tokens,
         a.cache_read_tokens, a.cache_write_5m_tokens, a.cache_write_1h_tokens, a.cache_write_other_tokens,
-        a.output_tokens, a.reasoning_tokens, a.status, a.error_type, a.logged_cost, a.prompt_key, a.response_key
+        a.output_tokens, a.reasoning_tokens, a.status, a.error_type, a.logged_cost, a.prompt_key, a.response_chars
     ) AS VARCHAR) AS merge_key
     FROM attempt_full a JOIN source_file f USING (file_id)
     WHERE a.file_id IN (SELECT file_id FROM report_file) AND a.dedupe_key IS NULL AND a.request_id IS NULL

@@ -9,29 +9,24 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import orjson
 
 SYSTEM_TEXTS_MAX = 1000
 
 
-class Content(NamedTuple):
-    """Derived facts of one prompt; `user_text` feeds the tier rules and is then dropped."""
-
-    prompt_key: int | None
-    system_key: int | None
-    prompt_chars: int | None
-    system_chars: int | None
-    history_chars: int | None
-    tool_chars: int | None
-    user_chars: int | None
-    turn_count: int | None
-    has_image: bool | None
-    user_text: str | None
-
-
-NO_CONTENT = Content(*(None,) * 10)
+# Derived facts of one prompt, in the order of the columns; the last one, the text of the user,
+# feeds the tier rules and is then dropped.
+COLUMNS = (
+    "prompt_key", "system_key", "prompt_chars", "system_chars", "history_chars", "tool_chars", "user_chars",
+    "turn_count", "has_image",
+)  # fmt: skip
+_Count: TypeAlias = int | None
+Content: TypeAlias = tuple[
+    _Count, _Count, _Count, _Count, _Count, _Count, _Count, _Count, bool | None, str | None
+]  # fmt: skip
+NO_CONTENT: Content = (None, None, None, None, None, None, None, None, None, None)
 _SYSTEM_ROLES = frozenset({"system", "developer"})
 _TOOL_ROLES = frozenset({"tool", "function"})
 _IMAGE_PARTS = frozenset({"image", "image_url", "input_image", "inline_data", "inlineData"})
@@ -76,7 +71,7 @@ class ContentReader:
                 has_image = True
             parts.append(f"{role}\0{text}")
         system_chars, user_chars = len(system_text), len(user_text)
-        return Content(
+        return (
             self.hash("\x1e".join(parts)),
             self._system_key(system_text) if system_text else None,
             total_chars,

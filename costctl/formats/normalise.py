@@ -13,6 +13,7 @@ import polars as pl
 
 from costctl.formats import convert
 from costctl.formats.base import LogFormat, Record
+from costctl.formats.content import COLUMNS as CONTENT_COLUMNS
 from costctl.formats.content import Content, ContentReader
 from costctl.formats.generic import take
 from costctl.formats.memory import FeatureMemory
@@ -293,7 +294,7 @@ def _with_content(frame: pl.DataFrame, raw: RawColumns, options: Options) -> pl.
         texts: list[str | None] = blank
     else:
         contents = [reader.read(one, other) for one, other in zip(messages, systems, strict=True)]
-        texts = [content.user_text for content in contents]
+        texts = [content[-1] for content in contents]
     frame = frame.with_columns(_content_columns(contents, raw, reader))
     if "prompt_sha256" in frame.columns:
         said = [None if value is None else reader.hash(value) for value in frame["prompt_sha256"]]
@@ -317,26 +318,17 @@ def _with_content(frame: pl.DataFrame, raw: RawColumns, options: Options) -> pl.
 def _content_columns(contents: list[Content] | None, raw: RawColumns, reader: ContentReader) -> list[pl.Series]:
     columns: list[pl.Series] = []
     if contents is not None:
-        types = {column.name: _POLARS[column.type] for column in COLUMNS}
-        for name, values in zip(Content._fields[:-1], zip(*contents, strict=True), strict=False):
-            columns.append(pl.Series(name, values, dtype=types[name]))
+        for name, values in zip(CONTENT_COLUMNS, zip(*contents, strict=True), strict=False):
+            columns.append(pl.Series(name, values, dtype=_POLARS[_TYPES[name]]))
     if "response_text" in raw:
-        answers = [None if text is None else _answer(text) for text in raw["response_text"]]
-        columns.append(
-            pl.Series(
-                "response_key",
-                [reader.hash(text) if text else None for text in answers],
-                dtype=pl.UInt64,
-            )
-        )
+        lengths = [
+            None if text is None else len(text if isinstance(text, str) else str(text)) for text in raw["response_text"]
+        ]
+        columns.append(pl.Series("response_chars", lengths, dtype=pl.Int64))
     if "api_key" in raw:
         keys = [None if key is None or key == "" else f"key-{reader.hash(str(key)):016x}" for key in raw["api_key"]]
         columns.append(pl.Series("api_key_id", keys, dtype=pl.String))
     return columns
-
-
-def _answer(value: Any) -> str:
-    return value if isinstance(value, str) else str(value)
 
 
 def _output(frame: pl.DataFrame) -> list[pl.Expr]:

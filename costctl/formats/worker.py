@@ -121,10 +121,11 @@ def parse_lines(data: bytes, task: Task, plan: Plan) -> Parsed:
         except orjson.JSONDecodeError as error:
             rejected.append(Reject(number, start, _json_reason(error, line)))
             continue
-        fault = _fault(record, line)
-        if fault:
-            rejected.append(Reject(number, start, fault))
-            continue
+        if type(record) is not dict or line.count(b"[") + line.count(b"{") > DEPTH_MAX or len(line) > LINE_BYTES_MAX:
+            fault = _fault(record, line)
+            if fault:
+                rejected.append(Reject(number, start, fault))
+                continue
         if unwrap is not None:
             unwrapped = unwrap(record)
             if isinstance(unwrapped, Ignored):
@@ -144,7 +145,7 @@ def _fault(record: Any, line: bytes) -> str | None:
         return f"a JSON {_kind(record)}, not an object"
     if len(line) > LINE_BYTES_MAX:
         return f"line longer than {LINE_BYTES_MAX:,} bytes"
-    if line.count(b"[") + line.count(b"{") > DEPTH_MAX and _depth(record) > DEPTH_MAX:
+    if _depth(record) > DEPTH_MAX:
         return f"nested deeper than {DEPTH_MAX} levels"
     return None
 
