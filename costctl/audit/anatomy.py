@@ -65,7 +65,7 @@ def anatomy(store: Store, book: PriceBook) -> Table:
 
 def _row(item: BillClass, found: tuple[Any, ...] | None, total: Decimal, cheap: Rate | None) -> tuple[Any, ...]:
     if not item.is_computed:
-        note = "not computed: arrives with simulate"
+        note = "not computed, arrives with simulate"
         return item.name, item.title, None, None, None, None, item.lever, item.claimed, note
     count, cost, routed, later = found or (0, Decimal(0), None, 0)
     recoverable, note = _recoverable(item.name, count, cost, routed, later, cheap)
@@ -77,15 +77,15 @@ def _recoverable(
 ) -> tuple[Decimal | None, str]:
     """How much the lever could have saved at most, and how that is to be read."""
     if name == "failed_or_repeated_attempt":
-        return cost, "at most: all of it"
+        return cost, "all of it, at most"
     if name == "exact_repeat":
         unsafe = (
             f"{later:,} of {count:,} repeat inside a conversation whose history is not in the log: "
             "may not be safe to serve"
         )
-        return cost, unsafe if later else "at most: all of it"
+        return cost, unsafe if later else "all of it, at most"
     if name == "simple_on_premium" and cheap:
-        return routed or Decimal(0), f"at most: the same tokens on {cheap.model_key}; no evidence on quality"
+        return routed or Decimal(0), f"the same tokens on {cheap.model_key}, at most; no evidence on quality"
     if name == "simple_on_premium":
         return None, "no cheap model in this log to compare with"
     if name == "could_wait":

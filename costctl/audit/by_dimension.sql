@@ -1,13 +1,16 @@
 -- Spend by one dimension; rows without a value of it are a row of their own, so the sum is the total.
-SELECT * EXCLUDE (latencies), latencies[1] AS latency_ms_p50, latencies[2] AS latency_ms_p95 FROM (
+SELECT * EXCLUDE (latencies) REPLACE (CAST(list_cost_usd AS DOUBLE)
+    / nullif(CAST((SELECT sum(list_cost_usd) FROM request) AS DOUBLE), 0) AS share_ratio),
+    latencies[1] AS latency_ms_p50, latencies[2] AS latency_ms_p95 FROM (
 SELECT
     {dimension} AS {column},
     count(*) AS request_count,
     count(*) FILTER (status = 'error') AS error_count,
     count(*) FILTER (price_status = 'unpriced') AS unpriced_count,
-    CAST(sum(list_cost_usd) AS DECIMAL(38,12)) AS list_cost_usd,
-    CAST(sum(list_cost_usd) AS DOUBLE)
-        / nullif(CAST((SELECT sum(list_cost_usd) FROM request) AS DOUBLE), 0) AS share_ratio,
+    -- What holds nothing but unpriced requests and unbilled failures has no cost of 0, but none.
+    CAST(CASE WHEN bool_or(price_status IN ('priced', 'free')) OR NOT bool_or(price_status = 'unpriced')
+        THEN sum(list_cost_usd) END AS DECIMAL(38,12)) AS list_cost_usd,
+    0.0 AS share_ratio,
     CAST(sum(input_tokens) AS BIGINT) AS input_tokens,
     CAST(sum(cache_read_tokens) AS BIGINT) AS cache_read_tokens,
     CAST(sum(output_tokens) AS BIGINT) AS output_tokens,

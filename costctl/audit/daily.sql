@@ -1,7 +1,9 @@
 SELECT
     coalesce(strftime(started_at, '%Y-%m-%d'), 'undated') AS day,
     count(*) AS request_count,
-    CAST(sum(list_cost_usd) AS DECIMAL(38,12)) AS list_cost_usd,
+    -- What holds nothing but unpriced requests and unbilled failures has no cost of 0, but none.
+    CAST(CASE WHEN bool_or(price_status IN ('priced', 'free')) OR NOT bool_or(price_status = 'unpriced')
+        THEN sum(list_cost_usd) END AS DECIMAL(38,12)) AS list_cost_usd,
     CAST(sum(list_cost_usd) AS DOUBLE) / nullif(count(list_cost_usd), 0) AS cost_per_request_usd,
     count(*) FILTER (tier = 'A') / count(*) AS tier_a_ratio,
     count(*) FILTER (tier = 'B') / count(*) AS tier_b_ratio,

@@ -17,7 +17,7 @@ def warnings(
     said: list[Warning] = []
     for row in tables["unpriced"].dicts():
         model = row["model"] or "(no model)"
-        text = f"no price for {model}: {row['request_count']:,} requests are left out of the total ({row['reason']})"
+        text = f"{model} is unpriced, {row['request_count']:,} requests are left out of the total: {row['reason']}"
         said.append(Warning("W201", text, "give one: --prices rates.yaml"))
     if found["rejected_count"]:
         text = f"{found['rejected_count']:,} records were not understood"
@@ -25,6 +25,10 @@ def warnings(
     if found["undated_count"]:
         text = f"{found['undated_count']:,} requests carry no date; priced at the date of the price set"
         said.append(Warning("W131", text, "--priced-at DATE"))
+    uncounted = store.scalar("SELECT count(*) FROM request WHERE usage_source = 'missing' AND status = 'ok'")
+    if uncounted:
+        text = f"{uncounted:,} successful requests carry no token counts and are left out of the total"
+        said.append(Warning("W121", text, "map them: --map input_tokens=... --map output_tokens=..."))
     if found["cache_unknown_count"]:
         text = f"{found['cache_unknown_count']:,} requests do not say what was cached; priced as uncached"
         said.append(Warning("W120", text))
@@ -46,8 +50,8 @@ def warnings(
         )
     hidden, texts = store.query(pages.page("prompt_coverage.sql"))[0]
     if hidden * 10 > texts:
-        text = f"{hidden:,} of {texts:,} requests with text have more input tokens than it: the log keeps a part"
-        said.append(Warning("W160", text, "repeats and tiers rest on the part that is there"))
+        text = f"in {hidden:,} of {texts:,} requests the logged text is only a part of the prompt that was paid for"
+        said.append(Warning("W160", text, "repeats and tiers rest on that part"))
     if skipped:
         text = f"{len(skipped)} files hold no request and were skipped: {', '.join(skipped[:3])}"
         said.append(Warning("W122", text))

@@ -1,2 +1,4 @@
-SELECT provider, model, count(*) AS request_count, CAST(sum(list_cost_usd) AS DECIMAL(38,12)) AS list_cost_usd
+SELECT provider, model, count(*) AS request_count,
+    CAST(CASE WHEN bool_or(price_status IN ('priced', 'free')) OR NOT bool_or(price_status = 'unpriced')
+        THEN sum(list_cost_usd) END AS DECIMAL(38,12)) AS list_cost_usd
 FROM request GROUP BY provider, model ORDER BY provider NULLS LAST, model NULLS LAST

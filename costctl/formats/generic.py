@@ -118,12 +118,18 @@ COLUMNS: Mapping[str, tuple[Path, ...]] = {
     "prompt_sha256": paths("prompt_sha256", "prompt_hash"),
 }  # fmt: skip
 
-# One of these must be there, or the record says nothing about a request to a model.
-ESSENTIAL = ("request_model", "response_model", "input_tokens", "output_tokens")
+# A request names a model or counts tokens; one that only names a model must at least hold its
+# text, its cost or its outcome, or it may be a row of some statistics.
+COUNTS = ("input_tokens", "output_tokens")
+NAMES = ("request_model", "response_model")
+EVIDENCE = ("messages", "logged_cost", "status", "http_status", "error_type", "latency_ms")
 
 
 def _looks_like_request(record: Record) -> bool:
-    return any(take(record, path) is not None for name in ESSENTIAL for path in COLUMNS[name])
+    def says(names: Sequence[str]) -> bool:
+        return any(take(record, path) is not None for name in names for path in COLUMNS[name])
+
+    return says(COUNTS) or (says(NAMES) and says(EVIDENCE))
 
 
 def take(record: Any, path: Path) -> Any:

@@ -27,24 +27,14 @@ class Section(NamedTuple):
 FIRST = (
     Section("by_model", "SPEND BY MODEL", ("model", *SPEND)),
     Section(
-        "anatomy", "ANATOMY OF THE BILL: every priced request is in exactly one class",
+        "anatomy", "ANATOMY OF THE BILL: each priced request in one class; recoverable at most",
         ("title", "request_count", "list_cost_usd", "share_ratio", "recoverable_usd"), 20,
     ),
 )  # fmt: skip
-THEN = (
-    Section("by_tier", "SHARE BY TIER: a cost descriptor by rules, not evidence of quality", ("tier", *SPEND[:3]), 4),
-    Section("provider_share", "SHARE BY PROVIDER", ("provider", "list_cost_usd", "share_ratio", "only_here_ratio"), 6),
-    Section(
-        "anomalies", "COST JUMPS",
-        ("name", "first_on", "last_on", "list_cost_usd", "excess_usd", "cause"), 10,
-    ),
-    Section("latency_budgets", "LATENCY BUDGETS", ("endpoint", "budget_ms", "latency_ms_p95", "over_ratio")),
-    Section(
-        "reconciliation", "LOGGED AGAINST LIST COST",
-        ("model", "logged_cost_usd", "list_cost_usd", "difference_usd"), 6,
-    ),
-)  # fmt: skip
-
+THEN = (Section("latency_budgets", "LATENCY BUDGETS", ("endpoint", "budget_ms", "latency_ms_p95", "over_ratio")),)
+JUMPS_SHOWN = 8
+# Tables whose content the screen tells in its own words.
+TOLD = frozenset({"by_provider", "by_tier", "provider_share", "anomalies", "reconciliation", "rejected", "unpriced"})
 # Commands with more columns than a screen: what to show of them.
 SCREENS: Mapping[str, tuple[Section, ...]] = {
     "estimate": (
@@ -83,32 +73,72 @@ def _audit(report: Report, width: int) -> list[str]:
     lines = [*_head(report, width)]
     for section in FIRST:
         lines += _section(report.tables, section, width)
-    for row in report.tables["anatomy"].dicts():
-        if row["note"] and row["request_count"]:
-            lines.append(f"  {safe(str(row['title']))}: {safe(str(row['note']), 400)}")
+    lines += _anatomy_notes(report)
     for name, table in report.tables.items():
         if name.startswith("by_") and name not in {"by_model", "by_provider", "by_tier"}:
             heading = f"SPEND {name.replace('_', ' ').upper()}"
             columns = (table.columns[0], *(column for column in ("tokens", *SPEND) if column in table.columns))
             lines += _section(report.tables, Section(name, heading, columns, 20), width)
+    lines += ["", *_shares(report), *_reconciled(report), *_jumps(report)]
     for section in THEN:
         lines += _section(report.tables, section, width)
-        if section.table == "anomalies":
-            lines += [
-                f"  {safe(str(row['name']))}: {safe(str(row['note']))}" for row in _rows(report, "anomalies")[:10]
-            ]
-        if section.table == "reconciliation":
-            lines += [
-                f"  {safe(str(row['model']))}: {row['explanation']}" for row in _rows(report, "reconciliation")[:3]
-            ]
     lines += _broken_budgets(report)
-    hidden = [name for name in report.tables if name not in _shown() and report.tables[name].rows]
+    named = {section.table for section in (*FIRST, *THEN)} | TOLD
+    hidden = [name for name in report.tables if name not in named and report.tables[name].rows]
     lines += ["", *_warned(report), "", f"  more in --output json|csv|markdown: {', '.join(hidden)}"]
-    return [*lines, "  next:  costctl audit LOG --by endpoint      costctl rejects      costctl sql 'FROM request'"]
+    return [*lines, "  next:  costctl audit LOG --by endpoint   costctl rejects   costctl sql 'SELECT ...'"]
 
 
-def _shown() -> set[str]:
-    return {section.table for section in (*FIRST, *THEN)}
+def _anatomy_notes(report: Report) -> list[str]:
+    """How each class is to be read; the ones not computed together in one line."""
+    rows = _rows(report, "anatomy")
+    missing = [str(row["title"]) for row in rows if row["request_count"] is None]
+    lines = [f"  {row['title']}: {safe(str(row['note']), 400)}" for row in rows if row["note"] and row["request_count"]]
+    return [*lines, f"  {', '.join(missing)}: not computed, arrive with simulate"] if missing else lines
+
+
+def _shares(report: Report) -> list[str]:
+    """Spend by tier and by provider, each on one line."""
+    tiers = sorted(_rows(report, "by_tier"), key=lambda row: str(row["tier"]))
+    tier_text = "   ".join(f"{row['tier'] or 'none'} {cell(row['share_ratio'], 'ratio')}" for row in tiers)
+    providers = []
+    for row in _rows(report, "provider_share")[:6]:
+        only = f" ({cell(row['only_here_ratio'], 'ratio')} sold only there)" if row["only_here_usd"] else ""
+        providers.append(f"{safe(str(row['provider'] or 'unknown'))} {cell(row['share_ratio'], 'ratio')}{only}")
+    return [
+        f"  SPEND BY TIER      {tier_text}   (rules on cost, no evidence of quality)",
+        f"  SPEND BY PROVIDER  {'   '.join(providers)}",
+    ]
+
+
+def _reconciled(report: Report) -> list[str]:
+    """Logged against list cost: one line where all agree, else the models that differ most."""
+    rows = _rows(report, "reconciliation")
+    different = [row for row in rows if row["differing_count"]]
+    if not rows:
+        return []
+    if not different:
+        count = sum(row["request_count"] for row in rows)
+        return [f"  LOGGED COST        ours to the last digit in all {count:,} requests with one"]
+    lines = ["  LOGGED COST differs from list:"]
+    for row in different[:5]:
+        amounts = f"logged {usd_display(row['logged_cost_usd'])}, list {usd_display(row['list_cost_usd'])}"
+        count = f"{row['differing_count']:,} of {row['request_count']:,}"
+        lines.append(f"    {safe(str(row['model']), 40)}: {amounts} ({count}): {row['explanation']}")
+    return lines
+
+
+def _jumps(report: Report) -> list[str]:
+    """Each cost jump on one line: whose, when, how much more than usual, why."""
+    rows = _rows(report, "anomalies")
+    if not rows:
+        return []
+    lines = ["", "  COST JUMPS: more than usual for that scope, and the largest cause"]
+    for row in rows[:JUMPS_SHOWN]:
+        days = str(row["first_on"]) + (f"..{str(row['last_on'])[8:]}" if row["last_on"] != row["first_on"] else "")
+        amount = usd_display(row["excess_usd"])
+        lines.append(f"  {safe(str(row['name']), 30)}  {days}  {amount}  {row['cause']}: {safe(str(row['note']), 200)}")
+    return [*lines, f"  and {len(rows) - JUMPS_SHOWN:,} more: --output json"] if len(rows) > JUMPS_SHOWN else lines
 
 
 def _rows(report: Report, name: str) -> list[dict[str, Any]]:
@@ -144,10 +174,10 @@ def _head(report: Report, width: int) -> list[str]:
     lines = [
         f"costctl audit   {safe(', '.join(logs), width - 16)}",
         f"{period}   prices {report.provenance['price_set']}",
-        f"{count['records_read_count']} records = {count['accepted_count']} accepted + {count['merged_count']} merged "
-        f"+ {count['ignored_count']} ignored + {count['rejected_count']} rejected",
-        f"{count['request_count']} requests in {count['call_count']} calls, {count['error_count']} failed; {priced}; "
-        "text: not stored",
+        f"{_counted(total['records_read_count'], 'record')} = {count['accepted_count']} accepted + "
+        f"{count['merged_count']} merged + {count['ignored_count']} ignored + {count['rejected_count']} rejected",
+        f"{_counted(total['request_count'], 'request')} in {_counted(total['call_count'], 'call')}, "
+        f"{count['error_count']} failed; {priced}",
         "",
         f"  LIST COST  {usd_display(total['list_cost_usd'])}     {tokens}",
     ]
@@ -161,6 +191,10 @@ def _head(report: Report, width: int) -> list[str]:
     if total.get("monthly_run_rate_usd") is not None:
         lines.append(f"  at this rate {usd_display(total['monthly_run_rate_usd'])} in 30 days")
     return lines
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _warned(report: Report) -> list[str]:

@@ -126,3 +126,19 @@ def test_the_screen_fits_any_width(width: int) -> None:
     text = to_terminal(report("a-rather-long-model-name-" * 5), width)
     assert max(map(len, text.splitlines())) <= width
     assert "$1.50" in text
+
+
+def test_the_first_screen_says_what_is_not_computed_and_never_zero_for_the_unpriced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    unknown = [
+        {**GOOD, "request_id": "r2", "model": "who-knows"},
+        {**GOOD, "request_id": "r3", "model": "who-knows", "status": "error"},
+    ]
+    Path("log.jsonl").write_text("\n".join(map(json.dumps, [GOOD, *unknown])), "utf-8")
+    assert run(["audit", "log.jsonl"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert next(line for line in lines if line.startswith("  who-knows")).split()[2:4] == ["—", "—"]
+    assert any("not computed, arrive with simulate" in line for line in lines)
+    assert all(len(line) <= 80 for line in lines)

@@ -143,3 +143,10 @@ def test_no_text_gives_no_rows_and_an_unknown_text_no_signals():
     unknown = shipped().features(pl.Series("text", [None, "hola"], dtype=pl.String))
     assert unknown["word_count"].to_list() == [None, 1]
     assert unknown["intent"].to_list() == [None, "greeting"]
+
+
+def test_a_short_message_on_a_long_prompt_is_not_simple_without_a_cue():
+    """What the message means lies in a history or pages that the log may not show."""
+    assert one("I will need the car until the 6th", input_tokens=16_000)[0] == "B"
+    assert one("I will need the car until the 6th", input_tokens=400)[0] == "A"
+    assert one("Hola, gracias", input_tokens=16_000)[0] == "A"
