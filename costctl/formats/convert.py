@@ -46,10 +46,14 @@ def _integers(name: str, values: Sequence[Any], limit: int) -> Converted:
         series = pl.Series(name, values, dtype=pl.Int64, strict=False)
         low, high = series.min(), series.max()
         # A number beyond 64 bits becomes null with strict=False; then look at each value.
-        whole = series.null_count() == sum(value is None for value in values)
+        whole = series.null_count() == _count_none(values)
         if whole and (low is None or (int(str(low)) >= 0 and int(str(high)) <= limit)):
             return series, {}
     return _each(name, values, pl.Int64, lambda value: _whole(name, value, limit))
+
+
+def _count_none(values: Sequence[Any]) -> int:
+    return values.count(None)
 
 
 def _whole(name: str, value: Any, limit: int) -> int | None:
@@ -119,9 +123,8 @@ def texts(name: str, values: Sequence[Any]) -> Converted:
     """Names and ids; numbers are written out, lists and objects become JSON text."""
     if set(map(type, values)) <= {str, NONE}:
         series = pl.Series(name, values, dtype=pl.String)
-    else:
-        series = pl.Series(name, [_text(value) for value in values], dtype=pl.String)
-    return series.replace({"": None}), {}
+        return (series.replace({"": None}) if "" in values else series), {}
+    return pl.Series(name, [_text(value) or None for value in values], dtype=pl.String), {}
 
 
 def _text(value: Any) -> str | None:
@@ -158,7 +161,7 @@ def instants(name: str, values: Sequence[Any]) -> Converted:
     kinds = set(map(type, values))
     if kinds <= {str, NONE}:
         series = _iso(pl.Series(name, values, dtype=pl.String))
-        missing = series.is_null().sum() - sum(value is None for value in values)
+        missing = series.null_count() - _count_none(values)
         if not missing:
             return series, {}
     return _each(name, values, pl.Datetime("us"), lambda value: _instant(name, value))

@@ -131,25 +131,49 @@ class _Batch:
 
     def __init__(self, records: Sequence[Record]) -> None:
         self._values: dict[tuple[str, ...], Sequence[Any]] = {(): records}
-        self._keys: dict[tuple[str, ...], frozenset[str]] = {(): frozenset().union(*records)}
+        # Columns of a level whose objects all have the same keys in the same order.
+        self._equal: dict[tuple[str, ...], dict[str, Values] | None] = {}
+        self._keys: dict[tuple[str, ...], frozenset[str]] = {}
+        self._look_into((), records)
 
     def along(self, path: tuple[str, ...]) -> Values | None:
         """The value of each record at a path, or None where no record has its last key."""
         outer, key = path[:-1], path[-1]
         if outer not in self._values:
-            self._values[outer] = self.along(outer) or ()
-            inner = [value for value in self._values[outer] if type(value) is dict or type(value) is list]
-            self._keys[outer] = frozenset().union(
-                *(value if type(value) is dict else map(str, range(len(value))) for value in inner)
-            )
+            self._look_into(outer, self.along(outer) or ())
         if key not in self._keys[outer]:
             return None
+        equal = self._equal[outer]
+        if equal is not None:
+            return equal[key]
         if not outer:
             return [record.get(key) for record in self._values[()]]
         return [
             value.get(key) if type(value) is dict else take(value, (key,)) if type(value) is list else None
             for value in self._values[outer]
         ]
+
+    def _look_into(self, outer: tuple[str, ...], values: Sequence[Any]) -> None:
+        self._values[outer] = values
+        equal = self._equal[outer] = _transposed(values)
+        self._keys[outer] = _all_keys(values) if equal is None else frozenset(equal)
+
+
+def _transposed(values: Sequence[Any]) -> dict[str, Values] | None:
+    """Columns by key, where every value is an object with the same keys; what most logs are."""
+    if set(map(type, values)) != {dict} or len(set(map(tuple, values))) != 1:
+        return None
+    return dict(zip(values[0], map(list, zip(*map(dict.values, values), strict=True)), strict=True))
+
+
+def _all_keys(values: Sequence[Any]) -> frozenset[str]:
+    found: set[str] = set()
+    for value in values:
+        if type(value) is dict:
+            found.update(value)
+        elif type(value) is list:
+            found.update(map(str, range(len(value))))
+    return frozenset(found)
 
 
 def normalise(records: Sequence[Record], lines: Sequence[int], log_format: LogFormat, options: Options) -> Batch:
