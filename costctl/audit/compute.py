@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,11 @@ from costctl.audit.options import AuditOptions
 from costctl.audit.totals import conservation, not_computed, totals
 from costctl.formats import detect, generic
 from costctl.formats.base import LogFormat
-from costctl.formats.ingest import FileCounts, Reading, ingest, show_all_columns
+from costctl.formats.ingest import FileCounts, Reading, ingest
 from costctl.formats.normalise import Options
+from costctl.formats.pool import Workers
 from costctl.formats.sources import Source
+from costctl.formats.workspace import show_all_columns
 from costctl.prices.book import load_book
 from costctl.prices.cost import apply_prices
 from costctl.report import Report
@@ -32,7 +33,7 @@ def compute(
     spool: Path,
     key: bytes,
     options: AuditOptions,
-    pool: ProcessPoolExecutor | None = None,
+    workers: Workers,
 ) -> Report:
     """Read what the workspace does not know yet and compute every finding anew.
 
@@ -49,7 +50,7 @@ def compute(
     book = load_book(options.prices)
     reading = _reading(options, rules, key)
     store.execute("DELETE FROM last_report")
-    files, skipped, workers = ingest(store, sources, reading, spool, options.progress, pool)
+    files, skipped = ingest(store, sources, reading, spool, options.progress, workers)
     store.make_room(sum(item.accepted for item in files))
     store.lock()
     _select(store, files)
@@ -66,7 +67,7 @@ def compute(
         "log_digests": [item.digest for item in files],
         "price_set": f"{book.dated.isoformat()} #{book.digest[:8]}",
         "tier_rules": rules.digest[:8],
-        "worker_processes": workers,
+        "worker_processes": workers.process_count,
         "status": dict.fromkeys(found, "exact"),
         "not_computed": not_computed(found)
         | missing
@@ -85,7 +86,7 @@ def _reading(options: AuditOptions, rules: TierRules, key: bytes) -> Reading:
         log_format = generic.mapped(mapping)
     said = (options.log_format, sorted(mapping.items()), options.cached_in_input, rules.digest)
     signature = hashlib.sha256(repr(said).encode()).hexdigest()
-    return Reading(log_format, Options(rules, key, options.cached_in_input), options.processes, signature)
+    return Reading(log_format, Options(rules, key, options.cached_in_input), signature)
 
 
 def _select(store: Store, files: Sequence[FileCounts]) -> None:

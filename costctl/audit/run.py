@@ -12,8 +12,9 @@ from pathlib import Path
 
 from costctl.audit.options import WORKSPACE, AuditOptions
 from costctl.formats.build import build
-from costctl.formats.pool import start_pool
+from costctl.formats.pool import Workers
 from costctl.formats.sources import Source, find_sources, quick_identity
+from costctl.formats.workspace import create_tables, holds_all
 from costctl.prices.place import pricing_folder
 from costctl.report import Report, freeze, thaw
 from costctl.store import Store, open_store
@@ -33,6 +34,7 @@ def audit(logs: Sequence[str], options: AuditOptions) -> Report:
         sources = find_sources(list(logs), spool)
         with open_store(database, threads=options.threads) as store:
             question = _question(sources, options)
+            create_tables(store)
             remembered = _remembered(store, question)
             if remembered is not None:
                 return remembered
@@ -44,14 +46,15 @@ def audit(logs: Sequence[str], options: AuditOptions) -> Report:
 
 
 def _computed(store: Store, sources: Sequence[Source], spool: Path, key: bytes, options: AuditOptions) -> Report:
-    pool = start_pool(sources, options.processes)
+    workers = Workers(sources, options.processes)
+    if not holds_all(store, sources):
+        workers.start()
     try:
         from costctl.audit.compute import compute  # noqa: PLC0415  (heavy: imported while the workers start)
 
-        return compute(store, sources, spool, key, options, pool)
+        return compute(store, sources, spool, key, options, workers)
     finally:
-        if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
+        workers.stop()
 
 
 def prepare_workspace(database: Path) -> bytes:
@@ -97,7 +100,6 @@ def _question(sources: Sequence[Source], options: AuditOptions) -> str:
 
 def _remembered(store: Store, question: str) -> Report | None:
     """The report of the last run, if it asked the same of the same files."""
-    store.execute("CREATE TABLE IF NOT EXISTS last_report (question VARCHAR, report VARCHAR)")
     found = store.query("SELECT report FROM last_report WHERE question = $question", {"question": question})
     return thaw(found[0][0]) if found else None
 

@@ -11,8 +11,10 @@ import polars as pl
 
 from costctl.errors import InputError
 from costctl.formats.base import Ignored, LogFormat, Record
+from costctl.formats.documents import document_tasks, records_of
 from costctl.formats.registry import FORMATS
-from costctl.formats.sources import Source, delimiter_of, head_of, records_of
+from costctl.formats.sources import Source, head_of
+from costctl.formats.tables import delimiter_of
 
 SAMPLE_RECORDS = 200
 Shape = Literal["lines", "document", "table"]
@@ -97,8 +99,6 @@ def _sample(source: Source, head: bytes) -> list[Record]:
     if shape == "lines":
         return [record for record in map(_record, head.split(b"\n")[:SAMPLE_RECORDS]) if record is not None]
     if shape == "document":
-        from costctl.formats.sources import document_tasks  # noqa: PLC0415  (reads the whole document)
-
         task = next(document_tasks(source), None)
         rows = [row for _, row in (task.rows or [])] if task else []
         return [row for row in rows[:SAMPLE_RECORDS] if isinstance(row, dict)]

@@ -17,15 +17,12 @@ from costctl.errors import InputError, disk_trouble
 from costctl.formats import detect
 from costctl.formats.base import LogFormat
 from costctl.formats.build import build
+from costctl.formats.documents import document_tasks
 from costctl.formats.normalise import Options
-from costctl.formats.sources import (
-    Source,
-    Task,
-    document_tasks,
-    line_tasks,
-    quick_identity,
-    table_tasks,
-)
+from costctl.formats.pool import Workers
+from costctl.formats.sources import Source, quick_identity
+from costctl.formats.tables import table_tasks
+from costctl.formats.tasks import Task, line_tasks
 from costctl.formats.worker import (
     Plan,
     Reject,
@@ -33,6 +30,7 @@ from costctl.formats.worker import (
     read_task,
     read_task_in_worker,
 )
+from costctl.formats.workspace import attempt_columns, forget_earlier
 from costctl.request import COLUMNS, SOURCE_COLUMNS
 from costctl.store import Store
 
@@ -59,24 +57,7 @@ class Reading(NamedTuple):
 
     log_format: LogFormat | None
     options: Options
-    processes: int
     signature: str  # of everything above, so that a change reads the file anew
-
-
-def create_tables(store: Store) -> None:
-    """The workspace's own tables, if they are not there yet."""
-    # The columns of `attempt` come with the files that fill them: an empty one costs as much to
-    # write as a full one. `attempt_full` shows them all.
-    store.execute("CREATE TABLE IF NOT EXISTS attempt (file_id INTEGER, source_line BIGINT)")
-    store.execute(
-        "CREATE TABLE IF NOT EXISTS source_file (file_id INTEGER, identity VARCHAR, label VARCHAR, "
-        "format_name VARCHAR, records_read BIGINT, lines_read BIGINT, accepted BIGINT, digest VARCHAR)"
-    )
-    store.execute("CREATE TABLE IF NOT EXISTS ignored_record (file_id INTEGER, kind VARCHAR, record_count BIGINT)")
-    store.execute(
-        "CREATE TABLE IF NOT EXISTS rejected_record "
-        "(file_id INTEGER, source_line BIGINT, byte_offset BIGINT, reason VARCHAR)"
-    )
 
 
 def ingest(
@@ -85,37 +66,34 @@ def ingest(
     reading: Reading,
     spool: Path,
     progress: Progress,
-    pool: ProcessPoolExecutor | None,
-) -> tuple[list[FileCounts], list[str], int]:
+    workers: Workers,
+) -> tuple[list[FileCounts], list[str]]:
     """Read what is not known yet.
 
-    Returns the files, the labels of the files that are no logs, and how many worker processes
-    took part (0: all in this process).
+    Returns the files, and the labels of the files that are no logs.
 
     Raises:
         InputError: E121 when a file that the user named holds no request, E120 when empty.
     """
-    create_tables(store)
     counts: list[FileCounts] = []
     skipped: list[str] = []
-    workers = 0
     for source in sources:
-        signature = f"{quick_identity(source.path)}:{reading.signature}:{build()}"
+        content = quick_identity(source.path)
+        signature = f"{content}:{reading.signature}:{build()}"
         identity = hashlib.sha256(signature.encode()).hexdigest()
         known = _known(store, identity)
         if known is None:
             log_format = _recognised(source, reading, skipped)
             if log_format is None:
                 continue
-            workers = max(workers, reading.processes if pool else 0)
             plan = Plan(log_format, reading.options)
-            known = _read_file(store, source, identity, plan, pool, spool, progress)
+            known = _read_file(store, _Job(source, content, identity, plan, workers.start(), spool, progress))
         counts.append(known._replace(label=source.label))
     if not counts:
         raise InputError(
             "E121", "no file holds a request", f"looked at: {', '.join(skipped[:5])}; try: costctl formats"
         )
-    return counts, skipped, workers
+    return counts, skipped
 
 
 def _known(store: Store, identity: str) -> FileCounts | None:
@@ -144,20 +122,25 @@ def _tasks(source: Source) -> Iterator[Task]:
     return {"lines": line_tasks, "document": document_tasks, "table": table_tasks}[shape](source)
 
 
-def _read_file(
-    store: Store,
-    source: Source,
-    identity: str,
-    plan: Plan,
-    pool: ProcessPoolExecutor | None,
-    spool: Path,
-    progress: Progress,
-) -> FileCounts:
+class _Job(NamedTuple):
+    """One file to be read, and with what."""
+
+    source: Source
+    content: str
+    identity: str
+    plan: Plan
+    pool: ProcessPoolExecutor | None
+    spool: Path
+    progress: Progress
+
+
+def _read_file(store: Store, job: _Job) -> FileCounts:
     """Read one file in one transaction: either all of it is there afterwards or nothing."""
-    spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+    forget_earlier(store, job.source.label, job.content)
+    job.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
     store.execute("BEGIN")
     try:
-        counts = _load(store, source, identity, plan, pool, spool, progress)
+        counts = _load(store, job)
     except OSError as error:
         store.execute("ROLLBACK")
         raise disk_trouble(error) from error
@@ -165,21 +148,14 @@ def _read_file(
         store.execute("ROLLBACK")
         raise
     finally:
-        for leftover in spool.glob("rows-*.parquet"):
+        for leftover in job.spool.glob("rows-*.parquet"):
             leftover.unlink()
     store.execute("COMMIT")
     return counts
 
 
-def _load(
-    store: Store,
-    source: Source,
-    identity: str,
-    plan: Plan,
-    pool: ProcessPoolExecutor | None,
-    spool: Path,
-    progress: Progress,
-) -> FileCounts:
+def _load(store: Store, job: _Job) -> FileCounts:
+    source, plan = job.source, job.plan
     file_id = int(store.scalar("SELECT coalesce(max(file_id), 0) + 1 FROM source_file"))
     base_line = records = accepted = bytes_done = 0
     ignored: Counter[str] = Counter()
@@ -187,7 +163,7 @@ def _load(
     loads: list[tuple[int, str, int]] = []
     digest = hashlib.sha256()
     size = source.path.stat().st_size
-    for number, (task, result) in enumerate(_results(_tasks(source), plan, pool, spool)):
+    for number, (task, result) in enumerate(_results(_tasks(source), plan, job.pool, job.spool)):
         # Rows of documents and tables carry their own numbers; lines count on from task to task.
         base = 0 if task.rows is not None else base_line
         records += result.records_read
@@ -202,7 +178,7 @@ def _load(
             _flush(store, file_id, loads)
             loads = []
         bytes_done += task.length or len(task.data or b"")
-        progress(source.label, bytes_done, size)
+        job.progress(source.label, bytes_done, size)
     _flush(store, file_id, loads)
     counts = FileCounts(file_id, source.label, plan.log_format.name, records, base_line, accepted,
                         sum(ignored.values()), len(rejected), digest.hexdigest())  # fmt: skip
@@ -210,6 +186,7 @@ def _load(
         "source_file",
         [
             "file_id",
+            "content",
             "identity",
             "label",
             "format_name",
@@ -221,7 +198,8 @@ def _load(
         [
             (
                 file_id,
-                identity,
+                job.content,
+                job.identity,
                 source.label,
                 plan.log_format.name,
                 records,
@@ -286,7 +264,7 @@ def _flush(store: Store, file_id: int, loads: list[tuple[int, str, int]]) -> Non
         f"source_line + {base}" if name == "source_line" else f'CAST("{name}" AS {types[name]})' for name in kept
     )
     quoted = ", ".join(f'"{name}"' for name in kept)
-    present = _attempt_columns(store)
+    present = attempt_columns(store)
     for name in kept:
         if name not in present:
             store.execute(f'ALTER TABLE attempt ADD COLUMN "{name}" {types[name]}')
@@ -297,17 +275,3 @@ def _flush(store: Store, file_id: int, loads: list[tuple[int, str, int]]) -> Non
     )
     for _, path, _ in loads:
         Path(path).unlink()
-
-
-def _attempt_columns(store: Store) -> set[str]:
-    return {name for (name,) in store.query("SELECT column_name FROM duckdb_columns() WHERE table_name = 'attempt'")}
-
-
-def show_all_columns(store: Store) -> None:
-    """The view `attempt_full`: every canonical column, NULL where no file has it, and `row_id`."""
-    present = _attempt_columns(store)
-    columns = ", ".join(
-        f'"{column.name}"' if column.name in present else f'CAST(NULL AS {column.type}) AS "{column.name}"'
-        for column in (*SOURCE_COLUMNS, *COLUMNS)
-    )
-    store.execute(f"CREATE OR REPLACE TEMP VIEW attempt_full AS SELECT rowid AS row_id, {columns} FROM attempt")

@@ -18,17 +18,33 @@ from costctl.formats.sources import Source
 PARALLEL_BYTES_MIN = 6 * 2**20
 
 
-def start_pool(sources: Sequence[Source], processes: int) -> ProcessPoolExecutor | None:
-    """A pool of that many processes, or None where one process is quicker."""
-    total = sum(source.path.stat().st_size for source in sources)
-    if processes < 2 or total < PARALLEL_BYTES_MIN:
-        return None
-    os.environ.setdefault("POLARS_MAX_THREADS", "1")
-    # Spawned, not forked: this process already runs the threads of the engine.
-    pool = ProcessPoolExecutor(processes, get_context("spawn"), initializer=_start)
-    for _ in range(processes):
-        pool.submit(_warm)
-    return pool
+class Workers:
+    """A pool of worker processes that starts when it is first needed, or earlier if told so."""
+
+    def __init__(self, sources: Sequence[Source], processes: int) -> None:
+        total = sum(source.path.stat().st_size for source in sources)
+        self._processes = processes if total >= PARALLEL_BYTES_MIN else 1
+        self._pool: ProcessPoolExecutor | None = None
+
+    @property
+    def process_count(self) -> int:
+        """How many processes have been started; 0 while all work is done in this one."""
+        return self._processes if self._pool else 0
+
+    def start(self) -> ProcessPoolExecutor | None:
+        """The pool, or None where one process is quicker."""
+        if self._pool is None and self._processes > 1:
+            os.environ.setdefault("POLARS_MAX_THREADS", "1")
+            # Spawned, not forked: this process already runs the threads of the engine.
+            self._pool = ProcessPoolExecutor(self._processes, get_context("spawn"), initializer=_start)
+            for _ in range(self._processes):
+                self._pool.submit(_warm)
+        return self._pool
+
+    def stop(self) -> None:
+        """Let the processes go; what has not begun is not done."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _start() -> None:

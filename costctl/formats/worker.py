@@ -17,7 +17,7 @@ import polars as pl
 
 from costctl.formats import normalise
 from costctl.formats.base import Ignored, LogFormat, Record, Rejected
-from costctl.formats.sources import LINE_BYTES_MAX, Task
+from costctl.formats.tasks import LINE_BYTES_MAX, Task
 
 DEPTH_MAX = 64
 BOM = b"\xef\xbb\xbf"

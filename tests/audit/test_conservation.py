@@ -14,7 +14,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from costctl.formats import pool, sources
+from costctl.formats import pool, tasks
 from costctl.report import Report
 from costctl.request import DIMENSIONS
 from tests.support import audited
@@ -129,7 +129,7 @@ def test_shuffled_split_or_packed_is_the_same_log(tmp_path_factory: pytest.TempP
 def test_one_two_and_four_processes_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same bytes from one process and from several, and the parallel path really ran."""
     monkeypatch.setattr(pool, "PARALLEL_BYTES_MIN", 1)
-    monkeypatch.setattr(sources, "BLOCK_BYTES", 64 * 1024)
+    monkeypatch.setattr(tasks, "BLOCK_BYTES", 64 * 1024)
     path = written(tmp_path, "log.jsonl", generated(5, 4000))
     reports = {
         n: audited(tmp_path, path, threads=n, db=tmp_path / f"w{n}" / "c.duckdb", by=tuple(DIMENSIONS))

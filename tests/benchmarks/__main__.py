@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from costctl.formats import detect, normalise, worker
-from costctl.formats.sources import Source, line_tasks
+from costctl.formats.sources import Source
+from costctl.formats.tasks import line_tasks
 from costctl.prices.book import load_book
 from costctl.prices.cost import apply_prices, priced_query
 from costctl.request import COLUMNS, SOURCE_COLUMNS

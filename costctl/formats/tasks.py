@@ -1,0 +1,100 @@
+"""How the content of a log becomes tasks: what one worker reads at once.
+
+A task is a range of a plain file, a block of unpacked bytes, or rows that a document or table
+parser has already split. Ranges end at line ends, so the cut into tasks depends on the file
+alone and never on the number of workers.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from costctl.formats.base import Record
+from costctl.formats.sources import BLOCK_BYTES, Source, Truncated, content_blocks
+
+LINE_BYTES_MAX = 32 * 2**20
+TOO_LONG = f"line longer than {LINE_BYTES_MAX:,} bytes"
+ROWS_PER_TASK = 5000
+CUT = "the compressed file is cut: what followed is missing"
+
+
+class Task(NamedTuple):
+    """One piece of a file: a byte range, bytes, parsed rows, or a fault at one record."""
+
+    path: str | None = None
+    offset: int = 0
+    length: int = 0
+    data: bytes | None = None
+    rows: list[tuple[int, Record]] | None = None
+    fault: str | None = None  # one rejected record in place of content
+    fault_is_line: bool = True
+
+
+def line_tasks(source: Source) -> Iterator[Task]:
+    """A file of lines as tasks, each ending at a line end."""
+    with source.path.open("rb") as file:
+        packed = file.read(4).startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd"))
+    yield from _streamed_tasks(source) if packed else _range_tasks(source)
+
+
+def _range_tasks(source: Source) -> Iterator[Task]:
+    size = source.path.stat().st_size
+    name = str(source.path)
+    with (
+        source.path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view,
+    ):
+        start = 0
+        while start < size:
+            end = min(start + BLOCK_BYTES, size)
+            if end < size:
+                newline = view.find(b"\n", end, min(end + LINE_BYTES_MAX, size))
+                if newline < 0 and size - end > LINE_BYTES_MAX:
+                    last = view.rfind(b"\n", start, end) + 1 or start
+                    if last > start:
+                        yield Task(name, start, last - start)
+                    stop = view.find(b"\n", end)
+                    start = size if stop < 0 else stop + 1
+                    yield Task(fault=TOO_LONG)
+                    continue
+                end = size if newline < 0 else newline + 1
+            yield Task(name, start, end - start)
+            start = end
+
+
+def _streamed_tasks(source: Source) -> Iterator[Task]:
+    """Decompressed bytes in blocks that end at line ends."""
+    fault: str | None = None
+    pending = bytearray()
+    is_skipping = False  # inside a line that is too long to be kept
+    blocks = content_blocks(source)
+    while True:
+        try:
+            block = next(blocks, None)
+        except Truncated:
+            block, fault = None, CUT
+        if block is None:
+            break
+        if is_skipping:
+            end = block.find(b"\n") + 1
+            if not end:
+                continue
+            block, is_skipping = block[end:], False
+        pending += block
+        if len(pending) < BLOCK_BYTES:
+            continue
+        cut = pending.rfind(b"\n") + 1
+        if cut:
+            yield Task(data=bytes(pending[:cut]))
+            del pending[:cut]
+        if len(pending) > LINE_BYTES_MAX:
+            yield Task(fault=TOO_LONG)
+            pending, is_skipping = bytearray(), True
+    if fault:
+        del pending[pending.rfind(b"\n") + 1 :]
+    if pending:
+        yield Task(data=bytes(pending))
+    if fault:
+        yield Task(fault=fault)

@@ -1,0 +1,68 @@
+"""The tables of the workspace: what was read from which file. They only cache.
+
+This module stays light, so that a report can be remembered without the engines of reading.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from costctl.formats.sources import Source, quick_identity
+from costctl.request import COLUMNS, SOURCE_COLUMNS
+from costctl.store import Store
+
+_TABLES = {
+    # The columns of `attempt` come with the files that fill them: an empty one costs as much to
+    # write as a full one. `attempt_full` shows them all.
+    "attempt": "file_id INTEGER, source_line BIGINT",
+    "source_file": "file_id INTEGER, content VARCHAR, identity VARCHAR, label VARCHAR, format_name VARCHAR, "
+    "records_read BIGINT, lines_read BIGINT, accepted BIGINT, digest VARCHAR",
+    "ignored_record": "file_id INTEGER, kind VARCHAR, record_count BIGINT",
+    "rejected_record": "file_id INTEGER, source_line BIGINT, byte_offset BIGINT, reason VARCHAR",
+    "last_report": "question VARCHAR, report VARCHAR",
+}
+
+
+def create_tables(store: Store) -> None:
+    """The workspace's own tables; one laid out by another version is emptied, as it only caches."""
+    layout = hashlib.sha256(repr((_TABLES, COLUMNS, SOURCE_COLUMNS)).encode()).hexdigest()
+    store.execute("CREATE TABLE IF NOT EXISTS workspace (layout VARCHAR)")
+    if store.query("SELECT layout FROM workspace") == [(layout,)]:
+        return
+    for name, columns in _TABLES.items():
+        store.execute(f"CREATE OR REPLACE TABLE {name} ({columns})")
+    store.execute("DELETE FROM workspace")
+    store.execute("INSERT INTO workspace VALUES ($layout)", {"layout": layout})
+
+
+def holds_all(store: Store, sources: Sequence[Source]) -> bool:
+    """Whether the workspace has read exactly these contents before, however they were read."""
+    known = {content for (content,) in store.query("SELECT DISTINCT content FROM source_file")}
+    return all(quick_identity(source.path) in known for source in sources)
+
+
+def forget_earlier(store: Store, label: str, content: str) -> None:
+    """Drop what a file of this name held before it changed, so that the workspace does not grow for ever."""
+    earlier = store.query(
+        "SELECT file_id FROM source_file WHERE label = $label AND content <> $content",
+        {"label": label, "content": content},
+    )
+    for (file_id,) in earlier:
+        for table in ("attempt", "source_file", "ignored_record", "rejected_record"):
+            store.execute(f"DELETE FROM {table} WHERE file_id = $file_id", {"file_id": file_id})
+
+
+def attempt_columns(store: Store) -> set[str]:
+    """The columns that any file has filled so far."""
+    return {name for (name,) in store.query("SELECT column_name FROM duckdb_columns() WHERE table_name = 'attempt'")}
+
+
+def show_all_columns(store: Store) -> None:
+    """The view `attempt_full`: every canonical column, NULL where no file has it, and `row_id`."""
+    present = attempt_columns(store)
+    columns = ", ".join(
+        f'"{column.name}"' if column.name in present else f'CAST(NULL AS {column.type}) AS "{column.name}"'
+        for column in (*SOURCE_COLUMNS, *COLUMNS)
+    )
+    store.execute(f"CREATE OR REPLACE TEMP VIEW attempt_full AS SELECT rowid AS row_id, {columns} FROM attempt")
