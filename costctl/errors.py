@@ -63,14 +63,11 @@ class InputError(CostctlError):
         super().__init__(code, message, hint, ExitCode.INPUT)
 
 
-def disk_trouble(error: OSError) -> Exception:
-    """The user's words for a disk that is full or that may not be written; else the error itself."""
+def disk_trouble(error: OSError) -> CostctlError:
+    """The user's words for a disk that is full, that may not be written, or that is not what it seems."""
+    other = "another workspace: --db /path/costctl.duckdb"
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        return InputError(
-            "E170",
-            "the disk is full; nothing was changed",
-            "free some space, or put the workspace on another disk: --db /path/costctl.duckdb",
-        )
+        return InputError("E170", "the disk is full; nothing was changed", f"free some space, or {other}")
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-        return InputError("E171", f"not allowed: {error.filename}", "another workspace: --db /path/costctl.duckdb")
-    return error
+        return InputError("E171", f"not allowed to write {error.filename}", other)
+    return InputError("E172", f"{error.strerror or error}: {error.filename or 'output'}", other)

@@ -6,7 +6,7 @@ number of picodollars (1e-12 USD) and no product ever needs rounding.
 
 from __future__ import annotations
 
-from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 USD_QUANTUM = Decimal("0.000000000001")
 PRICE_QUANTUM = Decimal("0.000001")
@@ -38,16 +38,33 @@ def usd_display(value: Decimal | None, *, digits: int = 2) -> str:
     return f"{'-' if rounded < 0 else ''}${abs(rounded):,f}"
 
 
-def ratio_display(value: float | Decimal | None) -> str:
-    """A share as per cent, truncated so that 99.99 % never reads as 100 %.
+def price_display(value: Decimal) -> str:
+    """A price with all its digits, at least two: a tenth of a cent is no rounding error here.
 
-    >>> ratio_display(0.99999), ratio_display(None), ratio_display(1.0)
-    ('99.9 %', '—', '100.0 %')
+    >>> price_display(Decimal("0.035000")), price_display(Decimal("15.000000"))
+    ('$0.035', '$15.00')
+    """
+    whole, _, digits = f"{value:,f}".partition(".")
+    return f"${whole}.{digits.rstrip('0'):0<2}"
+
+
+def ratio_display(value: float | Decimal | None) -> str:
+    """A share as per cent; only all of it reads as 100 % and only nothing as 0 %.
+
+    >>> ratio_display(0.54858), ratio_display(0.99999), ratio_display(None), ratio_display(1.0)
+    ('54.9 %', '99.9 %', '—', '100.0 %')
+    >>> ratio_display(0.0001), ratio_display(0)
+    ('<0.1 %', '0.0 %')
     """
     if value is None:
         return "—"
-    per_mille = (Decimal(str(value)) * 1000).to_integral_value(ROUND_FLOOR)
-    return f"{per_mille / 10:.1f} %"
+    share = Decimal(str(value)) * 100
+    shown = share.quantize(Decimal("0.1"), ROUND_HALF_EVEN)
+    if not shown and share:
+        return "<0.1 %" if share > 0 else ">-0.1 %"
+    if shown == 100 and share < 100:
+        shown = Decimal("99.9")
+    return f"{shown} %"
 
 
 def tokens_display(value: int | None) -> str:

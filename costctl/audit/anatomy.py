@@ -55,6 +55,7 @@ def anatomy(store: Store, book: PriceBook) -> Table:
         {
             "long_context_tokens": LONG_CONTEXT_TOKENS,
             "cheap_input": cheap.prices["input"] if cheap else None,
+            "cheap_cache_read": cheap.prices["cache_read"] if cheap else None,
             "cheap_output": cheap.prices["output"] if cheap else None,
         },
     )

@@ -2,7 +2,7 @@
 CREATE OR REPLACE TABLE anatomy_row AS
 SELECT r.file_id, r.source_line, r.list_cost_usd,
     CASE
-        WHEN r.list_cost_usd IS NULL THEN NULL
+        WHEN r.price_status NOT IN ('priced', 'free') THEN NULL
         WHEN r.list_cost_usd > 0 AND (r.status IN ('error', 'cancelled') OR coalesce(c.is_repeated_success, false))
             THEN 'failed_or_repeated_attempt'
         WHEN h.source_line IS NOT NULL THEN 'exact_repeat'
@@ -18,7 +18,8 @@ SELECT r.file_id, r.source_line, r.list_cost_usd,
     coalesce(h.is_in_conversation, false) AS is_in_conversation,
     -- What the same tokens would have saved at the cheapest model of the log.
     CASE WHEN $cheap_input IS NOT NULL AND r.list_cost_usd IS NOT NULL THEN greatest(0, r.list_cost_usd - CAST((
-        CAST(coalesce(r.input_tokens, 0) AS DECIMAL(12,0)) * CAST($cheap_input AS DECIMAL(18,6))
+        CAST(coalesce(r.input_tokens, 0) - coalesce(r.cache_read_tokens, 0) AS DECIMAL(12,0)) * CAST($cheap_input AS DECIMAL(18,6))
+        + CAST(coalesce(r.cache_read_tokens, 0) AS DECIMAL(12,0)) * CAST($cheap_cache_read AS DECIMAL(18,6))
         + CAST(coalesce(r.output_tokens, 0) AS DECIMAL(12,0)) * CAST($cheap_output AS DECIMAL(18,6))
     ) * CAST(0.000001 AS DECIMAL(7,6)) AS DECIMAL(18,12))) END AS cheap_saving_usd
 FROM request r

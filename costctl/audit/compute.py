@@ -22,9 +22,13 @@ from costctl.formats.sources import Source
 from costctl.formats.workspace import show_all_columns
 from costctl.prices.book import load_book
 from costctl.prices.cost import apply_prices
-from costctl.report import Report
+from costctl.report import Report, Warning
+from costctl.request import COLUMNS
 from costctl.store import Store
 from costctl.tiers.rules import TierRules, load_rules
+
+# A mapped field under the name of the column that shows whether it was found.
+SHOWN_BY = {column.name: column.name for column in COLUMNS} | {"input_tokens": "input_uncached_tokens"}
 
 
 def compute(
@@ -76,7 +80,8 @@ def compute(
             "prompt_cache_misses": "needs the prompt cache of simulate",
         },
     }
-    return Report("audit", found, tables, warnings(store, found, tables, skipped), provenance)
+    said = (*_unfound(store, options), *warnings(store, found, tables, skipped))
+    return Report("audit", found, tables, said, provenance)
 
 
 def _reading(options: AuditOptions, rules: TierRules, key: bytes) -> Reading:
@@ -96,3 +101,14 @@ def _select(store: Store, files: Sequence[FileCounts]) -> None:
     show_all_columns(store)
     pages.run(store, "select.sql")
     pages.run(store, "request_source.sql")
+
+
+def _unfound(store: Store, options: AuditOptions) -> list[Warning]:
+    """A mapping that no record bears out is most likely misspelt."""
+    said = []
+    for name, places in generic.read_mapping(options.mapping).items():
+        if name in SHOWN_BY and not store.scalar(f"SELECT count({SHOWN_BY[name]}) FROM request"):
+            path = "|".join(".".join(place) for place in places)
+            hint = "the columns there are: costctl sql 'SELECT * FROM request LIMIT 1'"
+            said.append(Warning("W115", f"--map {name}={path}: no record has it", hint))
+    return said

@@ -9,16 +9,21 @@ from costctl.audit import pages
 from costctl.report import Table, Warning
 from costctl.store import Store
 
+UNPRICED_SHOWN = 5
+
 
 def warnings(
     store: Store, found: dict[str, Any], tables: dict[str, Table], skipped: Sequence[str]
 ) -> tuple[Warning, ...]:
     """Everything that a reader of the totals must know, most weighty first."""
     said: list[Warning] = []
-    for row in tables["unpriced"].dicts():
-        model = row["model"] or "(no model)"
-        text = f"{model} is unpriced, {row['request_count']:,} requests are left out of the total: {row['reason']}"
-        said.append(Warning("W201", text, "give one: --prices rates.yaml"))
+    unpriced = list(tables["unpriced"].dicts())
+    for row in unpriced[:UNPRICED_SHOWN]:
+        said.append(_unpriced(row))
+    if len(unpriced) > UNPRICED_SHOWN:
+        rest = sum(int(str(row["request_count"])) for row in unpriced[UNPRICED_SHOWN:])
+        text = f"{len(unpriced) - UNPRICED_SHOWN:,} further models are unpriced, {rest:,} requests are left out"
+        said.append(Warning("W201", text, "table unpriced names them: --output json"))
     if found["rejected_count"]:
         text = f"{found['rejected_count']:,} records were not understood"
         said.append(Warning("W110", text, "see them: costctl rejects"))
@@ -43,6 +48,11 @@ def warnings(
             "flex, list for the others"
         )
         said.append(Warning("W210", text))
+    for name in ("token_budgets", "latency_budgets"):
+        for row in tables[name].dicts() if name in tables else ():
+            if row.get("day_count", row.get("request_count")) == 0:
+                text = f"a budget is set for {row.get('name', row.get('endpoint'))}, which no request of this log has"
+                said.append(Warning("W141", text, "--by endpoint or --by user_profile shows what there is"))
     broken = sum(int(str(row["over_count"] or 0)) for row in tables["token_budgets"].dicts())
     if broken:
         said.append(
@@ -53,6 +63,19 @@ def warnings(
         text = f"in {hidden:,} of {texts:,} requests the logged text is only a part of the prompt that was paid for"
         said.append(Warning("W160", text, "repeats and tiers rest on that part"))
     if skipped:
-        text = f"{len(skipped)} files hold no request and were skipped: {', '.join(skipped[:3])}"
+        noun = "file holds" if len(skipped) == 1 else "files hold"
+        text = f"{len(skipped)} {noun} no request, skipped: {', '.join(skipped[:3])}"
         said.append(Warning("W122", text))
     return tuple(said)
+
+
+def _unpriced(row: dict[str, Any]) -> Warning:
+    """One model without a price, and what its reason asks for."""
+    reason = str(row["reason"])
+    count = f"{row['request_count']:,} requests are left out of the total"
+    text = f"{row['model'] or 'no model'} is unpriced, {count}: {reason}"
+    if row["model"] is None:
+        return Warning("W201", text, "say where the log names it: --map request_model=...")
+    if "counts no" in reason:
+        return Warning("W201", text, "say where the log counts: --map input_tokens=... --map output_tokens=...")
+    return Warning("W201", text, "give a price: --prices rates.yaml; costctl init writes an example")

@@ -5,7 +5,9 @@
 CREATE OR REPLACE TABLE chosen AS
 WITH named AS (
     SELECT a.row_id, f.format_name,
-        coalesce(a.dedupe_key, a.request_id || '/' || coalesce(CAST(a.attempt AS VARCHAR), '')) AS merge_key, 0 AS occurrence,
+        -- An id alone may be used again for another request; of the same one model and user are the same.
+        coalesce(a.dedupe_key, concat_ws('/', a.request_id, coalesce(CAST(a.attempt AS VARCHAR), ''),
+            a.response_model, a.request_model, a.user_id)) AS merge_key, 0 AS occurrence,
         a.started_at, a.is_sidechain, a.replay_key,
         (a.usage_source <> 'missing', coalesce(a.output_tokens, -1), coalesce(a.input_uncached_tokens, -1),
             coalesce(a.latency_ms, -1), -a.file_id, a.source_line) AS completeness

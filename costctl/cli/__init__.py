@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from contextlib import suppress
 
 from costctl import __version__
-from costctl.errors import CostctlError, ExitCode
+from costctl.errors import CostctlError, ExitCode, disk_trouble
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -14,9 +16,17 @@ def run(arguments: list[str] | None = None) -> int:
     if (sys.argv[1:] if arguments is None else arguments) == ["--version"]:
         sys.stdout.write(f"costctl {__version__}\n")
         return ExitCode.OK
-    from costctl.cli.app import app, option_names  # noqa: PLC0415  (typer is not needed for --version)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character still gets the rest
+    from costctl.cli.app import app, option_names, option_variables  # noqa: PLC0415  (typer is not needed for --version)
     from costctl.cli.settings import read_settings  # noqa: PLC0415
 
+    _warn_of_unknown_variables(option_variables())
+    if "_COSTCTL_COMPLETE" in os.environ:
+        from typer import completion  # noqa: PLC0415
+
+        completion.completion_init()  # type: ignore[attr-defined]  # public, but not in its __all__
     try:
         code = app(
             args=arguments, standalone_mode=False, prog_name="costctl", default_map=read_settings(option_names())
@@ -27,8 +37,13 @@ def run(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; nothing half-written was kept\n")
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            trouble = disk_trouble(error)
+            _show(trouble)
+            _drop_output()
+            return trouble.exit_code
+        _drop_output()
         return ExitCode.OK
     except Exception as error:
         # Typer's own usage errors know their exit code and how to show themselves.
@@ -37,6 +52,19 @@ def run(arguments: list[str] | None = None) -> int:
         error.show()
         return ExitCode(error.exit_code)
     return code if isinstance(code, int) else ExitCode.OK
+
+
+def _warn_of_unknown_variables(known: set[str]) -> None:
+    """A misspelt variable would be ignored in silence."""
+    for name in sorted(os.environ):
+        if name.startswith("COSTCTL_") and name not in known:
+            sys.stderr.write(f"warning: {name} is no variable of costctl; there are: {', '.join(sorted(known))}\n")
+
+
+def _drop_output() -> None:
+    """What is still in the buffer has nowhere to go; without this Python complains at exit."""
+    with suppress(OSError):  # a test's standard output has no descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show(error: CostctlError) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from costctl.cli.options import Db, Logs, Out, Output, Prices
-from costctl.cli.output import Form, emit
+from costctl.cli.output import Form, check_target, emit
 from costctl.cli.price_commands import estimate, models, prices_app
 from costctl.cli.progress import progress
 
@@ -17,9 +17,6 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
     help="Cost audit of LLM request logs: exact, offline, private.",
 )  # fmt: skip
-app.command()(estimate)
-app.command()(models)
-app.add_typer(prices_app, name="prices")
 
 
 def option_names() -> dict[str, set[str]]:
@@ -30,6 +27,14 @@ def option_names() -> dict[str, set[str]]:
         name: {p.name for p in command.params if p.param_type_name == "option" and p.name not in {"help", "out"}}
         for name, command in commands.items()
     }
+
+
+def option_variables() -> set[str]:
+    """The environment variables that are read."""
+    group = typer.main.get_command(app)
+    commands = getattr(group, "commands", {})
+    found = {p.envvar for command in commands.values() for p in command.params if isinstance(p.envvar, str)}
+    return found | {"COSTCTL_MEMORY_MB"}
 
 
 @app.callback()
@@ -84,6 +89,8 @@ def audit(
         log_format, tuple(mapping or ()), _yes_or_no(cached_in_input), tier_rules, prices, midnight(priced_at),
         midnight(prices_as_of), tuple(by or ()), tuple(token_budget or ()), tuple(slo or ()), db, threads, progress(),
     )  # fmt: skip
+    if out is not None:
+        check_target(out, logs)
     emit(run_audit(logs, options), output, out)
 
 
@@ -96,7 +103,7 @@ def _yes_or_no(text: str | None) -> bool | None:
 
 @app.command()
 def rejects(db: Db = None, output: Output = Form.TABLE, out: Out = None) -> None:
-    """Which records of the last audit were not understood, where and why?"""
+    """Which records were not understood, and why?"""
     from costctl.audit.queries import rejected_records  # noqa: PLC0415
 
     emit(rejected_records(db), output, out)
@@ -129,7 +136,7 @@ def demo(
     output: Output = Form.TABLE,
     out: Out = None,
 ) -> None:
-    """What does an audit look like? Writes sample logs and audits the story among them."""
+    """What does an audit look like? Audits sample logs."""
     from costctl.audit.options import AuditOptions  # noqa: PLC0415
     from costctl.audit.run import audit as run_audit  # noqa: PLC0415
     from costctl.samples import write_samples  # noqa: PLC0415
@@ -146,7 +153,7 @@ def demo(
 def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
 ) -> None:
-    """Start here: writes a commented costctl.toml and rates.yaml into this folder."""
+    """Write a commented costctl.toml and rates.yaml."""
     from costctl.cli.templates import write_templates  # noqa: PLC0415
 
     for path in write_templates(Path(), force=force):
@@ -155,7 +162,7 @@ def init(
 
 @app.command()
 def doctor(output: Output = Form.TABLE, out: Out = None) -> None:
-    """What is installed, which prices are used, and what touches the network?"""
+    """What is installed, and which prices are used?"""
     from costctl.audit.queries import environment  # noqa: PLC0415
 
     emit(environment(), output, out)
@@ -165,7 +172,7 @@ def doctor(output: Output = Form.TABLE, out: Out = None) -> None:
 def completion(
     shell: Annotated[str, typer.Argument(help="bash, zsh or fish.")],
 ) -> None:
-    """Print the completion script of a shell; nothing is installed."""
+    """Print the completion script of a shell."""
     from typer import completion as shells  # noqa: PLC0415
 
     if shell not in {"bash", "zsh", "fish"}:
@@ -174,3 +181,8 @@ def completion(
         prog_name="costctl", complete_var="_COSTCTL_COMPLETE", shell=shell
     )
     sys.stdout.write(script + "\n")
+
+
+app.command()(estimate)
+app.command()(models)
+app.add_typer(prices_app, name="prices")

@@ -6,9 +6,11 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
+from costctl.errors import CostctlError
 from costctl.report import Report
 
 
@@ -21,17 +23,40 @@ class Form(StrEnum):
     MARKDOWN = "markdown"
 
 
-def emit(report: Report, output: str = "table", out: Path | None = None) -> None:
-    """Write the report; a file appears whole or not at all."""
+def emit(report: Report, output: str = "table", out: Path | None = None, inputs: Sequence[str] = ()) -> None:
+    """Write the report; a file appears whole or not at all, and never in place of an input."""
+    if out is not None:
+        check_target(out, inputs)
     text = rendered(report, output)
     if out is None:
         sys.stdout.write(text)
         sys.stdout.flush()
         return
-    descriptor, name = tempfile.mkstemp(dir=out.parent or Path(), prefix=".costctl-")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    Path(name).replace(out)
+    target = out.resolve()  # a link is followed, not replaced
+    if target.exists() and not target.is_file():
+        with target.open("w", encoding="utf-8") as file:  # a device or a pipe
+            file.write(text)
+        return
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".costctl-")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).replace(target)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def check_target(out: Path, inputs: Sequence[str]) -> None:
+    """Refuse a target that is one of the inputs or that cannot be written, before any work is done.
+
+    Raises:
+        CostctlError: E323.
+    """
+    if any(Path(name).exists() and Path(name).resolve() == out.resolve() for name in inputs):
+        raise CostctlError("E323", f"-o {out} is an input of this command", "choose another name for the report")
+    if out.is_dir() or not out.resolve().parent.is_dir():
+        raise CostctlError("E323", f"-o {out} cannot be written", "the folder must exist, and the name be a file's")
 
 
 def rendered(report: Report, output: str) -> str:

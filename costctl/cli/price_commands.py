@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +12,17 @@ from costctl.cli.options import Out, Output, Prices
 from costctl.cli.output import Form, emit
 
 prices_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What does a model cost, and who says so?")
+
+
+class ServiceTier(StrEnum):
+    """Tiers of service that prices know."""
+
+    STANDARD = "standard"
+    BATCH = "batch"
+    FLEX = "flex"
+    PRIORITY = "priority"
+    FAST = "fast"
+
 
 PriceListName = Annotated[
     str, typer.Option("--price-list", help="list, or a published table: 2025-09, 2026-01.", metavar="NAME")
@@ -36,12 +47,14 @@ def estimate(
     ] = None,
     price_list: PriceListName = "list",
     at: At = None,
-    service_tier: Annotated[str, typer.Option("--service-tier", help="standard, batch, flex, priority.")] = "standard",
+    service_tier: Annotated[
+        ServiceTier, typer.Option("--service-tier", help="Tier of service to price.")
+    ] = ServiceTier.STANDARD,
     prices: Prices = None,
     output: Output = Form.TABLE,
     out: Out = None,
 ) -> None:
-    """What would so many tokens cost on each model? Shows its arithmetic."""
+    """What would so many tokens cost on each model?"""
     from costctl.prices import estimate as estimates  # noqa: PLC0415
     from costctl.prices.book import load_book  # noqa: PLC0415
     from costctl.prices.quantities import parse_at, parse_count, parse_mix  # noqa: PLC0415
@@ -74,19 +87,25 @@ def models(
         str | None, typer.Option("--max-input-price", help="At most this price, USD per million input tokens.")
     ] = None,
     at: At = None,
+    price_list: PriceListName = "list",
     every: Annotated[bool, typer.Option("--all", help="Also models of which only prices are known.")] = False,
     output: Output = Form.TABLE,
     out: Out = None,
 ) -> None:
-    """Which model fits? Price, context, quality and speed with who says so, and a router label."""
+    """Which model fits, by price, context and quality?"""
     from costctl.prices.models import models as run_models  # noqa: PLC0415
-    from costctl.prices.quantities import parse_at, parse_count  # noqa: PLC0415
+    from costctl.prices.quantities import parse_at, parse_count, parse_price  # noqa: PLC0415
 
+    if price_list != "list":
+        from costctl.prices.published import published_report  # noqa: PLC0415
+
+        emit(published_report(price_list), output, out)
+        return
     report = run_models(
         search=search,
         provider=provider,
         min_context_tokens=parse_count(context) if context else None,
-        max_input_usd_per_million=Decimal(max_input) if max_input else None,
+        max_input_usd_per_million=parse_price(max_input) if max_input else None,
         at=parse_at(at),
         every=every,
     )

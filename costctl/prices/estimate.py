@@ -14,6 +14,7 @@ from costctl.prices.quote import Quote, price_list
 from costctl.report import Report, Table, Value, Warning
 
 MILLION = Decimal(1_000_000)
+ARITHMETIC_MAX = 3
 ESTIMATE_COLUMNS = (
     "model", "price_key", "price_status", "input_tokens", "cached_input_tokens", "output_tokens",
     "input_cost_usd", "cache_read_cost_usd", "output_cost_usd", "list_cost_usd",
@@ -132,7 +133,8 @@ def estimate(
         ordered.sort(key=lambda quote: _by_cost(quote, volume))
     tables = {
         "estimate": _estimate_table(ordered, volume),
-        "arithmetic": _arithmetic_table(ordered, volume),
+        # Of every model of a long list nobody wants to read the sums.
+        "arithmetic": _arithmetic_table(ordered[:ARITHMETIC_MAX] if not models else ordered, volume),
     }
     totals = _totals(ordered, volume)
     not_computed: dict[str, str] = {}

@@ -131,6 +131,9 @@ def models(
         rows = _known(rows, "input_usd_per_million", "a price", warnings)
         rows = [row for row in rows if row["input_usd_per_million"] <= max_input_usd_per_million]
     rows.sort(key=_cheapest_first)
+    if not rows:
+        hint = "all of them: costctl models --all"
+        warnings.append(Warning("W216", "no model that we have facts of is like that", hint))
     priced_count = sum(row["price_status"] != "unpriced" for row in rows)
     return Report(
         command="models",

@@ -12,6 +12,7 @@ from typing import Any
 from costctl.errors import CostctlError
 from costctl.prices.book import read_yaml
 from costctl.prices.place import pricing_folder
+from costctl.report import Report, Table, Warning
 
 STANDINGS = ("list", "former_list", "other_model", "unverified")
 
@@ -151,4 +152,34 @@ def _published_price(row: dict[str, Any]) -> PublishedPrice:
         standing=row["standing"],
         note=row.get("note", ""),
         aliases=tuple(row["aliases"]),
+    )
+
+
+PUBLISHED_COLUMNS = (
+    "model", "provider", "input_usd_per_million", "output_usd_per_million", "context_tokens", "speed_tokens_per_s",
+    "best_use", "standing", "note",
+)  # fmt: skip
+
+
+def published_report(name: str) -> Report:
+    """A published table as it circulated: its rows, its date and source, and what each price was.
+
+    Raises:
+        CostctlError: E211 where there is no such table.
+    """
+    table = load_published(name)
+    rows = (
+        (
+            row.name, row.provider, row.input_usd_per_million, row.output_usd_per_million, row.context_tokens,
+            row.speed_tokens_per_s, row.best_use, row.standing.replace("_", " "), row.note,
+        )
+        for row in table.rows
+    )  # fmt: skip
+    said = Warning("W213", f"published {table.published_on.isoformat()}: {table.source}", "the list: costctl models")
+    return Report(
+        "models",
+        {"model_count": len(table.rows)},
+        {"models": Table.of("models", PUBLISHED_COLUMNS, rows)},
+        (said,),
+        {"price_list": table.name, "published_on": table.published_on.isoformat(), "source": table.source},
     )

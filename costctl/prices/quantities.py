@@ -34,6 +34,21 @@ def parse_count(text: str) -> int:
     return int(value)
 
 
+def parse_price(text: str) -> Decimal:
+    """Dollars per million tokens, such as 2.50 or $0.15.
+
+    Raises:
+        CostctlError: E215 where the text is no price.
+    """
+    try:
+        value = Decimal(text.strip().removeprefix("$"))
+    except InvalidOperation:
+        value = Decimal(-1)
+    if not value.is_finite() or value < 0:
+        raise CostctlError("E215", f"not a price: {text!r}", "write 2.50, in USD per million tokens")
+    return value
+
+
 def parse_mix(texts: Sequence[str]) -> dict[str, Decimal]:
     """Shares (0 to 1) from texts such as model=70%.
 

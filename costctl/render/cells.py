@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from decimal import Decimal
 
-from costctl.money import ratio_display, tokens_display, usd_display, usd_text
+from costctl.money import price_display, ratio_display, tokens_display, usd_display, usd_text
 from costctl.report import Value, unit_of
 
 # Control characters, C1, bidirectional marks, zero-width characters and surrogates.
@@ -15,6 +15,9 @@ _UNSAFE = re.compile(
 )
 # JSON text needs its own line ends, and escapes the other control characters by itself.
 _UNSAFE_IN_JSON = re.compile(_UNSAFE.pattern.replace("\x00-\x1f", ""))
+
+
+JSON_INTEGER_MAX = 2**53
 
 
 def safe(text: str, width: int = 200) -> str:
@@ -32,7 +35,12 @@ def safe(text: str, width: int = 200) -> str:
 
 def escaped(text: str) -> str:
     """The text with each character that acts instead of showing written out."""
-    return _UNSAFE.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+    return _UNSAFE.sub(_written_out, text)
+
+
+def _written_out(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
 def escaped_json(text: str) -> str:
@@ -45,6 +53,8 @@ def cell(value: Value, column: str) -> str:
     unit = unit_of(column)
     if value is None:
         return "—"
+    if "_per_million" in column and isinstance(value, Decimal):
+        return price_display(value)
     if unit == "usd" and isinstance(value, Decimal | int | float):
         return usd_display(Decimal(str(value)), digits=6 if "per_request" in column else 2)
     if unit == "ratio" and isinstance(value, int | float | Decimal):
@@ -52,7 +62,7 @@ def cell(value: Value, column: str) -> str:
     if unit == "tokens" and isinstance(value, int):
         return tokens_display(value)
     if unit == "ms" and isinstance(value, int | float):
-        return f"{value / 1000:.2f} s"
+        return f"{value / 1000:.2f} s" if value >= 1000 else f"{value:.0f} ms"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M")
     if isinstance(value, int) and not isinstance(value, bool):
@@ -74,5 +84,7 @@ def plain(value: Value, column: str) -> str | int | float | bool | None:
     if unit == "ratio":
         return float(value) if isinstance(value, Decimal) else value
     if isinstance(value, Decimal):
-        return str(value)
+        return f"{value:f}"
+    if isinstance(value, int) and abs(value) > JSON_INTEGER_MAX:
+        return str(value)  # a reader that holds numbers as doubles would change it
     return value

@@ -11,7 +11,11 @@ from costctl.render.cells import cell, safe
 from costctl.report import Report, Table, unit_of
 
 ROWS_SHOWN = 8
-FIRST_COLUMN_MIN = 12
+TEXT_COLUMN_MIN = 12
+BLOCKS_MAX = 40
+NAMED_MAX = 6
+# Tables whose left-out columns stand in the other outputs anyway and would only make noise here.
+QUIET = frozenset({"by_model", "anatomy"})
 SPEND = ("request_count", "list_cost_usd", "share_ratio", "cache_read_tokens", "latency_ms_p95")
 
 
@@ -22,6 +26,7 @@ class Section(NamedTuple):
     heading: str
     columns: tuple[str, ...]
     rows: int = ROWS_SHOWN
+    may_cut: bool = True  # else a table that is too wide becomes one block a row
 
 
 FIRST = (
@@ -42,11 +47,22 @@ SCREENS: Mapping[str, tuple[Section, ...]] = {
         Section("estimate", "COST", ("model", "list_cost_usd", "request_cost_usd", "price_status"), 200),
         Section("arithmetic", "ARITHMETIC", ("model", "arithmetic"), 200),
     ),
+    "rejects": (
+        Section("rejected", "REJECTED RECORDS", ("reason", "source_line", "byte_offset", "source_file"), 10_000),
+    ),
+    "prices show": (
+        Section("models", "MODELS", ("model", "price_key", "price_reason", "near"), 50, may_cut=False),
+        Section(
+            "rates", "RATES: USD per million tokens; source and the rarer units are in --output json",
+            ("price_key", "input_usd_per_million", "cache_read_usd_per_million", "output_usd_per_million",
+             "service_tier", "from_at", "to_at"), 500,
+        ),
+    ),
     "models": (
         Section(
             "models", "MODELS: USD per million tokens; who says the rest is in --output json",
-            ("model", "input_usd_per_million", "output_usd_per_million", "context_tokens", "router_label",
-             "quality_ratio", "tier", "best_use"), 400,
+            ("model", "input_usd_per_million", "output_usd_per_million", "context_tokens", "standing", "router_label",
+             "quality_ratio", "speed_tokens_per_s", "tier", "best_use"), 400,
         ),
     ),
 }  # fmt: skip
@@ -61,7 +77,7 @@ def to_terminal(report: Report, width: int = 80) -> str:
 def _plain(report: Report, width: int) -> list[str]:
     lines = [f"  {name.replace('_', ' ')}: {cell(value, name)}" for name, value in report.totals.items()]
     screen = SCREENS.get(report.command) or [
-        Section(table.name, table.name.replace("_", " ").upper(), table.columns, 1000)
+        Section(table.name, table.name.replace("_", " ").upper(), table.columns, 1000, may_cut=False)
         for table in report.tables.values()
     ]
     for section in screen:
@@ -167,6 +183,10 @@ def _head(report: Report, width: int) -> list[str]:
     priced = ", ".join(
         f"{count[f'{kind}_count']} {kind}" for kind in kinds if kind == "priced" or total[f"{kind}_count"]
     )
+    unbilled = total["request_count"] - sum(total[f"{kind}_count"] for kind in kinds)
+    if unbilled:
+        priced += f", {unbilled:,} without a bill"
+    cost = total["list_cost_usd"] if total["priced_count"] or total["free_count"] else None
     tokens = (
         f"in {tokens_display(total['input_tokens'])}   cached {tokens_display(total['cache_read_tokens'])}   "
         f"out {tokens_display(total['output_tokens'])} tokens"
@@ -179,7 +199,7 @@ def _head(report: Report, width: int) -> list[str]:
         f"{_counted(total['request_count'], 'request')} in {_counted(total['call_count'], 'call')}, "
         f"{count['error_count']} failed; {priced}",
         "",
-        f"  LIST COST  {usd_display(total['list_cost_usd'])}     {tokens}",
+        f"  LIST COST  {usd_display(cost)}     {tokens}",
     ]
     if total.get("latency_ms_p50") is not None:
         parts = (f"{mark} {cell(total[f'latency_ms_{mark}'], 'ms')}" for mark in ("p50", "p95", "p99"))
@@ -208,36 +228,84 @@ def _section(tables: Mapping[str, Table], section: Section, width: int) -> list[
     table = tables.get(section.table)
     if table is None or not table.rows:
         return []
+    section = section._replace(columns=tuple(name for name in section.columns if name in table.columns))
+    if not section.may_cut and len(table.rows) <= BLOCKS_MAX and not _fits(table, section.columns, width):
+        return ["", f"  {section.heading}", *_blocks(table, section.columns)]
     return ["", f"  {section.heading}", *_grid(table, section.columns, width, section.rows)]
 
 
+def _blocks(table: Table, columns: Sequence[str]) -> list[str]:
+    """One row after the other, each value on a line of its own; empty ones are left out."""
+    size = max(len(_title(name)) for name in columns)
+    lines: list[str] = []
+    for row in table.dicts():
+        filled = [name for name in columns if row[name] not in {None, ""}]
+        lines += [f"  {_title(name):<{size}}  {cell(row[name], name)}" for name in filled] + [""]
+    return lines[:-1]
+
+
+def _fits(table: Table, columns: Sequence[str], width: int) -> bool:
+    rows = [[cell(row[name], name) for name in columns] for row in table.dicts()]
+    widths = [max([len(_title(name)), *(len(row[i]) for row in rows)]) for i, name in enumerate(columns)]
+    return not _too_wide(widths, width)
+
+
 def _grid(table: Table, columns: Sequence[str], width: int, limit: int) -> list[str]:
-    """Right-aligned numbers under their names; the last columns go first when space is short."""
+    """Right-aligned numbers under their names; text gives way first, then the last columns, which are named."""
     rows = list(table.dicts())
     shown = [[cell(row[name], name) for name in columns] for row in rows[:limit]]
     heads = [_title(name) for name in columns]
-    while True:
-        widths = [max([len(head), *(len(row[i]) for row in shown)]) for i, head in enumerate(heads)]
-        spare = width - 2 - sum(widths[1:]) - 2 * (len(widths) - 1)
-        if spare >= min(FIRST_COLUMN_MIN, widths[0]) or len(heads) <= 2:
-            break
-        heads, shown = heads[:-1], [row[:-1] for row in shown]
-    first = max(min(widths[0], spare), 8)
+    widths = [max([len(head), *(len(row[i]) for row in shown)]) for i, head in enumerate(heads)]
+    names = list(columns)
+    left_out: list[str] = []
+    while _too_wide(widths, width) and not _fits_by_cutting(widths, names, width) and len(names) > 2:
+        left_out.insert(0, names.pop())
+        widths = widths[: len(names)]
+    widths = _cut(widths, names, width)
     lines = []
     for row in [heads, *shown]:
-        cells = zip(row[1:], widths[1:], columns[1:], strict=False)
-        numbers = "  ".join(_aligned(text, size, name) for text, size, name in cells)
-        lines.append(f"  {safe(row[0], first):<{first}}  {numbers}".rstrip())
+        cells = zip(row, widths, names, strict=False)
+        lines.append("  " + "  ".join(_aligned(safe(text, size), size, name) for text, size, name in cells).rstrip())
     if len(rows) > limit:
         lines.append(f"  and {len(rows) - limit:,} more: --output json")
+    if left_out and table.name not in QUIET:
+        named = ", ".join(left_out[:NAMED_MAX])
+        more = f" and {len(left_out) - NAMED_MAX} more" if len(left_out) > NAMED_MAX else ""
+        lines.append(f"  left out here: {named}{more} (a wider terminal, or --output json)")
     return lines
 
 
+def _too_wide(widths: Sequence[int], width: int) -> bool:
+    return 2 + sum(widths) + 2 * (len(widths) - 1) > width
+
+
+def _is_text(position: int, name: str) -> bool:
+    return position == 0 or unit_of(name) == "text"
+
+
+def _cut(widths: Sequence[int], names: Sequence[str], width: int) -> list[int]:
+    """Widths with the widest texts shortened until all fits; numbers keep theirs."""
+    cut = list(widths)
+    while _too_wide(cut, width):
+        texts = [i for i, name in enumerate(names) if _is_text(i, name) and cut[i] > TEXT_COLUMN_MIN]
+        if not texts:
+            break
+        others = [i for i in texts if i] or texts  # what names the row gives way last
+        cut[max(others, key=lambda i: (cut[i], i))] -= 1
+    return cut
+
+
+def _fits_by_cutting(widths: Sequence[int], names: Sequence[str], width: int) -> bool:
+    return not _too_wide(_cut(widths, names, width), width)
+
+
 def _title(column: str) -> str:
-    for suffix in ("_count", "_usd", "_ratio", "_tokens"):
-        column = column.removesuffix(suffix)
+    if column == "request_count":
+        return "requests"
     column = column.replace("_usd_per_million", " $/M")
-    return column.replace("latency_ms_", "").replace("_", " ").replace("request", "requests")
+    for suffix in ("_count", "_usd", "_ratio", "_tokens", "_ms"):
+        column = column.removesuffix(suffix)
+    return column.replace("latency_ms_", "").replace("_", " ")
 
 
 def _aligned(text: str, size: int, column: str) -> str:

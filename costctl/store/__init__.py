@@ -149,7 +149,7 @@ class Store:
         def body() -> None:
             try:
                 outcome.append(work())
-            except duckdb.Error as error:
+            except BaseException as error:  # noqa: BLE001  (handed to the caller's thread, which raises it)
                 failure.append(error)
             finally:
                 done.set()
