@@ -12,11 +12,13 @@ from typing import NamedTuple
 from costctl.errors import CostctlError
 from costctl.prices.book import PriceBook, instant_utc, load_book
 from costctl.prices.generate import write_base
-from costctl.prices.rates import PARENTS
+from costctl.prices.rates import MINUTES_OF_A_DAY, PARENTS, Rate
+from costctl.prices.show import hours_text
 from costctl.report import Report, Table, Value
 
 COLUMNS = (
-    "price_key", "service_tier", "input_over_tokens", "unit", "old_usd_per_million", "new_usd_per_million", "ratio",
+    "price_key", "service_tier", "input_over_tokens", "hours_utc", "unit", "old_usd_per_million", "new_usd_per_million",
+    "ratio",
 )  # fmt: skip
 
 
@@ -26,6 +28,7 @@ class _Place(NamedTuple):
     model_key: str
     service_tier: str
     input_over_tokens: int
+    hours_utc: str
     unit: str
 
 
@@ -129,13 +132,19 @@ def _report(
 
 
 def _prices(book: PriceBook, when: datetime) -> Prices:
-    """Every price that holds at a moment; those of the whole day's other hours do not."""
+    """Every price of a day, those of certain hours or weekdays each under its own."""
     return {
-        _Place(rate.model_key, rate.service_tier, rate.input_over_tokens, unit): price
+        _Place(rate.model_key, rate.service_tier, rate.input_over_tokens, _hours(rate), unit): price
         for rate in book.rates(book.model_keys())
-        if rate.holds(when, rate.input_over_tokens + 1)
+        if (rate.from_at is None or rate.from_at <= when) and (rate.to_at is None or when < rate.to_at)
         for unit, price in rate.prices.items()
     }
+
+
+def _hours(rate: Rate) -> str:
+    """When in the week a rate holds; empty for always."""
+    hours = "" if (rate.minute_from, rate.minute_to) == (0, MINUTES_OF_A_DAY) else hours_text(rate)
+    return " ".join(filter(None, [hours, "".join(map(str, rate.weekdays))]))
 
 
 def _as_parent(place: _Place, prices: Prices) -> bool:

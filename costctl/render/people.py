@@ -58,6 +58,15 @@ SCREENS: Mapping[str, tuple[Section, ...]] = {
              "service_tier", "from_at", "to_at"), 500,
         ),
     ),
+    "prices diff": (
+        Section(
+            "changed", "CHANGED: USD per million tokens",
+            ("price_key", "old_usd_per_million", "new_usd_per_million", "unit", "hours_utc", "service_tier"), 1000,
+        ),
+        Section("added", "ADDED", ("price_key",), 200),
+        Section("removed", "REMOVED", ("price_key",), 200),
+        Section("reworked", "REWORKED: other rates differ", ("price_key",), 200),
+    ),
     "models": (
         Section(
             "models", "MODELS: USD per million tokens; who says the rest is in --output json",

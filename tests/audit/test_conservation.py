@@ -96,6 +96,8 @@ def test_every_breakdown_sums_to_the_total(tmp_path_factory: pytest.TempPathFact
         if name.startswith("by_") and name != "by_token_class":
             assert sum(row["request_count"] for row in table) == total["request_count"], name
             assert sum(row["input_tokens"] or 0 for row in table) == total["input_tokens"], name
+    classed = sum(row["request_count"] or 0 for row in report.tables["anatomy"].dicts())
+    assert classed == total["priced_count"] + total["free_count"]
     assert sum(row["record_count"] for row in report.tables["rejected"].dicts()) == total["rejected_count"]
 
 

@@ -164,8 +164,8 @@ def test_diff_of_two_folders(tmp_path: Path) -> None:
     report = diff_folders(old, new)
     assert report.totals == {"added_count": 1, "removed_count": 1, "changed_count": 1, "reworked_count": 1}
     assert report.tables["changed"].rows == (
-        ("acme/cut", "standard", 0, "cache_read", Decimal(1), Decimal("0.05"), Decimal("0.05")),
-        ("acme/cut", "standard", 0, "input", Decimal(1), Decimal("0.5"), Decimal("0.5")),
+        ("acme/cut", "standard", 0, "", "cache_read", Decimal(1), Decimal("0.05"), Decimal("0.05")),
+        ("acme/cut", "standard", 0, "", "input", Decimal(1), Decimal("0.5"), Decimal("0.5")),
     )
     assert report.tables["added"].rows == (("acme/fresh",),)
     assert report.tables["removed"].rows == (("acme/gone",),)
@@ -175,7 +175,7 @@ def test_diff_of_two_folders(tmp_path: Path) -> None:
 
 def test_diff_of_two_days() -> None:
     report = diff_dates(shipped(), datetime(2025, 6, 1), datetime(2025, 6, 15))
-    rows = [row[3:] for row in report.tables["changed"].rows if row[0] == "openai/o3"]
+    rows = [row[4:] for row in report.tables["changed"].rows if row[0] == "openai/o3"]
     assert ("input", Decimal(10), Decimal(2), Decimal("0.2")) in rows
     assert ("output", Decimal(40), Decimal(8), Decimal("0.2")) in rows
 
