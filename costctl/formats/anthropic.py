@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from costctl.formats.base import LogFormat, identity_columns
-from costctl.formats.bodies import anthropic_body, is_anthropic
+from costctl.formats.bodies import is_anthropic
+from costctl.formats.captures import unwrap
 
 FORMATS = (
     LogFormat(
         name="anthropic",
         title="Anthropic message bodies",
         signature=is_anthropic,
-        unwrap=anthropic_body,
+        unwrap=unwrap,
         columns=identity_columns(),
         carries=("cache",),
     ),

@@ -1,4 +1,4 @@
-"""Answers of the providers' APIs, told apart by their shape, in canonical and raw names.
+"""Bodies of the providers' APIs, told apart by their shape, in canonical and raw names.
 
 Responses and Anthropic bodies share the names of their counts with opposite meaning; `object`
 and `type` decide (log-formats, section 4).
@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from costctl.formats.answers import OPENAI_OBJECTS, anthropic_answer, gemini_answer, openai_answer
 from costctl.formats.base import Record
-from costctl.formats.usage import read_usage
 
-OPENAI_STATES = {"failed": "error", "incomplete": "incomplete", "cancelled": "cancelled"}
-OPENAI_OBJECTS = {
-    "chat.completion": "chat", "response": "chat", "text_completion": "text_completion", "list": "embeddings",
-}  # fmt: skip
+_GEMINI = ("usageMetadata", "candidates", "usage_metadata")
 
 
 def is_openai(body: Any) -> bool:
     """A finished OpenAI answer: chat, Responses, legacy completion or embeddings."""
     if not isinstance(body, dict) or "results" in body:
         return False
-    return body.get("object") in OPENAI_OBJECTS and (body.get("object") != "list" or "usage" in body)
+    kind = body.get("object")
+    return isinstance(kind, str) and kind in OPENAI_OBJECTS and (kind != "list" or "usage" in body)
 
 
 def is_anthropic(body: Any) -> bool:
@@ -31,86 +29,50 @@ def is_anthropic(body: Any) -> bool:
 
 def is_gemini(body: Any) -> bool:
     """A Gemini or Vertex answer."""
-    return isinstance(body, dict) and ("usageMetadata" in body or "candidates" in body or "usage_metadata" in body)
+    return isinstance(body, dict) and any(name in body for name in _GEMINI)
+
+
+def is_answer(body: Any) -> bool:
+    """The finished answer of any provider."""
+    return is_openai(body) or is_anthropic(body) or is_gemini(body)
 
 
 def read_body(body: Record) -> Record:
-    """What an answer says; empty for anything that is no answer."""
+    """What an answer or an error says; empty for anything else."""
     if is_openai(body):
-        return openai_body(body)
-    if is_anthropic(body):
-        return anthropic_body(body)
-    if is_gemini(body):
-        return gemini_body(body)
-    return {}
-
-
-def openai_body(body: Record) -> Record:
-    """A chat completion, Responses object, legacy completion or embeddings list."""
-    usage = body.get("usage")
-    found: Record = read_usage(usage) if isinstance(usage, dict) else {}
-    choices = body.get("choices")
-    choice: Record = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    said, produced = choice.get("message"), body.get("output")
-    message: Record = said if isinstance(said, dict) else {}
-    output: list[Any] = produced if isinstance(produced, list) else []
-    calls = message.get("tool_calls") or [
-        item for item in output if isinstance(item, dict) and item.get("type") == "function_call"
-    ]
-    status = body.get("status")
-    found.update(
-        request_id=body.get("id"), response_model=body.get("model"),
-        started_at=body.get("created", body.get("created_at")), ts_basis="created",
-        operation=OPENAI_OBJECTS.get(str(body.get("object"))), service_tier=_tier(body.get("service_tier")),
-        finish_reason=choice.get("finish_reason") or (status if isinstance(status, str) else None),
-        tool_calls=len(calls) if choice or output else None,
-        response_text=message.get("content") if message else choice.get("text"),
-        status=OPENAI_STATES.get(status) if isinstance(status, str) else None,
-        provider="openai",
-    )  # fmt: skip
-    if found["started_at"] is None:
-        found.pop("ts_basis")
+        found = openai_answer(body)
+    elif body.get("type") == "message" and ("usage" in body or isinstance(body.get("model"), str)):
+        found = anthropic_answer(body)
+    elif is_gemini(body):
+        found = gemini_answer(body)
+    else:
+        found = {}
+    if body.get("error") or body.get("type") == "error":
+        found.update(error_of(body.get("error")))
     return found
 
 
-def _tier(value: Any) -> Any:
-    return "standard" if value in {"default", "auto", "standard", "on_demand"} else value
+def error_of(error: Any) -> Record:
+    """The status and the class of a failure, from an error object or a word.
 
-
-def anthropic_body(body: Record) -> Record:
-    """An Anthropic message; it carries no time of its own."""
-    usage = body["usage"]
-    found: Record = read_usage(usage)
-    content = body.get("content") if isinstance(body.get("content"), list) else []
-    blocks = [block for block in content or [] if isinstance(block, dict)]
-    found.update(
-        request_id=body.get("id"), response_model=body.get("model"), operation="chat", provider="anthropic",
-        service_tier="fast" if usage.get("speed") == "fast" else _tier(usage.get("service_tier")),
-        region=usage.get("inference_geo") if usage.get("inference_geo") not in {"not_available", "global"} else None,
-        finish_reason=body.get("stop_reason"), tool_calls=sum(block.get("type") == "tool_use" for block in blocks),
-        response_text="\n".join(str(block["text"]) for block in blocks if "text" in block) or None,
-    )  # fmt: skip
-    return found
-
-
-def gemini_body(body: Record) -> Record:
-    """A Gemini or Vertex answer."""
-    usage = body.get("usageMetadata", body.get("usage_metadata"))
-    found: Record = read_usage(usage) if isinstance(usage, dict) else {}
-    candidates = body.get("candidates")
-    first = candidates[0] if isinstance(candidates, list) and candidates and isinstance(candidates[0], dict) else {}
-    found.update(
-        request_id=body.get("responseId"), response_model=body.get("modelVersion"), started_at=body.get("createTime"),
-        operation="chat", provider="google", finish_reason=first.get("finishReason"),
-    )  # fmt: skip
-    return found
+    >>> error_of({"type": None, "code": "server_error"}), error_of("ConnectTimeout")["error_type"]
+    ({'status': 'error', 'error_type': 'server_error'}, 'ConnectTimeout')
+    """
+    kind: Any = "error"
+    if isinstance(error, dict):
+        names = (error.get(name) for name in ("type", "status", "code"))
+        kind = next((name for name in names if isinstance(name, str | int) and name), "error")
+    elif isinstance(error, str) and error.strip():
+        # A word names a class; a sentence may quote the prompt and is not kept.
+        word = error.partition(":")[0].strip()
+        kind = word if len(word) <= 60 and " " not in word else "error"
+    return {"status": "error", "error_type": str(kind)}
 
 
 def read_request(body: Record) -> Record:
     """What a request body asks for."""
-    tools = body.get("tools")
-    response_format = body.get("response_format")
-    return {
+    tools, response_format = body.get("tools"), body.get("response_format")
+    found = {
         "request_model": body.get("model"), "temperature": body.get("temperature"), "stream": body.get("stream"),
         "max_output_tokens": body.get("max_output_tokens", body.get("max_completion_tokens", body.get("max_tokens"))),
         "response_format": response_format.get("type") if isinstance(response_format, dict) else None,
@@ -119,3 +81,20 @@ def read_request(body: Record) -> Record:
         "messages": body.get("messages", body.get("input", body.get("prompt", body.get("contents")))),
         "system": body.get("system", body.get("instructions")),
     }  # fmt: skip
+    if "contents" in body:
+        _gemini_request(body, found)
+    return found
+
+
+def _gemini_request(body: Record, found: Record) -> None:
+    """The parameters of a Gemini request, which lie in an object of their own."""
+    config = next((body[name] for name in ("generationConfig", "generation_config", "config") if name in body), None)
+    if isinstance(config, dict):
+        found["temperature"] = config.get("temperature")
+        found["max_output_tokens"] = config.get("maxOutputTokens", config.get("max_output_tokens"))
+        mime = config.get("responseMimeType", config.get("response_mime_type"))
+        found["response_format"] = "json_object" if mime == "application/json" else None
+    system = body.get("systemInstruction", body.get("system_instruction"))
+    if isinstance(system, dict) and "parts" in system:
+        system = system["parts"]
+    found["system"] = system or found["system"]

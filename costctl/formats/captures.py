@@ -1,15 +1,16 @@
-"""Home-grown request/response wrappers around any provider's bodies."""
+"""Home-grown request/response wrappers around any provider's bodies, and bare bodies between them."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 
 from costctl.formats.base import LogFormat, Record, Rejected, identity_columns
-from costctl.formats.bodies import is_anthropic, is_gemini, is_openai, read_body, read_request
-from costctl.formats.sse import is_sse, joined
+from costctl.formats.bodies import error_of, is_answer, read_body, read_request
+from costctl.formats.sse import is_sse, joined, joined_events
 
 PAIRS = (
     ("request", "response"),
@@ -23,6 +24,15 @@ HOSTS = {
     "api.deepseek.com": "deepseek", "api.mistral.ai": "mistral", "generativelanguage.googleapis.com": "google",
     "api.x.ai": "x-ai", "api.together.xyz": "together",
 }  # fmt: skip
+_MODEL_IN_URL = re.compile(r"/(?:deployments|models|model)/([^/:?]+)")
+_STARTS = ("started_at", "timestamp", "ts", "time", "start_time", "created_at")
+_ENDS = ("ended_at", "end_time", "finished_at", "completed_at")
+_STATUSES = ("status", "status_code", "statusCode", "http_status")
+_SAME_NAMES = (
+    "trace_id", "session_id", "user_id", "team", "app", "endpoint", "attempt", "tags", "user_profile", "project",
+)  # fmt: skip
+# A plain `latency` names no unit: below this it is seconds, from it on milliseconds.
+_SECONDS_BELOW = 100
 
 
 def is_capture(record: Record) -> bool:
@@ -32,19 +42,36 @@ def is_capture(record: Record) -> bool:
         return False
     asked, answered = pair
     body = _body(answered)
-    if is_openai(body) or is_anthropic(body) or is_gemini(body):
+    if is_answer(body):
         return True
-    return isinstance(_body(asked).get("model"), str) and (
-        isinstance(body.get("error"), dict | str) or "status" in answered or body.get("type") == "error"
-    )
+    if not isinstance(_body(asked).get("model"), str) and _model_in(_url(record, asked)) is None:
+        return False
+    if isinstance(body.get("error"), dict | str) or body.get("type") == "error":
+        return True
+    return any(name in answered for name in _STATUSES) or (not answered and bool(record.get("error")))
 
 
 def _pair(record: Record) -> tuple[Record, Record] | None:
     for asked, answered in PAIRS:
         one, other = record.get(asked), record.get(answered)
-        if isinstance(one, dict) and isinstance(other, dict | str | list):
-            return one, other if isinstance(other, dict) else {"body": other}
+        if isinstance(one, str) and one.startswith("{"):
+            one = _loaded(one)
+        if not isinstance(one, dict):
+            continue
+        if isinstance(other, dict):
+            return one, other
+        if isinstance(other, str | list):
+            return one, {"body": other}
+        if other is None and answered in record and record.get("error"):  # the call never got an answer
+            return one, {}
     return None
+
+
+def _loaded(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _body(wrapper: Record) -> Record:
@@ -53,45 +80,76 @@ def _body(wrapper: Record) -> Record:
     if isinstance(body, str):
         if is_sse(body):
             return joined(body)
-        try:
-            body = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            return {}
-    if isinstance(body, list):  # a stream recorded as a list of chunks
-        body = next(
-            (
-                item
-                for item in reversed(body)
-                if isinstance(item, dict) and ("usage" in item or "usageMetadata" in item)
-            ),
-            {},
-        )
+        body = _loaded(body)
+    if isinstance(body, list):  # a stream recorded as a list of events or chunks
+        return joined_events(body)
     return body if isinstance(body, dict) else {}
 
 
 def unwrap(record: Record) -> Record | Rejected:
-    """One capture in canonical and raw names."""
-    pair = _pair(record)
+    """One capture, or one bare body, in canonical and raw names."""
+    pair = None if is_answer(record) else _pair(record)
     if pair is None:
-        return Rejected("neither a request nor its response")
+        return read_body(record) or Rejected("neither an answer of a model nor a request with its response")
     asked, answered = pair
-    request, body = _body(asked), _body(answered)
-    found: Record = {**read_request(request)}
-    said = read_body(body)
-    found.update((name, value) for name, value in said.items() if value is not None)
-    http_status = answered.get("status", answered.get("status_code", record.get("status_code")))
-    found["http_status"] = http_status if isinstance(http_status, int) and not isinstance(http_status, bool) else None
-    error = body.get("error") or (body if body.get("type") == "error" else None)
-    if error or (found["http_status"] or 200) >= 400:
-        found["status"] = "error"
-        found["error_type"] = (
-            error.get("type") or error.get("code") or error.get("status") if isinstance(error, dict) else "http_error"
-        )
-    url = str(asked.get("url") or record.get("url") or "")
-    found["endpoint"] = urlsplit(url).path or None
+    body = _body(answered)
+    url = _url(record, asked)
+    found = read_request(_body(asked))
+    found.update((name, value) for name, value in read_body(body).items() if value is not None)
+    found["request_model"] = found["request_model"] or _model_in(url)
+    _add_outcome(found, record, answered, body)
+    found["endpoint"] = _split(url)[1] or None
     found["provider"] = provider_of_url(url) or found.get("provider")
     found.update((name, value) for name, value in _around(record, asked, answered).items() if value is not None)
+    _add_identity(found, record)
     return found
+
+
+def _add_outcome(found: Record, record: Record, answered: Record, body: Record) -> None:
+    """HTTP status and failure, from the wrapper where the body does not say."""
+    http_status = _http_status(answered) or _http_status(record)
+    found["http_status"] = http_status
+    if found.get("status") == "error":
+        return
+    if record.get("error") and not is_answer(body):
+        found.update(error_of(record["error"]))
+    elif (http_status or 200) >= 400:
+        found.update(status="error", error_type="http_error")
+
+
+def _http_status(holder: Record) -> int | None:
+    for name in _STATUSES:
+        value = holder.get(name)
+        if isinstance(value, str) and len(value) == 3 and value.isdecimal():
+            value = int(value)
+        if isinstance(value, int) and 100 <= value <= 599:
+            return value
+    return None
+
+
+def _add_identity(found: Record, record: Record) -> None:
+    """The answer's own id names the attempt; the wrapper's id, which retries may share, joins them."""
+    outer = record.get("request_id")
+    if outer in (None, ""):
+        return
+    if found.get("trace_id") in (None, ""):
+        found["trace_id"] = outer
+    if found.get("request_id") in (None, ""):
+        found["request_id"] = outer
+
+
+def _url(record: Record, asked: Record) -> str:
+    return str(asked.get("url") or record.get("url") or "")
+
+
+def _model_in(url: str) -> str | None:
+    """The model or deployment that a URL names.
+
+    >>> _model_in("https://x.openai.azure.com/openai/deployments/mini/chat/completions?api-version=1")
+    'mini'
+    """
+    found = _MODEL_IN_URL.search(url)
+    return found[1] if found else None
 
 
 def provider_of_url(url: str) -> str | None:
@@ -100,7 +158,7 @@ def provider_of_url(url: str) -> str | None:
     >>> provider_of_url("https://x.openai.azure.com/openai/deployments/d"), provider_of_url("")
     ('azure', None)
     """
-    host = urlsplit(url).hostname or ""
+    host = _split(url)[0]
     if "azure" in host:
         return "azure"
     if host.endswith(".amazonaws.com"):
@@ -110,37 +168,41 @@ def provider_of_url(url: str) -> str | None:
     return HOSTS.get(host)
 
 
+def _split(url: str) -> tuple[str, str]:
+    """Host and path; both empty for what is no URL."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", ""
+    return parts.hostname or "", parts.path
+
+
+def _some(holder: Record, names: tuple[str, ...]) -> Any:
+    return next((holder[name] for name in names if holder.get(name)), None)
+
+
 def _around(record: Record, asked: Record, answered: Record) -> Record:
     """Times and ids that only the wrapper knows."""
-    headers = answered.get("headers") if isinstance(answered.get("headers"), dict) else {}
-    start = next(
-        (
-            record[key]
-            for key in ("started_at", "timestamp", "ts", "time", "start_time", "created_at")
-            if record.get(key)
-        ),
-        None,
-    )
-    start = start or asked.get("timestamp")
-    date = answered.get("date") or {str(key).lower(): value for key, value in (headers or {}).items()}.get("date")
-    around: Record = {
-        "started_at": start or date, "ts_basis": "start" if start else ("end" if date else None),
-        "latency_ms": record.get("duration_ms", record.get("latency_ms", answered.get("duration_ms"))),
-    }  # fmt: skip
-    names = (
-        "request_id",
-        "trace_id",
-        "session_id",
-        "user_id",
-        "team",
-        "app",
-        "endpoint",
-        "attempt",
-        "tags",
-        "user_profile",
-        "project",
-    )
-    around.update((key, record.get(key)) for key in names)
+    start = _some(record, _STARTS) or asked.get("timestamp")
+    ended = _some(record, _ENDS)
+    date = ended or answered.get("date")
+    headers = answered.get("headers")
+    if not start and not date and isinstance(headers, dict):
+        date = {str(key).lower(): value for key, value in headers.items()}.get("date")
+    around: Record = {name: record.get(name) for name in _SAME_NAMES}
+    user = record.get("user")
+    if around["user_id"] is None and isinstance(user, str):
+        around["user_id"] = user
+    around.update(
+        started_at=start or date, ts_basis="start" if start else ("end" if date else None),
+        ended_at=ended if start else None,
+        latency_ms=record.get("duration_ms", record.get("latency_ms", answered.get("duration_ms"))),
+        latency_s=record.get("latency_s", record.get("duration_s")),
+        time_to_first_token_ms=record.get("time_to_first_token_ms", record.get("ttft_ms")),
+    )  # fmt: skip
+    plain = record.get("latency")
+    if around["latency_ms"] is None and around["latency_s"] is None and isinstance(plain, int | float):
+        around["latency_s" if plain < _SECONDS_BELOW else "latency_ms"] = plain
     return around
 
 

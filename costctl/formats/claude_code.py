@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any
 
+from costctl.formats.answers import region_of
 from costctl.formats.base import Ignored, LogFormat, Record, identity_columns
-from costctl.formats.usage import read_usage
+from costctl.formats.usage import anthropic_usage
 
 OTHER_ROWS = frozenset(
     {
@@ -23,13 +24,15 @@ OTHER_ROWS = frozenset(
         "attachment",
     }
 )
+_ROW_IDS = ("sessionId", "uuid", "leafUuid", "messageId")
 
 
 def is_row(record: Record) -> bool:
     """A row of a transcript."""
     if "sessionId" in record and "message" in record:
         return "parentUuid" in record or "uuid" in record or "requestId" in record
-    return record.get("type") == "summary" and "leafUuid" in record
+    kind = record.get("type")
+    return isinstance(kind, str) and kind in OTHER_ROWS and any(name in record for name in _ROW_IDS)
 
 
 def unwrap(record: Record) -> Record | Ignored:
@@ -44,13 +47,14 @@ def unwrap(record: Record) -> Record | Ignored:
     message_id, request_id = message.get("id"), record.get("requestId")
     content = message.get("content") if isinstance(message.get("content"), list) else []
     found: Record = {
-        **read_usage({**usage, "total_tokens": None} if "total_tokens" in usage else usage),
+        **anthropic_usage(usage),
         "request_id": request_id or message_id, "session_id": record.get("sessionId"),
         "started_at": record.get("timestamp"),
         "provider": "anthropic", "response_model": message.get("model"), "operation": "chat", "app": "claude-code",
         "caller": "sub-agent" if record.get("isSidechain") else "agent",
         "project": PurePosixPath(str(record["cwd"]).replace("\\", "/")).name if record.get("cwd") else None,
         "service_tier": "fast" if usage.get("speed") == "fast" else usage.get("service_tier"),
+        "region": region_of(usage), "latency_ms": record.get("durationMs"),
         "finish_reason": message.get("stop_reason"),
         "tool_calls": sum(isinstance(block, dict) and block.get("type") == "tool_use" for block in content),
         "logged_cost": record.get("costUSD"),

@@ -129,7 +129,7 @@ def _turn(message: Any) -> tuple[str, str, bool]:
     text, image = _flat(content)
     calls = message.get("tool_calls")
     if calls:
-        text += "\n" + orjson.dumps(calls, option=orjson.OPT_SORT_KEYS).decode()
+        text += "\n" + orjson.dumps(calls, option=orjson.OPT_SORT_KEYS, default=str).decode()
     if role == "user" and isinstance(content, list) and _is_tool_result(content):
         role = "tool"
     return str(role), text, image
@@ -155,7 +155,8 @@ def _flat(content: Any) -> tuple[str, bool]:
             continue
         if not isinstance(part, dict):
             continue
-        has_image = has_image or part.get("type") in _IMAGE_PARTS or not _IMAGE_PARTS.isdisjoint(part)
+        kind = part.get("type")
+        has_image = has_image or (type(kind) is str and kind in _IMAGE_PARTS) or not _IMAGE_PARTS.isdisjoint(part)
         text = part.get("text")
         if isinstance(text, str):
             texts.append(normalised(text))

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -24,8 +24,21 @@ Converted = tuple[pl.Series, Bad]
 # DECIMAL(9,0) x DECIMAL(18,6) stays exact in 64 bits; no request has a billion tokens.
 TOKENS_MAX = 999_999_999
 COUNT_MAX = 2**31 - 1
+# Amounts are DECIMAL(18,12): six digits before the point, twelve after it.
+AMOUNT_MAX = 10**6
 NONE = type(None)
+# How logs write "nothing" as text; for names and ids just these spellings, for the rest any case.
+NULLS = frozenset({"", "none", "null", "nan", "n/a", "<na>", "nat", "undefined"})
+NULL_TEXTS = frozenset({*NULLS, *(text.upper() for text in NULLS), "None", "Null", "NaN", "NaT", "Undefined"})
 _EPOCH_UNITS = ((1e11, 1_000_000), (1e14, 1_000), (1e17, 1))  # s, ms, µs; above: ns
+SECONDS_MEDIAN_MAX = 120
+_UNIT_SECONDS = {"ms": 1e-3, "msec": 1e-3, "s": 1, "sec": 1, "secs": 1, "second": 1, "seconds": 1, "us": 1e-6,
+                 "µs": 1e-6, "μs": 1e-6, "ns": 1e-9, "m": 60, "min": 60}  # fmt: skip
+_NUMBER = re.compile(
+    r"(?P<number>[+-]?(?:\d+|\d{1,3}(?:,\d{3})+)?(?:\.\d*)?(?:e[+-]?\d{1,3})?)\s*"
+    rf"(?P<unit>{'|'.join(sorted(_UNIT_SECONDS, key=len, reverse=True))})?"
+)
+_THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d*)?")
 _ISO = "%Y-%m-%dT%H:%M:%S%.f%:z"
 
 
@@ -59,15 +72,18 @@ def _count_none(values: Sequence[Any]) -> int:
 def _whole(name: str, value: Any, limit: int) -> int | None:
     if isinstance(value, str):
         text = value.strip().replace(",", "")
-        if text.lower() in {"", "none", "null", "nan"}:
+        if text.lower() in NULLS:
             return None
         if not re.fullmatch(r"[+-]?\d+(\.0+)?", text):
             raise ValueError(f"{name} is not a whole number")
         value = int(text.split(".")[0])
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise ValueError(f"{name} is not a number")
-    if isinstance(value, float) and not (math.isfinite(value) and value.is_integer()):
-        raise ValueError(f"{name} is not a whole number")
+    if isinstance(value, float | Decimal):
+        if math.isnan(value):  # what data frames write for a count that is missing
+            return None
+        if not math.isfinite(value) or value != int(value):
+            raise ValueError(f"{name} is not a whole number")
     if value < 0:
         raise ValueError(f"{name} is negative")
     if value > limit:
@@ -76,55 +92,105 @@ def _whole(name: str, value: Any, limit: int) -> int | None:
 
 
 def numbers(name: str, values: Sequence[Any]) -> Converted:
-    """Finite floats for latencies, temperatures and scores (never for money)."""
+    """Finite floats for latencies, temperatures and scores (never for money).
+
+    Where the name ends in `_ms` or `_s`, texts with a unit and durations are read in that unit.
+    """
     if set(map(type, values)) <= {int, float, NONE}:
-        return pl.Series(name, values, dtype=pl.Float64, strict=False), {}
+        return _finite_only(pl.Series(name, values, dtype=pl.Float64, strict=False)), {}
     return _each(name, values, pl.Float64, lambda value: _finite(name, value))
 
 
+def durations(name: str, values: Sequence[Any]) -> Converted:
+    """Seconds from a column that does not name its unit.
+
+    Numbers without a unit whose median is over two minutes are milliseconds: no usual call
+    takes that many seconds, and hardly one so few milliseconds.
+    """
+    if set(map(type, values)) <= {int, float, NONE}:
+        series, bad = numbers(name, values)
+        return series / _units_in_a_second(series), bad
+    said = [value if _has_unit(value) else None for value in values]
+    plain, bad = numbers(name, [None if _has_unit(value) else value for value in values])
+    with_unit, _ = numbers(f"{name}_s", said)
+    return (plain / _units_in_a_second(plain)).fill_null(with_unit), bad
+
+
+def _finite_only(series: pl.Series) -> pl.Series:
+    finite = series.is_finite()
+    return series if finite.all() else series.set(~finite.fill_null(value=True), None)
+
+
+def _units_in_a_second(series: pl.Series) -> int:
+    median = series.median()
+    return 1000 if isinstance(median, float) and median > SECONDS_MEDIAN_MAX else 1
+
+
+def _has_unit(value: Any) -> bool:
+    return isinstance(value, timedelta) or (isinstance(value, str) and value.strip()[-1:].lower() in {"s", "m", "n"})
+
+
 def _finite(name: str, value: Any) -> float | None:
+    if isinstance(value, timedelta):
+        value = value.total_seconds() * (1000 if name.endswith("_ms") else 1)
     if isinstance(value, str):
-        text = value.strip()
-        if text.lower() in {"", "none", "null"}:
+        text = value.strip().lower()
+        if text in NULLS:
             return None
-        try:
-            value = float(text)
-        except ValueError:
-            raise ValueError(f"{name} is not a number") from None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        value = _number_of(name, text)
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not math.isfinite(value):
         raise ValueError(f"{name} is not a number")
     return float(value)
 
 
+def _number_of(name: str, text: str) -> float:
+    """A number in text, with thousands commas and, for a duration, its unit."""
+    found = _NUMBER.fullmatch(text)
+    unit = found and found["unit"]
+    if found is None or (unit and not name.endswith(("_ms", "_s"))):
+        raise ValueError(f"{name} is not a number")
+    value = float(found["number"].replace(",", ""))
+    seconds = _UNIT_SECONDS[unit] if unit else 1
+    return value * seconds * (1000 if unit and name.endswith("_ms") else 1)
+
+
 def decimals(name: str, values: Sequence[Any]) -> Converted:
     """Amounts as the shortest decimal text of what the log holds; the store casts it exactly."""
-    kinds = set(map(type, values))
-    if kinds <= {float, int, NONE}:
-        return pl.Series(name, [None if v is None else repr(v) for v in values], dtype=pl.String), {}
+    if set(map(type, values)) <= {float, int, NONE}:
+        sizes = pl.Series(name, values, dtype=pl.Float64, strict=False)
+        if sizes.null_count() == _count_none(values) and sizes.is_between(0, AMOUNT_MAX, closed="left").all():
+            return pl.Series(name, [None if v is None else repr(v) for v in values], dtype=pl.String), {}
     return _each(name, values, pl.String, lambda value: _amount(name, value))
 
 
 def _amount(name: str, value: Any) -> str | None:
     if isinstance(value, str):
-        text = value.strip().lstrip("$")
-        if text.lower() in {"", "none", "null"}:
+        text = re.sub(r"^(\$|usd)\s*|\s*(\$|usd)$", "", value.strip().lower())
+        if text in NULLS:
             return None
-        if not re.fullmatch(r"[+-]?\d{1,6}(\.\d*)?([eE][+-]?\d{1,3})?", text):
-            raise ValueError(f"{name} is not an amount")
-        return text
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    elif isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise ValueError(f"{name} is not an amount")
-    return repr(value)
+    else:
+        text = repr(value) if isinstance(value, float) else str(value)
+    if _THOUSANDS.fullmatch(text):
+        text = text.replace(",", "")
+    try:
+        amount = Decimal(text)
+        fits = amount.is_finite() and amount >= 0 and round(amount, 12) < AMOUNT_MAX
+    except (InvalidOperation, ValueError):  # the second for more digits than Python converts
+        fits = False
+    if not fits:
+        raise ValueError(f"{name} is not an amount")
+    return text
 
 
 def texts(name: str, values: Sequence[Any]) -> Converted:
     """Names and ids; numbers are written out, lists and objects become JSON text."""
-    if set(map(type, values)) <= {str, NONE}:
-        series = pl.Series(name, values, dtype=pl.String)
-        return (series.replace({"": None}) if "" in values else series), {}
-    return pl.Series(name, [_text(value) or None for value in values], dtype=pl.String), {}
+    if not set(map(type, values)) <= {str, NONE}:
+        values = [_text(value) for value in values]
+    if not NULL_TEXTS.isdisjoint(values):
+        values = [None if value in NULL_TEXTS else value for value in values]
+    return pl.Series(name, values, dtype=pl.String), {}
 
 
 def _text(value: Any) -> str | None:
@@ -133,7 +199,7 @@ def _text(value: Any) -> str | None:
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return ",".join(sorted(value)) or None
     if isinstance(value, list | dict):
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode() if value else None
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str).decode() if value else None
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -146,8 +212,10 @@ def booleans(name: str, values: Sequence[Any]) -> Converted:
 
 def _flag(name: str, value: Any) -> bool | None:
     known = {"true": True, "1": True, "yes": True, "hit": True, "false": False, "0": False,
-             "no": False, "miss": False, "none": None, "null": None, "": None}  # fmt: skip
+             "no": False, "miss": False}  # fmt: skip
     text = str(value).strip().lower().removesuffix(".0")
+    if text in NULLS:
+        return None
     if text not in known:
         raise ValueError(f"{name} is neither true nor false")
     return known[text]
@@ -172,13 +240,16 @@ def _iso(series: pl.Series) -> pl.Series:
     if zoned.null_count() == series.null_count():
         return zoned
     parts = series.str.extract_groups(
-        r"^\s*(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,6})\d*)?\s*(Z|UTC|[+-]\d\d:?\d\d)?\s*$"
+        r"^\s*(\d{4}[-/]\d\d[-/]\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d{1,6})\d*)?"
+        r"\s*([Zz]|UTC|GMT|[+-]\d\d(?::?\d\d)?)?(?: UTC)?\s*$"
     ).struct.unnest()
     offset = pl.col("4").fill_null("Z")
     frame = parts.select(
         pl.concat_str(
-            pl.col("1"), pl.lit("T"), pl.col("2"), pl.lit("."), pl.col("3").fill_null("0"),
-            pl.when(offset.is_in(["Z", "UTC"])).then(pl.lit("+00:00"))
+            pl.col("1").str.replace_all("/", "-", literal=True), pl.lit("T"),
+            pl.col("2"), pl.lit("."), pl.col("3").fill_null("0"),
+            pl.when(offset.is_in(["Z", "z", "UTC", "GMT"])).then(pl.lit("+00:00"))
+            .when(offset.str.len_chars() == 3).then(offset + ":00")
             .when(offset.str.len_chars() == 5)
             .then(offset.str.slice(0, 3) + ":" + offset.str.slice(3)).otherwise(offset),
         ).str.to_datetime(_ISO, time_unit="us", strict=False).dt.replace_time_zone(None)
@@ -189,16 +260,21 @@ def _iso(series: pl.Series) -> pl.Series:
 def _instant(name: str, value: Any) -> datetime | None:
     if isinstance(value, str):
         text = value.strip()
-        if text.lower() in {"", "none", "null"}:
+        if text.lower() in NULLS:
             return None
-        if re.fullmatch(r"\d{9,19}(\.\d+)?", text):
-            value = float(text) if "." in text else int(text)
+        if re.fullmatch(r"\d{9,19}(\.\d+)?|\d\.\d+[eE]\+?\d{1,2}", text):
+            value = int(text) if text.isdecimal() else float(text)
         else:
             return _text_instant(name, text)
     if isinstance(value, datetime):
         return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, date):
+        return datetime.combine(value, time())
+    if isinstance(value, float | Decimal) and math.isnan(value):
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not math.isfinite(value):
         raise ValueError(f"{name} is not a time")
+    value = int(value * 10**9) / 10**9 if isinstance(value, Decimal) else value
     micros = next((value * unit for limit, unit in _EPOCH_UNITS if abs(value) < limit), value / 1000)
     if not 0 <= micros < 7_258_118_400_000_000:  # year 2200
         raise ValueError(f"{name} is not a time between 1970 and 2200")

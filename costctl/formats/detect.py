@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import io
 from difflib import get_close_matches
 from typing import Literal
 
@@ -14,7 +14,8 @@ from costctl.formats.base import Ignored, LogFormat, Record
 from costctl.formats.documents import document_tasks, records_of
 from costctl.formats.registry import FORMATS
 from costctl.formats.sources import Source, head_of
-from costctl.formats.tables import delimiter_of
+from costctl.formats.tables import delimiter_of, sampled_rows
+from costctl.formats.worker import UNREADABLE
 
 SAMPLE_RECORDS = 200
 Shape = Literal["lines", "document", "table"]
@@ -34,7 +35,9 @@ def _shape(source: Source, head: bytes) -> Shape:
         return "lines" if _is_json_line(first, text) else "document"
     if source.path.name.removesuffix(".gz").removesuffix(".zst").endswith((".csv", ".tsv")):
         return "table"
-    return "lines" if b"{" in head or delimiter_of(head) not in first.decode("utf-8", "replace") else "table"
+    # A prompt in a table may hold a brace, and lines of text may stand before lines of JSON.
+    has_json = any(_record(line) is not None for line in text.split(b"\n", SAMPLE_RECORDS)[:SAMPLE_RECORDS])
+    return "lines" if has_json or delimiter_of(head) not in first.decode("utf-8", "replace") else "table"
 
 
 def _is_json_line(first: bytes, text: bytes) -> bool:
@@ -70,13 +73,20 @@ def recognise(source: Source, forced: LogFormat | None = None) -> LogFormat:
     for score, item in scores:
         if score and (score >= best / 2):
             return item
+    # A transcript in which nobody has answered yet holds rows of its format and no request.
+    for item in FORMATS:
+        if item.unwrap is not None and any(map(item.signature, records)):
+            return item
     raise _unrecognised(source, records, head)
 
 
 def _claims(log_format: LogFormat, record: Record) -> bool:
     if not log_format.signature(record):
         return False
-    return log_format.unwrap is None or not isinstance(log_format.unwrap(record), Ignored)
+    try:
+        return log_format.unwrap is None or not isinstance(log_format.unwrap(record), Ignored)
+    except UNREADABLE:
+        return False
 
 
 def _unrecognised(source: Source, records: list[Record], head: bytes) -> InputError:
@@ -104,8 +114,7 @@ def _sample(source: Source, head: bytes) -> list[Record]:
         return [row for row in rows[:SAMPLE_RECORDS] if isinstance(row, dict)]
     if head.startswith(b"PAR1"):
         return pl.read_parquet(source.path, n_rows=SAMPLE_RECORDS).to_dicts()
-    text = head.decode("utf-8", "replace").splitlines(keepends=True)[: SAMPLE_RECORDS + 1]
-    return list(csv.DictReader(text, delimiter=delimiter_of(head)))
+    return sampled_rows(io.StringIO(head.decode("utf-8", "replace"), newline=""), delimiter_of(head), SAMPLE_RECORDS)
 
 
 def _record(line: bytes) -> Record | None:

@@ -39,7 +39,7 @@ def records_of(document: Any) -> list[Any]:
         return document
     # An answer of an embeddings model holds a list as well, and is one record.
     if isinstance(document, dict) and not {"usage", "model"} & document.keys():
-        for key in ("data", "requests", "records", "logs", "items", "rows"):
+        for key in ("data", "requests", "records", "logs", "items", "rows", "results", "entries", "calls"):
             inner = document.get(key)
             if isinstance(inner, list) and inner and all(isinstance(item, dict) for item in inner):
                 return inner

@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path as FilePath
 from typing import Any
 
+import orjson
 import yaml
 
 from costctl.errors import CostctlError
 from costctl.formats.base import LogFormat, Path, Record, paths
 
-_USAGE = ("usage", "response.usage", "token_usage")
+_USAGE = ("usage", "response.usage", "token_usage", "usageMetadata", "usage_metadata", "tokens")
+USAGE_KEYS = frozenset(name.split(".")[-1] for name in _USAGE)
 
 
 def _usage(*names: str) -> tuple[Path, ...]:
@@ -34,20 +37,22 @@ COLUMNS: Mapping[str, tuple[Path, ...]] = {
     "is_fallback": paths("is_fallback", "fallback"),
     "started_at": paths(
         "started_at", "timestamp", "ts", "start_time", "startTime", "time", "created_at", "created",
-        "createdAt", "request_time", "datetime", "date", "@timestamp", "TIMESTAMP", "Timestamp",
+        "createdAt", "request_time", "datetime", "date", "@timestamp", "logged_at", "requested_at", "event_time",
+        "time_utc",
     ),
     "ended_at": paths("ended_at", "end_time", "endTime", "finished_at", "completed_at"),
     "replay_offset_ms": paths("replay_offset_ms", "offset_ms", "trace_offset_ms"),
     "latency_ms": paths(
-        "latency_ms", "duration_ms", "durationMs", "latencyMs", "elapsed_ms", "response_time_ms", "total_time_ms",
+        "latency_ms", "duration_ms", "durationMs", "latencyMs", "elapsed_ms", "latency_milliseconds",
+        "response_time_ms", "total_time_ms",
     ),
-    "latency_s": paths("latency_s", "duration_s", "latency", "duration", "elapsed_s"),
+    "latency_s": paths("latency_s", "duration_s", "elapsed_s", "latency_seconds", "duration_seconds"),
+    "latency": paths("latency", "duration", "elapsed", "response_time"),  # in s or ms, by its size
     "time_to_first_token_ms": paths("time_to_first_token_ms", "ttft_ms", "ttftMs", "first_token_ms"),
     "time_to_first_token_s": paths("time_to_first_token_s", "ttft_s", "ttft", "time_to_first_token"),
     "provider": paths("provider", "vendor", "custom_llm_provider", "provider_name"),
     "request_model": paths(
-        "request_model", "model", "requested_model", "model_requested", "model_name", "modelId", "model_id", "Model",
-        "deployment",
+        "request_model", "model", "requested_model", "model_requested", "model_name", "modelId", "deployment",
     ),
     "response_model": paths("response_model", "served_model", "model_served", "response.model", "model_version"),
     "endpoint": paths("endpoint", "route", "path", "url", "feature"),
@@ -69,12 +74,14 @@ COLUMNS: Mapping[str, tuple[Path, ...]] = {
     "tags": paths("tags", "tag", "labels", "request_tags"),
     "input_tokens": _usage(
         "input_tokens", "prompt_tokens", "inputTokens", "promptTokens", "tokens_in", "in_tokens", "promptTokenCount",
-        "inputTokenCount", "ContextTokens",
+        "inputTokenCount", "ContextTokens", "tokens_prompt", "tokens_input", "prompt_token_count", "input_token_count",
+        "tokens.input", "tokens.prompt", "n_prompt_tokens", "num_prompt_tokens", "total_input_tokens",
     ),
     "cache_read_tokens": _usage(
         "cached_input_tokens", "cached_tokens", "prompt_tokens_details.cached_tokens",
         "input_tokens_details.cached_tokens",
-        "prompt_cache_hit_tokens", "cachedContentTokenCount", "cached_prompt_tokens", "num_cached_tokens",
+        "prompt_cache_hit_tokens", "cachedContentTokenCount", "cached_content_token_count", "tokens.cached",
+        "cached_prompt_tokens", "num_cached_tokens",
         "cache_read_tokens", "cache_hit_tokens",
     ),
     "cache_write_tokens": _usage(
@@ -88,13 +95,15 @@ COLUMNS: Mapping[str, tuple[Path, ...]] = {
     "cache_write_1h_tokens": _usage("cache_creation.ephemeral_1h_input_tokens", "cache_write_1h_tokens"),
     "output_tokens": _usage(
         "output_tokens", "completion_tokens", "outputTokens", "completionTokens", "tokens_out", "out_tokens",
-        "candidatesTokenCount", "outputTokenCount", "GeneratedTokens",
+        "candidatesTokenCount", "outputTokenCount", "GeneratedTokens", "tokens_completion", "tokens_output",
+        "candidates_token_count", "completion_token_count", "output_token_count", "tokens.output", "tokens.completion",
     ),
     "reasoning_tokens": _usage(
         "completion_tokens_details.reasoning_tokens", "output_tokens_details.reasoning_tokens", "reasoning_tokens",
         "output_tokens_details.thinking_tokens",
     ),
-    "total_tokens": _usage("total_tokens", "totalTokens"),
+    "reasoning_outside_tokens": _usage("thoughtsTokenCount", "thoughts_token_count"),  # Gemini counts beside the answer
+    "total_tokens": _usage("total_tokens", "totalTokens", "totalTokenCount", "total_token_count"),
     "tool_calls": paths("tool_call_count", "tool_calls"),
     "web_searches": paths("web_searches", "web_search_requests", "usage.server_tool_use.web_search_requests"),
     "usage_source": paths("usage_source"),
@@ -109,7 +118,7 @@ COLUMNS: Mapping[str, tuple[Path, ...]] = {
     "gateway_cache_hit": paths("gateway_cache_hit", "cache_hit"),
     "quality_score": paths("quality_score", "score", "quality", "rating"),
     "logged_cost": paths(
-        "logged_cost", "cost_usd", "cost", "total_cost", "response_cost", "spend", "usage.cost", "cost_eur",
+        "logged_cost", "cost_usd", "cost", "total_cost", "response_cost", "spend", "usage.cost",
     ),
     "logged_currency": paths("logged_currency", "currency", "cost_currency"),
     "messages": paths("messages", "prompt", "request.messages", "input_text", "question", "query", "input"),
@@ -125,11 +134,49 @@ NAMES = ("request_model", "response_model")
 EVIDENCE = ("messages", "logged_cost", "status", "http_status", "error_type", "latency_ms")
 
 
+@lru_cache(maxsize=4096)
+def folded(key: str) -> str:
+    """A key without its case, spaces, hyphens and underscores: people write one name in many ways.
+
+    >>> folded("Input Tokens") == folded("input_tokens") == folded("inputTokens")
+    True
+    """
+    return "".join(filter(str.isalnum, key)).lower()
+
+
+def opened(value: Any) -> Any:
+    """An object that a table holds as JSON text; anything else as it is."""
+    if not isinstance(value, str) or not value.lstrip().startswith("{"):
+        return value
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return value
+
+
+_FOLDED: Mapping[str, tuple[Path, ...]] = {
+    name: tuple(dict.fromkeys(tuple(map(folded, path)) for path in COLUMNS[name]))
+    for name in (*COUNTS, *NAMES, *EVIDENCE)
+}
+
+
 def _looks_like_request(record: Record) -> bool:
+    record = _plain(record)
+
     def says(names: Sequence[str]) -> bool:
-        return any(take(record, path) is not None for name in names for path in COLUMNS[name])
+        return any(take(record, path) is not None for name in names for path in _FOLDED[name])
 
     return says(COUNTS) or (says(NAMES) and says(EVIDENCE))
+
+
+def _plain(value: Any, depth: int = 3) -> Any:
+    """The objects of a record with folded keys; of two keys that fold to one, the first."""
+    if not isinstance(value, dict) or not depth:
+        return value
+    plain: Record = {}
+    for key, inner in value.items():
+        plain.setdefault(folded(str(key)), _plain(opened(inner) if key in USAGE_KEYS else inner, depth - 1))
+    return plain
 
 
 def take(record: Any, path: Path) -> Any:

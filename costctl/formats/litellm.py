@@ -10,8 +10,9 @@ from typing import Any
 
 import orjson
 
+from costctl.formats.answers import service_tier
 from costctl.formats.base import Ignored, LogFormat, Record, identity_columns
-from costctl.formats.usage import read_usage
+from costctl.formats.usage import anthropic_usage, read_usage
 
 MODEL_CALLS = (
     "completion",
@@ -22,7 +23,11 @@ MODEL_CALLS = (
     "generate_content",
     "text",
 )
+PAID_BY_THE_MINUTE = ("transcription", "speech")  # calls with a cost and without tokens
 EMPTY = (None, "", "None", "null", "{}", "[]")
+_FLAGS = {"true": True, "false": False}
+# Counts that the row itself states; its usage objects only know their parts.
+_OF_THE_ROW = (("input_tokens", "prompt_tokens"), ("output_tokens", "completion_tokens"))
 
 
 def is_payload(record: Record) -> bool:
@@ -35,6 +40,21 @@ def is_spend_row(record: Record) -> bool:
     return "call_type" in record and "spend" in record and "startTime" in record and "request_id" in record
 
 
+def payload(record: Record) -> Record | Ignored:
+    """One StandardLoggingPayload."""
+    found = _common(record, record.get("id"), record.get("response_cost"))
+    parameters = record.get("model_parameters")
+    if isinstance(found, dict) and isinstance(parameters, dict):
+        found["temperature"] = parameters.get("temperature")
+        found["max_output_tokens"] = parameters.get("max_tokens")
+    return found
+
+
+def spend_row(record: Record) -> Record | Ignored:
+    """One SpendLogs row, from JSON or from CSV with JSON text in its columns."""
+    return _common(record, record.get("request_id"), record.get("spend"))
+
+
 def _parsed(value: Any) -> Any:
     if isinstance(value, str) and value[:1] in {"{", "["}:
         try:
@@ -44,116 +64,117 @@ def _parsed(value: Any) -> Any:
     return value
 
 
+def _object(value: Any) -> Record:
+    value = _parsed(value)
+    return value if isinstance(value, dict) else {}
+
+
 def _said(value: Any) -> Any:
-    return None if value in EMPTY else value
+    """A value that is not one of the ways to write nothing; an object where text belongs is none."""
+    return None if value in EMPTY or isinstance(value, dict | list) else value
 
 
 def _first(*values: Any) -> Any:
-    return next((value for value in values if value not in EMPTY), None)
+    return next((value for value in map(_said, values) if value is not None), None)
 
 
-def _common(record: Record) -> Record | Ignored:
+def _flag(value: Any) -> bool | None:
+    """True or false, also as text; None for anything else ("None", null)."""
+    return value if value is None or value is True or value is False else _FLAGS.get(str(value).lower())
+
+
+def _is_positive(value: Any) -> bool:
+    """Whether a count or an amount, also as text, is above zero."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return False
+    return isinstance(value, int | float) and value > 0
+
+
+def _is_paid(call_type: str, cost: Any) -> bool:
+    return _is_positive(cost) and any(kind in call_type for kind in PAID_BY_THE_MINUTE)
+
+
+def _is_zero(value: Any) -> bool:
+    return value is None or value == "" or (isinstance(value, str | int | float) and str(value) in {"0", "0.0"})
+
+
+def _common(record: Record, row_id: Any, cost: Any) -> Record | Ignored:
     call_type = str(record.get("call_type") or "")
-    if not any(kind in call_type for kind in MODEL_CALLS) and not record.get("prompt_tokens"):
+    is_model_call = any(kind in call_type for kind in MODEL_CALLS)
+    if not is_model_call and not _is_positive(record.get("prompt_tokens")) and not _is_paid(call_type, cost):
         return Ignored(call_type or "no call type")
-    metadata = _parsed(record.get("metadata"))
-    metadata = metadata if isinstance(metadata, dict) else {}
-    streamed = record.get("stream")
+    metadata = _object(record.get("metadata"))
+    stream = _flag(record.get("stream"))
+    status = str(_first(record.get("status"), metadata.get("status")) or "success")
+    is_failed = status != "success"
+    tags = _parsed(record.get("request_tags"))
 
-    def said(name: str) -> Any:
+    def key_said(name: str) -> Any:
         return metadata.get(f"user_api_key_{name}")
 
-    status = str(record.get("status") or "success")
-    error = metadata.get("error_information") or record.get("error_information")
-    tags = _parsed(record.get("request_tags"))
     found: Record = {
-        "trace_id": _said(record.get("trace_id")), "session_id": _said(record.get("session_id")),
-        "started_at": record.get("startTime"), "ended_at": record.get("endTime"),
-        "first_token_at": record.get("completionStartTime") if streamed is True else None, "stream": streamed,
+        "request_id": _said(row_id), "trace_id": _said(record.get("trace_id")),
+        "session_id": _said(record.get("session_id")),
+        "started_at": record.get("startTime"), "ended_at": record.get("endTime"), "stream": stream,
+        # Without a stream this is the end of the answer.
+        "first_token_at": record.get("completionStartTime") if stream else None,
         "provider": _said(record.get("custom_llm_provider")), "response_model": _said(record.get("model")),
-        "request_model": _said(record.get("model_group")) or _said(record.get("model")),
+        "request_model": _first(record.get("model_group"), record.get("model")),
         "operation": call_type.removeprefix("a") or None,
-        "user_id": _said(record.get("end_user")) or _said(record.get("user")),
-        "team": _first(said("team_alias"), record.get("team_id"), said("team_id")),
-        "api_key_id": _first(said("alias"), record.get("api_key"), said("hash")),
+        "user_id": _first(record.get("end_user"), record.get("user")),
+        "team": _first(key_said("team_alias"), record.get("team_id"), key_said("team_id")),
+        "api_key_id": _first(key_said("alias"), record.get("api_key"), key_said("hash")),
         "tags": tags if isinstance(tags, list) else _said(tags), "status": status,
-        "error_type": _said(error.get("error_class")) if isinstance(error, dict) and status != "success" else None,
-        "http_status": _http(error) if status != "success" else None,
-        "gateway_cache_hit": {"true": True, "false": False}.get(str(record.get("cache_hit")).lower()),
+        "gateway_cache_hit": _flag(record.get("cache_hit")),
         "is_fallback": bool(metadata.get("attempted_fallbacks")) or None, "usage_source": "gateway",
-        "messages": _said(_parsed(record.get("messages"))), "logged_currency": "USD", "logged_cost_kind": "estimated",
+        "messages": _messages(record.get("messages")),
+        "logged_cost": cost, "logged_currency": "USD", "logged_cost_kind": "estimated",
     }  # fmt: skip
-    usage = metadata.get("usage_object")
-    found.update(_usage(record, usage if isinstance(usage, dict) else {}))
-    is_unknown = all(found.get(name) in {None, 0, "0", ""} for name in ("input_tokens", "output_tokens"))
-    if status != "success" and is_unknown:
-        found["input_tokens"] = found["output_tokens"] = None
+    if found["request_id"] is not None:
+        # A failed try and the success after it may share an id; they are two attempts.
+        found["dedupe_key"] = f"{found['request_id']}:{'failure' if is_failed else 'success'}"
+    if is_failed:
+        error = _object(metadata.get("error_information")) or _object(record.get("error_information"))
+        found["error_type"] = _said(error.get("error_class"))
+        found["http_status"] = _http(error)
+    _add_usage(found, record, metadata)
+    if (is_failed or not is_model_call) and all(_is_zero(found.get(name)) for name, _ in _OF_THE_ROW):
+        found["input_tokens"] = found["output_tokens"] = None  # not counted: a failure, a paid call by the minute
     return found
 
 
-def _http(error: Any) -> int | None:
-    code = str(error.get("error_code") or "") if isinstance(error, dict) else ""
+def _messages(value: Any) -> Any:
+    value = _parsed(value)
+    return None if value in EMPTY or value in ({}, []) else value
+
+
+def _http(error: Record) -> int | None:
+    code = str(error.get("error_code") or "")
     return int(code) if code.isdecimal() and len(code) == 3 else None
 
 
-def _usage(record: Record, usage: Record) -> Record:
-    """Counts of the row; its usage object knows the cached part. All inside the prompt."""
-    reads = usage.get("cache_read_input_tokens")
-    writes = usage.get("cache_creation_input_tokens")
-    found = (
-        read_usage({key: value for key, value in usage.items() if not key.startswith("cache_")})
-        if "prompt_tokens" in usage
-        else {}
-    )
-    found.update(
-        input_tokens=record.get("prompt_tokens"),
-        output_tokens=record.get("completion_tokens"),
-        total_tokens=record.get("total_tokens"),
-    )
-    if reads is not None:
-        found["cache_read_tokens"] = reads
-    if writes is not None:
-        found["cache_write_tokens"] = writes
-    return found
+def _add_usage(found: Record, record: Record, metadata: Record) -> None:
+    """Counts and tier: of the row, and their parts from the usage object or the answer."""
+    answer = _object(record.get("response"))
+    for usage in (metadata.get("usage_object"), answer.get("usage")):
+        if isinstance(usage, dict):
+            for name, value in _parts(usage).items():
+                found.setdefault(name, value)
+    found["total_tokens"] = record.get("total_tokens")
+    for ours, theirs in _OF_THE_ROW:
+        if _said(record.get(theirs)) is not None:
+            found[ours] = record[theirs]
+    costs = record.get("cost_breakdown") or metadata.get("cost_breakdown")
+    costs = _object(costs) if costs else {}
+    found["service_tier"] = service_tier(_first(costs.get("service_tier"), answer.get("service_tier")))
 
 
-def payload(record: Record) -> Record | Ignored:
-    """One StandardLoggingPayload."""
-    found = _common(record)
-    if isinstance(found, Ignored):
-        return found
-    parameters = record.get("model_parameters") if isinstance(record.get("model_parameters"), dict) else {}
-    answer = record.get("response") if isinstance(record.get("response"), dict) else {}
-    if isinstance(answer, dict) and isinstance(answer.get("usage"), dict):
-        inner = answer["usage"]
-        details = (
-            read_usage({k: v for k, v in inner.items() if not k.startswith("cache_")})
-            if "prompt_tokens" in inner
-            else {}
-        )
-        found.update(
-            (k, v) for k, v in details.items() if k not in found and k not in {"input_tokens", "output_tokens"}
-        )
-        for ours, theirs in (
-            ("cache_read_tokens", "cache_read_input_tokens"),
-            ("cache_write_tokens", "cache_creation_input_tokens"),
-        ):
-            if inner.get(theirs) is not None:
-                found[ours] = inner[theirs]
-    found.update(
-        request_id=record.get("id"), logged_cost=record.get("response_cost"),
-        temperature=(parameters or {}).get("temperature"), max_output_tokens=(parameters or {}).get("max_tokens"),
-    )  # fmt: skip
-    return found
-
-
-def spend_row(record: Record) -> Record | Ignored:
-    """One SpendLogs row, from JSON or from CSV with JSON text in its columns."""
-    found = _common(record)
-    if isinstance(found, Ignored):
-        return found
-    found.update(request_id=record.get("request_id"), logged_cost=record.get("spend"))
-    return found
+def _parts(usage: Record) -> Record:
+    """A usage object of any provider's shape."""
+    return anthropic_usage(usage) if "iterations" in usage and "prompt_tokens" not in usage else read_usage(usage)
 
 
 FORMATS = (

@@ -15,7 +15,7 @@ from costctl.formats import convert
 from costctl.formats.base import LogFormat, Record
 from costctl.formats.content import COLUMNS as CONTENT_COLUMNS
 from costctl.formats.content import Content, ContentReader
-from costctl.formats.generic import take
+from costctl.formats.generic import USAGE_KEYS, folded, opened, take
 from costctl.formats.memory import FeatureMemory
 from costctl.request import COLUMNS, SOURCE_COLUMNS
 
@@ -53,49 +53,38 @@ class Batch(NamedTuple):
 _memories: dict[str, FeatureMemory] = {}  # by the digest of the rules, for the life of this process
 _POLARS: Mapping[str, Any] = {
     "VARCHAR": pl.String, "BIGINT": pl.Int64, "INTEGER": pl.Int64, "DOUBLE": pl.Float64,
-    "UBIGINT": pl.UInt64, "BOOLEAN": pl.Boolean, "TIMESTAMP": pl.Datetime("us"), "DECIMAL(18,12)": pl.String,
+    "DURATION": pl.Float64, "UBIGINT": pl.UInt64,
+    "BOOLEAN": pl.Boolean, "TIMESTAMP": pl.Datetime("us"), "DECIMAL(18,12)": pl.String,
 }  # fmt: skip
 _CONVERT: Mapping[str, Callable[[str, Sequence[Any]], convert.Converted]] = {
     "VARCHAR": convert.texts, "BIGINT": convert.tokens, "INTEGER": convert.counts, "DOUBLE": convert.numbers,
     "BOOLEAN": convert.booleans, "TIMESTAMP": convert.instants, "DECIMAL(18,12)": convert.decimals,
+    "DURATION": convert.durations,
 }  # fmt: skip
 _EXTRA_TYPES: Mapping[str, str] = {
     "ended_at": "TIMESTAMP", "first_token_at": "TIMESTAMP", "latency_s": "DOUBLE",
-    "time_to_first_token_s": "DOUBLE", "input_tokens": "BIGINT", "cache_write_tokens": "BIGINT",
+    "time_to_first_token_s": "DOUBLE", "latency": "DURATION",
+    "reasoning_outside_tokens": "BIGINT", "input_tokens": "BIGINT", "cache_write_tokens": "BIGINT",
     "cache_read_outside_tokens": "BIGINT", "cache_write_outside_tokens": "BIGINT",
     "total_tokens": "BIGINT", "usage_source": "VARCHAR", "status": "VARCHAR", "prompt_sha256": "VARCHAR",
     "dedupe_key": "VARCHAR", "replay_key": "VARCHAR", "is_sidechain": "BOOLEAN",
 }  # fmt: skip
 _TYPES: Mapping[str, str] = {column.name: column.type for column in COLUMNS} | dict(_EXTRA_TYPES)
+# A value that cannot be read is unknown, except where money or order would silently change.
+_STRICT_TYPES = ("BIGINT", "TIMESTAMP")
+_OPTIONAL = ("max_output_tokens",)
+_FOLDED_USAGE = frozenset(map(folded, USAGE_KEYS))  # a table may hold these as JSON text
 _CONTENT = ("messages", "system", "response_text", "api_key")
 _TIER_INPUTS = (
     "input_tokens", "output_tokens", "endpoint", "tool_count", "request_model", "has_image",
     "turn_count", "response_format", "system_chars", "app",
 )  # fmt: skip
-_OK = (
-    "ok",
-    "success",
-    "succeeded",
-    "successful",
-    "completed",
-    "complete",
-    "200",
-    "true",
-    "done",
-    "stop",
-)
+_OK = ("ok", "success", "succeeded", "successful", "completed", "complete", "true", "done", "stop", "no_error")
 _FAILED = (
-    "error",
-    "failed",
-    "failure",
-    "fail",
-    "timeout",
-    "errored",
-    "false",
-    "exception",
-    "rejected",
-    "rate_limited",
+    r"error|fail|exception|time.?out|timed.out|rate.?limit|throttl|overload|denied|refused|reject|unavailable"
+    r"|invalid|unauthori[sz]ed|forbidden|too many requests|^false$|^[45]\d\d\b"
 )
+_NO_ERROR = ("false", "False", "0")
 OUTPUT: tuple[str, ...] = tuple(column.name for column in COLUMNS) + tuple(
     column.name for column in SOURCE_COLUMNS if column.name not in {"file_id"}
 )
@@ -107,11 +96,11 @@ def raw_columns(records: Sequence[Record], log_format: LogFormat) -> RawColumns:
     Only paths that occur in the batch are walked, so a long list of synonyms costs nothing and
     a key that appears late in a file is still seen.
     """
-    batch = _Batch(records)
+    batch = _Batch(records, is_loose=log_format.name == "generic")
     columns: RawColumns = {}
     for name, alternatives in log_format.columns.items():
         values: Values | None = None
-        for path in alternatives:
+        for path in dict.fromkeys(map(batch.spelled, alternatives)):
             found = batch.along(path)
             if found is None:
                 continue
@@ -127,14 +116,33 @@ def raw_columns(records: Sequence[Record], log_format: LogFormat) -> RawColumns:
 
 
 class _Batch:
-    """Values along paths through many records; each inner object is looked up once."""
+    """Values along paths through many records; each inner object is looked up once.
 
-    def __init__(self, records: Sequence[Record]) -> None:
+    A loose batch also finds keys that are spelled otherwise than its format spells them.
+    """
+
+    def __init__(self, records: Sequence[Record], *, is_loose: bool) -> None:
+        self._is_loose = is_loose
+        self._spellings: dict[tuple[str, ...], dict[str, str]] = {}
         self._values: dict[tuple[str, ...], Sequence[Any]] = {(): records}
         # Columns of a level whose objects all have the same keys in the same order.
         self._equal: dict[tuple[str, ...], dict[str, Values] | None] = {}
         self._keys: dict[tuple[str, ...], frozenset[str]] = {}
         self._look_into((), records)
+
+    def spelled(self, path: tuple[str, ...]) -> tuple[str, ...]:
+        """The path as the keys of this batch spell it."""
+        if not self._is_loose:
+            return path
+        outer: tuple[str, ...] = ()
+        for key in path:
+            if outer not in self._values:
+                self._look_into(outer, self.along(outer) or ())
+            present = self._keys[outer]
+            if outer not in self._spellings:
+                self._spellings[outer] = {folded(other): other for other in sorted(map(str, present), reverse=True)}
+            outer = (*outer, key if key in present else self._spellings[outer].get(folded(key), key))
+        return outer
 
     def along(self, path: tuple[str, ...]) -> Values | None:
         """The value of each record at a path, or None where no record has its last key."""
@@ -154,6 +162,8 @@ class _Batch:
         ]
 
     def _look_into(self, outer: tuple[str, ...], values: Sequence[Any]) -> None:
+        if self._is_loose and outer and folded(outer[-1]) in _FOLDED_USAGE and str in set(map(type, values)):
+            values = [opened(value) for value in values]
         self._values[outer] = values
         equal = self._equal[outer] = _transposed(values)
         self._keys[outer] = _all_keys(values) if equal is None else frozenset(equal)
@@ -200,8 +210,9 @@ def _typed(raw: RawColumns, height: int) -> tuple[pl.DataFrame, dict[int, str]]:
             continue
         column, bad = _CONVERT[_TYPES[name]](name, values)
         series.append(column.rename(name))
-        for row, reason in bad.items():
-            rejected.setdefault(row, reason)
+        if _TYPES[name] in _STRICT_TYPES and name not in _OPTIONAL:
+            for row, reason in bad.items():
+                rejected.setdefault(row, reason)
     frame = pl.DataFrame(series)
     missing = [
         pl.lit(None, dtype=_POLARS[kind]).alias(name)
@@ -214,7 +225,7 @@ def _typed(raw: RawColumns, height: int) -> tuple[pl.DataFrame, dict[int, str]]:
 def _with_time(frame: pl.DataFrame) -> pl.DataFrame:
     """Latency in ms from whatever the log has; an impossible duration is unknown."""
     latency = pl.coalesce(
-        "latency_ms", pl.col("latency_s") * 1000,
+        "latency_ms", pl.col("latency_s") * 1000, pl.col("latency") * 1000,
         (pl.col("ended_at") - pl.col("started_at")).dt.total_microseconds() / 1000,
     )  # fmt: skip
     first_token = pl.coalesce(
@@ -246,6 +257,8 @@ def _with_usage(
     elif not inside:
         read_out, write_out = pl.coalesce(read_out, read_in), pl.coalesce(write_out, write_in)
         read_in = write_in = pl.lit(None, dtype=pl.Int64)
+    elif override is None and log_format.name == "generic" and frame["total_tokens"].null_count() < frame.height:
+        frame = _placed_by_total(frame)
     split = pl.col("cache_write_5m_tokens").fill_null(0) + pl.col("cache_write_1h_tokens").fill_null(0)
     writes = pl.coalesce(write_in, write_out, pl.when(split > 0).then(split))
     reads = pl.coalesce(read_in, read_out)
@@ -255,8 +268,10 @@ def _with_usage(
     if inside:
         inside_tokens = inside_tokens + pl.when(read_out.is_null()).then(lone_split).otherwise(0)
     reasoning_beside = zero if log_format.reasoning_in_output else pl.col("reasoning_tokens").fill_null(0)
+    reasoning_beside = reasoning_beside + pl.col("reasoning_outside_tokens").fill_null(0)
     has_split = (split > 0) & writes.is_not_null()
     frame = frame.with_columns(
+        pl.coalesce("reasoning_tokens", "reasoning_outside_tokens").alias("reasoning_tokens"),
         (pl.col("input_tokens") - inside_tokens).alias("input_uncached_tokens"),
         reads.alias("_reads"), writes.alias("_writes"),
         (writes.fill_null(zero) - split).alias("_unsplit"),
@@ -270,11 +285,16 @@ def _with_usage(
         pl.when(~has_split).then(pl.col("_writes")).alias("cache_write_other_tokens"),
         pl.when(pl.col("input_tokens").is_null() & pl.col("output_tokens").is_null()).then(pl.lit("missing"))
         .otherwise(pl.coalesce("usage_source", pl.lit("provider"))).alias("usage_source"),
-        (pl.col("input_tokens").is_not_null() & pl.col("_reads").is_null()).alias("is_cache_unknown"),
+        (
+            pl.col("input_tokens").is_not_null() & pl.col("_reads").is_null()
+            & ~pl.col("operation").str.contains("embedding", literal=True).fill_null(value=False)
+        ).alias("is_cache_unknown"),
     )  # fmt: skip
     says_nothing = pl.all_horizontal(
         pl.col("request_model", "response_model", "input_tokens", "output_tokens").is_null()
     )
+    if log_format.name != "generic":  # an error body of a known format names no model and is a request all the same
+        says_nothing = says_nothing & pl.col("error_type").is_null()
     reason = (
         pl.when(says_nothing).then(pl.lit("names neither a model nor token counts"))
         .when(pl.col("input_uncached_tokens") < 0).then(pl.lit("cached tokens exceed input_tokens"))
@@ -292,20 +312,40 @@ def _with_usage(
     return frame, dict(faults.iter_rows())
 
 
+def _placed_by_total(frame: pl.DataFrame) -> pl.DataFrame:
+    """Cached tokens inside or beside the input, whichever the row's own total proves; else as their names say."""
+    names = {"cache_read_tokens": "cache_read_outside_tokens", "cache_write_tokens": "cache_write_outside_tokens"}
+    cached = pl.sum_horizontal(pl.coalesce(*pair) for pair in names.items())
+    plain = pl.col("input_tokens") + pl.col("output_tokens") + pl.col("reasoning_outside_tokens").fill_null(0)
+    is_inside = (cached > 0) & (pl.col("total_tokens") == plain)
+    is_outside = (cached > 0) & (pl.col("total_tokens") == plain + cached)
+    nothing = pl.lit(None, dtype=pl.Int64)
+    return frame.with_columns(
+        moved
+        for within, beside in names.items()
+        for moved in (
+            pl.when(is_inside).then(pl.coalesce(within, beside)).when(is_outside).then(nothing)
+            .otherwise(within).alias(within),
+            pl.when(is_outside).then(pl.coalesce(beside, within)).when(is_inside).then(nothing)
+            .otherwise(beside).alias(beside),
+        )
+    )  # fmt: skip
+
+
 def _with_status(frame: pl.DataFrame) -> pl.DataFrame:
     said = pl.col("status").str.strip_chars().str.to_lowercase()
     http = pl.col("http_status")
+    error = pl.when(~pl.col("error_type").is_in(_NO_ERROR)).then("error_type")
     status = (
         pl.when(said.is_in(["cancelled", "canceled", "aborted"])).then(pl.lit("cancelled"))
         .when(said == "incomplete").then(pl.lit("incomplete"))
         .when(said.is_in(_OK)).then(pl.lit("ok"))
-        .when(said.is_in(_FAILED)).then(pl.lit("error"))
-        .when(said.str.contains(r"^[45]\d\d$")).then(pl.lit("error"))
+        .when(said.str.contains(_FAILED)).then(pl.lit("error"))
         .when(http >= 400).then(pl.lit("error"))
-        .when(http.is_null() & said.is_null() & pl.col("error_type").is_not_null()).then(pl.lit("error"))
+        .when(error.is_not_null()).then(pl.lit("error"))
         .otherwise(pl.lit("ok"))
     )  # fmt: skip
-    return frame.with_columns(status.alias("status"))
+    return frame.with_columns(status.alias("status"), error.alias("error_type"))
 
 
 def _with_content(frame: pl.DataFrame, raw: RawColumns, options: Options) -> pl.DataFrame:

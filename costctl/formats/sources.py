@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import gzip
 import hashlib
-import os
 import sys
 import zlib
 from collections.abc import Iterator
@@ -18,6 +17,8 @@ import zstandard
 from costctl.errors import InputError
 
 BLOCK_BYTES = 16 * 2**20
+LINE_BYTES_MAX = 32 * 2**20
+END_BYTES = 65536
 # A log of equal lines compresses 50:1; a bomb 1000:1.
 EXPANSION_MAX = 200
 EXPANSION_FREE_BYTES = 64 * 2**20
@@ -89,19 +90,22 @@ def _spooled_stdin(spool: Path) -> Path:
 
 
 def quick_identity(path: Path) -> str:
-    """A cheap fingerprint: size, time of change and both ends of the file."""
+    """A cheap fingerprint: place, size, time of change and both ends of the file (all of a small one)."""
     status = path.stat()
-    digest = hashlib.sha256(f"{status.st_size}:{status.st_mtime_ns}".encode())
+    digest = hashlib.sha256(f"{path.resolve()}\0{status.st_size}:{status.st_mtime_ns}".encode())
     with path.open("rb") as file:
-        digest.update(file.read(65536))
-        if status.st_size > 131072:
-            file.seek(-65536, os.SEEK_END)
+        digest.update(file.read(END_BYTES))
+        if status.st_size > END_BYTES:
+            file.seek(max(END_BYTES, status.st_size - END_BYTES))
             digest.update(file.read())
     return digest.hexdigest()
 
 
 def head_of(source: Source, size: int = 2**20) -> bytes:
-    """The first bytes of the content, decompressed, for recognising the format."""
+    """The first bytes of the content, decompressed, for recognising the format.
+
+    At least the first line as a whole, unless it is longer than any line may be.
+    """
     if source.path.stat().st_size == 0:
         raise InputError("E120", f"{source.label} is empty (0 bytes)", "nothing was logged, or the wrong file")
     with source.path.open("rb") as file:
@@ -112,15 +116,16 @@ def head_of(source: Source, size: int = 2**20) -> bytes:
             b"SQ": "an SQLite database: export its table as CSV",
         }
         raise InputError("E113", f"{source.label} is {kinds.get(magic[:2], 'UTF-16 text: save it as UTF-8')}", "")
-    head = b""
+    head = bytearray()
     try:
         for block in content_blocks(source, size):
+            has_line_end = b"\n" in head[:size] or b"\n" in block
             head += block
-            if len(head) >= size:
+            if len(head) >= LINE_BYTES_MAX or (len(head) >= size and has_line_end):
                 break
     except Truncated:
         pass  # what can be read is enough here; the reading itself will say it
-    return head.removeprefix(b"\xef\xbb\xbf")
+    return bytes(head).removeprefix(b"\xef\xbb\xbf")
 
 
 class Truncated(Exception):  # noqa: N818  (a state of the file, handled where it is read)

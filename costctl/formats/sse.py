@@ -1,66 +1,132 @@
-"""Server-sent events put together again into the answer they streamed."""
+"""A streamed answer put together again, from the text of its events or from a list of them.
+
+The last counts win, nothing is summed (log-formats, 6). A failure inside a stream of status 200
+is kept as the `error` of the answer.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
 
 from costctl.formats.base import Record
 
+_STARTS = ("data:", "event:", "id:", "retry:", ":")
+_KEPT = ("id", "created", "model", "service_tier")
+
 
 def is_sse(text: str) -> bool:
-    """Whether a recorded body is a stream of events."""
-    return text.lstrip().startswith(("data:", "event:"))
+    """Whether a recorded body is a stream of events; it may start with a comment."""
+    return text.lstrip().startswith(_STARTS)
 
 
 def joined(text: str) -> Record:
-    """One body out of a stream: the last counts win, nothing is summed (log-formats, 6)."""
-    body: Record = {}
-    for line in text.splitlines():
+    """One body out of the text of a stream."""
+    events: list[Any] = []
+    for line in text.split("\n"):
         if not line.startswith("data:") or line[5:].strip() in {"", "[DONE]"}:
             continue
         try:
-            event = orjson.loads(line[5:])
+            events.append(orjson.loads(line[5:]))
         except orjson.JSONDecodeError:
             continue  # a stream cut in the middle of an event: what came before still counts
+    return joined_events(events)
+
+
+def joined_events(events: Iterable[Any]) -> Record:
+    """One body out of the events or chunks of a stream; what is no event is passed over."""
+    stream = _Stream()
+    for event in events:
         if isinstance(event, dict):
-            body = _with(body, event)
-    return body
+            stream.add(event)
+    return stream.answer()
 
 
-def _with(body: Record, event: Record) -> Record:
-    kind = event.get("type")
-    if isinstance(event.get("response"), dict):  # OpenAI Responses: the last event holds it all
-        return dict(event["response"])
-    if kind == "message_start" and isinstance(event.get("message"), dict):
-        return dict(event["message"])
-    if kind == "message_delta":
-        usage = {
-            **body.get("usage", {}),
-            **{k: v for k, v in (event.get("usage") or {}).items() if v is not None},
-        }
-        return {
-            **body,
-            "usage": usage,
-            "stop_reason": (event.get("delta") or {}).get("stop_reason"),
-        }
-    if event.get("object") in {"chat.completion.chunk", "text_completion"}:
-        return _chunk(body, event)
-    if "usageMetadata" in event:
-        return {**body, **event}
-    return body
+class _Stream:
+    """What is known of an answer after some of its events."""
+
+    def __init__(self) -> None:
+        self._body: Record = {}
+        self._error: Any = None
+        self._texts: list[str] = []
+        self._calls: set[Any] = set()
+        self._finish: Any = None
+
+    def add(self, event: Record) -> None:
+        """Take one event of any provider."""
+        kind, body = event.get("type"), self._body
+        if event.get("error") or kind == "error":
+            self._error = event.get("error") or {"code": event.get("code"), "message": event.get("message")}
+        elif isinstance(event.get("response"), dict):  # OpenAI Responses: the last event holds it all
+            self._body = dict(event["response"])
+        elif kind == "message_start" and isinstance(event.get("message"), dict):
+            self._body = dict(event["message"])
+        elif kind == "message_delta":
+            _merge(body, "usage", event.get("usage"))
+            delta = event.get("delta")
+            if isinstance(delta, dict) and delta.get("stop_reason") is not None:
+                body["stop_reason"] = delta["stop_reason"]
+        elif kind in ("content_block_start", "content_block_delta"):
+            self._block(event)
+        elif event.get("object") in ("chat.completion.chunk", "text_completion"):
+            self._chunk(event)
+        elif "usageMetadata" in event or "usage_metadata" in event or "candidates" in event:
+            body.update(event)
+        elif event.get("object") == "chat.completion" or kind == "message":  # a whole answer in a list of one
+            self._body = dict(event)
+
+    def _block(self, event: Record) -> None:
+        block, delta = event.get("content_block"), event.get("delta")
+        if isinstance(block, dict) and block.get("type") == "tool_use":
+            self._calls.add(str(event.get("index")))
+        if isinstance(delta, dict) and isinstance(delta.get("text"), str):
+            self._texts.append(delta["text"])
+
+    def _chunk(self, event: Record) -> None:
+        body, kind = self._body, event["object"]
+        body["object"] = "chat.completion" if kind == "chat.completion.chunk" else kind
+        for key in _KEPT:
+            if event.get(key):
+                body[key] = event[key]
+        groq = event.get("x_groq")
+        usage = event.get("usage") or (groq.get("usage") if isinstance(groq, dict) else None)
+        if usage:
+            body["usage"] = usage
+        choices = event.get("choices")
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        if not isinstance(choice, dict):
+            return
+        self._finish = choice.get("finish_reason") or self._finish
+        delta = choice.get("delta")
+        text = delta.get("content") if isinstance(delta, dict) else choice.get("text")
+        if isinstance(text, str):
+            self._texts.append(text)
+        calls = delta.get("tool_calls") if isinstance(delta, dict) else None
+        if isinstance(calls, list):
+            self._calls.update(str(call.get("index")) for call in calls if isinstance(call, dict))
+
+    def answer(self) -> Record:
+        """The body that the stream carried."""
+        body, text = self._body, "".join(self._texts)
+        kind = body.get("object")
+        if kind == "chat.completion" and "choices" not in body:
+            message: Record = {"content": text or None, "tool_calls": [{}] * len(self._calls)}
+            body["choices"] = [{"finish_reason": self._finish, "message": message}]
+        elif kind == "text_completion" and "choices" not in body:
+            body["choices"] = [{"finish_reason": self._finish, "text": text or None}]
+        elif body.get("type") == "message" and not body.get("content"):
+            blocks: list[Record] = [{"type": "tool_use"}] * len(self._calls)
+            body["content"] = [{"type": "text", "text": text}, *blocks] if text else blocks
+        if self._error:
+            body["error"] = self._error
+        return body
 
 
-def _chunk(body: Record, event: Record) -> Record:
-    joined_body = {
-        **event,
-        "object": "chat.completion" if event["object"].endswith("chunk") else event["object"],
-    }
-    joined_body["usage"] = event.get("usage") or body.get("usage")
-    choices: Any = event.get("choices")
-    finished = choices and isinstance(choices[0], dict) and choices[0].get("finish_reason")
-    joined_body["choices"] = [{"finish_reason": finished}] if finished else body.get("choices", [])
-    for key in ("id", "created", "model", "service_tier"):
-        joined_body[key] = event.get(key) or body.get(key)
-    return joined_body
+def _merge(body: Record, name: str, new: Any) -> None:
+    """Overwrite the known members of an inner object with those that are known now."""
+    if isinstance(new, dict):
+        old = body.get(name)
+        known = {key: value for key, value in new.items() if value is not None}
+        body[name] = {**old, **known} if isinstance(old, dict) else known

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from collections import deque
 from collections.abc import Iterator
-from typing import Any, cast
+from itertools import islice
+from typing import Any, NamedTuple, cast
 
 from costctl.errors import InputError
 from costctl.formats.base import Record
-from costctl.formats.sources import Source, Truncated, content_blocks, head_of
-from costctl.formats.tasks import CUT, LINE_BYTES_MAX, ROWS_PER_TASK, Task
+from costctl.formats.sources import LINE_BYTES_MAX, Source, Truncated, content_blocks, head_of
+from costctl.formats.tasks import CUT, ROWS_PER_TASK, Task
+
+RECORD_LINES_MAX = 10_000  # a record with more has a quote that was never meant to be closed
+UNCLOSED = "not a CSV row: a quote is never closed"
+_BROKEN = re.compile("[\udc80-\udcff]")  # what stands for a byte that is not UTF-8
 
 
 def table_tasks(source: Source) -> Iterator[Task]:
@@ -61,42 +68,132 @@ class _Bytes(io.RawIOBase):
         return size
 
 
-def _csv_tasks(source: Source) -> Iterator[Task]:
+class _Row(NamedTuple):
+    """One record of a CSV file: the line on which it begins, its fields, and its fault if it has one."""
+
+    line: int
+    fields: list[str]
+    fault: str | None
+
+
+class _TooMany(Exception):  # noqa: N818  (a state of the record, handled where it is read)
+    """A record has more lines than any text in a table."""
+
+
+class _Lines:
+    """Physical lines for the CSV parser, kept until the record that they make is finished."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self._again: deque[str] = deque()
+        self.taken: list[str] = []
+        self.done = 0  # lines before the present record
+        self.has_ended = False
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if len(self.taken) >= RECORD_LINES_MAX:
+            raise _TooMany
+        line = self._again.popleft() if self._again else next(self._lines, None)
+        if line is None:
+            self.has_ended = True
+            raise StopIteration
+        self.taken.append(line)
+        return line
+
+    def finish(self) -> None:
+        """The lines taken were the present record."""
+        self.done += len(self.taken)
+        self.taken = []
+
+    def give_back(self) -> None:
+        """Only the first of the lines taken is of the present record; the others are read once more."""
+        self._again.extendleft(reversed(self.taken[1:]))
+        del self.taken[1:]
+        self.has_ended = False
+
+
+def _csv_rows(source: Iterator[str], delimiter: str) -> tuple[list[str], Iterator[_Row]]:
+    """The names of the header, and the records after it."""
     csv.field_size_limit(LINE_BYTES_MAX)
+    lines = _Lines(source)
+    header = [name.strip() for name in next(csv.reader(lines, delimiter=delimiter), [])]
+    return header, _records(lines, delimiter, len(header))
+
+
+def _records(lines: _Lines, delimiter: str, width: int) -> Iterator[_Row]:
+    """Records with their faults.
+
+    A quote that is never closed would swallow all that follows: its line is refused alone, and
+    reading goes on with the next line.
+    """
+    reader = csv.reader(lines, delimiter=delimiter)
+    while True:
+        lines.finish()
+        fields: list[str] = []
+        fault = None
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            fault = f"not a CSV row: {error}"
+        except _TooMany:
+            fault = UNCLOSED
+        if not fields and not fault:
+            continue
+        if not fault and len(fields) != width:
+            fault = f"{len(fields)} fields under a header of {width}"
+        if lines.has_ended or len(lines.taken) > 1:
+            if _swallows(lines.taken, delimiter, width, is_sound=not fault and not lines.has_ended):
+                lines.give_back()
+                reader, fault = csv.reader(lines, delimiter=delimiter), UNCLOSED
+            elif lines.has_ended:
+                fault = UNCLOSED
+        if not fault and any(not line.isascii() and _BROKEN.search(line) for line in lines.taken):
+            fault = "not valid UTF-8"
+        yield _Row(lines.done + 1, fields, fault)
+
+
+def _swallows(lines: list[str], delimiter: str, width: int, *, is_sound: bool) -> bool:
+    """Whether a record of several lines is really a line with a lone quote and other records."""
+    if is_sound:
+        try:
+            next(csv.reader(lines, delimiter=delimiter, strict=True))
+        except csv.Error:
+            pass
+        else:
+            return False
+    if len(lines) >= RECORD_LINES_MAX:
+        return True
+    return any(len(next(csv.reader([line], delimiter=delimiter), [])) == width for line in lines[1:])
+
+
+def sampled_rows(text: Iterator[str], delimiter: str, count: int) -> list[Record]:
+    """The first records of a CSV text, however cut its last one is."""
+    header, records = _csv_rows(text, delimiter)
+    return [dict(zip(header, row.fields, strict=False)) for row in islice(records, count) if row.fields]
+
+
+def _csv_tasks(source: Source) -> Iterator[Task]:
     raw = _Bytes(content_blocks(source))
     text = io.TextIOWrapper(
         io.BufferedReader(cast("io.RawIOBase", raw)),
         encoding="utf-8-sig",
-        errors="replace",
+        errors="surrogateescape",
         newline="",
     )
-    lines = csv.reader(text, delimiter=delimiter_of(head_of(source)))
-    header = [name.strip() for name in next(lines, [])]
+    header, records = _csv_rows(text, delimiter_of(head_of(source)))
     rows: list[tuple[int, Record]] = []
-    faults: list[Task] = []
-    while True:
-        number = lines.line_num + 1
-        try:
-            row = next(lines)
-        except StopIteration:
-            break
-        except csv.Error as error:
-            faults.append(Task(fault=f"not a CSV row: {error}"))
-            continue
-        if not row:
-            continue
-        if len(row) != len(header):
-            rows.append((number, {"__fault__": f"{len(row)} fields under a header of {len(header)}"}))
-        elif any("\ufffd" in field for field in row):
-            rows.append((number, {"__fault__": "not valid UTF-8"}))
-        else:
-            rows.append((number, dict(zip(header, row, strict=True))))
+    for number, fields, fault in records:
+        rows.append((number, {"__fault__": fault} if fault else dict(zip(header, fields, strict=True))))
         if len(rows) >= ROWS_PER_TASK:
             yield Task(rows=rows)
             rows = []
     if rows:
         yield Task(rows=rows)
-    yield from faults
     if raw.is_truncated:
         yield Task(fault=CUT)
 

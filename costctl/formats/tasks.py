@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from costctl.formats.base import Record
-from costctl.formats.sources import BLOCK_BYTES, Source, Truncated, content_blocks
+from costctl.formats.sources import BLOCK_BYTES, LINE_BYTES_MAX, Source, Truncated, content_blocks
 
-LINE_BYTES_MAX = 32 * 2**20
 TOO_LONG = f"line longer than {LINE_BYTES_MAX:,} bytes"
 ROWS_PER_TASK = 5000
 CUT = "the compressed file is cut: what followed is missing"

@@ -17,10 +17,13 @@ import polars as pl
 
 from costctl.formats import normalise
 from costctl.formats.base import Ignored, LogFormat, Record, Rejected
-from costctl.formats.tasks import LINE_BYTES_MAX, Task
+from costctl.formats.sources import LINE_BYTES_MAX
+from costctl.formats.tasks import Task
 
 DEPTH_MAX = 64
 BOM = b"\xef\xbb\xbf"
+# What reading a record raises whose values are of other kinds than its format has.
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 
 class Reject(NamedTuple):
@@ -127,7 +130,10 @@ def parse_lines(data: bytes, task: Task, plan: Plan) -> Parsed:
                 rejected.append(Reject(number, start, fault))
                 continue
         if unwrap is not None:
-            unwrapped = unwrap(record)
+            try:
+                unwrapped = unwrap(record)
+            except UNREADABLE:
+                unwrapped = unreadable(plan.log_format)
             if isinstance(unwrapped, Ignored):
                 ignored[unwrapped.kind] += 1
                 continue
@@ -138,6 +144,11 @@ def parse_lines(data: bytes, task: Task, plan: Plan) -> Parsed:
         records.append(record)
         lines.append(number)
     return Parsed(records, lines, rejected, ignored, records_read, number, digest)
+
+
+def unreadable(log_format: LogFormat) -> Rejected:
+    """What becomes of a record that its format cannot take apart."""
+    return Rejected(f"this {log_format.name} record cannot be read")
 
 
 def _fault(record: Any, line: bytes) -> str | None:
@@ -185,7 +196,10 @@ def _parse_rows(rows: list[tuple[int, Any]], plan: Plan) -> Parsed:
     ignored: Counter[str] = Counter()
     for number, row in rows:
         fault = _row_fault(row)
-        outcome = Rejected(fault) if fault else (unwrap(row) if unwrap else row)
+        try:
+            outcome = Rejected(fault) if fault else (unwrap(row) if unwrap else row)
+        except UNREADABLE:
+            outcome = unreadable(plan.log_format)
         if isinstance(outcome, Ignored):
             ignored[outcome.kind] += 1
         elif isinstance(outcome, Rejected):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -11,7 +12,20 @@ from costctl.formats import convert
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(3, 3), (3.0, 3), ("3", 3), ("1,234", 1234), (0, 0), (None, None), ("", None), (999_999_999, 999_999_999)],
+    [
+        (3, 3),
+        (3.0, 3),
+        ("3", 3),
+        ("1,234", 1234),
+        (0, 0),
+        (None, None),
+        ("", None),
+        (999_999_999, 999_999_999),
+        (float("nan"), None),
+        (Decimal(7), 7),
+        ("N/A", None),
+        ("nan", None),
+    ],
 )
 def test_token_counts_that_are_whole(value: object, expected: int | None) -> None:
     series, bad = convert.tokens("input_tokens", [value])
@@ -27,7 +41,7 @@ def test_token_counts_that_are_whole(value: object, expected: int | None) -> Non
         (10**9, "input_tokens is over 999,999,999"),
         (True, "input_tokens is not a number"),
         ("many", "input_tokens is not a whole number"),
-        (float("nan"), "input_tokens is not a whole number"),
+        (float("inf"), "input_tokens is not a whole number"),
         ([1], "input_tokens is not a number"),
     ],
 )
@@ -40,7 +54,9 @@ def test_token_counts_that_are_refused(value: object, reason: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["2026-03-02T12:00:00Z", "2026-03-02 12:00:00", "2026-03-02T13:00:00+01:00", "2026-03-02T12:00:00.000000",
-     "Mon, 02 Mar 2026 12:00:00 GMT", "1772452800", 1772452800, 1772452800000, 1772452800000000, 1772452800.0],
+     "Mon, 02 Mar 2026 12:00:00 GMT", "1772452800", 1772452800, 1772452800000, 1772452800000000, 1772452800.0,
+     "2026-03-02 12:00:00 GMT", "2026-03-02 12:00:00 +0000 UTC", "2026/03/02 12:00:00", "1.7724528E9",
+     "2026-03-02t12:00:00z", "2026-03-02 12:00:00+00", datetime(2026, 3, 2, 12, tzinfo=UTC), Decimal(1772452800)],
 )  # fmt: skip
 def test_one_instant_in_many_spellings(text: object) -> None:
     series, bad = convert.instants("started_at", [text])
@@ -65,3 +81,69 @@ def test_no_time_no_guess() -> None:
 def test_a_list_counts_by_its_length() -> None:
     series, bad = convert.counts("tool_calls", [[{"name": "a"}, {"name": "b"}], 3, None, []])
     assert (series.to_list(), bad) == ([2, 3, None, 0], {})
+
+
+def test_a_date_is_its_midnight() -> None:
+    assert convert.instants("started_at", [date(2026, 3, 2)])[0].to_list() == [datetime(2026, 3, 2)]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("1,234.50", "1234.50"), ("$ 0.01", "0.01"), ("0.5 USD", "0.5"), (Decimal("0.010"), "0.010"), ("nan", None),
+     (999_999.5, "999999.5"), ("2.5e-7", "2.5e-7")],
+)  # fmt: skip
+def test_amounts_in_many_spellings(value: object, expected: str | None) -> None:
+    series, bad = convert.decimals("logged_cost", [value])
+    assert (series.to_list(), bad) == ([expected], {})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [10**6, 1e6, -1, -0.5, 2**70, Decimal(10**6), "1000000", "999999.9999999999999", "9e9", float("nan"), float("inf"),
+     True, "free", [1]],
+)  # fmt: skip
+def test_amounts_that_the_store_cannot_hold(value: object) -> None:
+    series, bad = convert.decimals("logged_cost", [0.5, value, 2])
+    assert (series.to_list(), bad) == (["0.5", None, "2"], {1: "logged_cost is not an amount"})
+
+
+@pytest.mark.parametrize("text", ["", "None", "none", "NULL", "nan", "NaN", "N/A"])
+def test_nothing_written_as_text_is_nothing(text: str) -> None:
+    for read in (convert.tokens, convert.numbers, convert.decimals, convert.texts, convert.booleans, convert.instants):
+        series, bad = read("x", [text, None])
+        assert (series.to_list(), bad) == ([None, None], {}), read
+    assert convert.texts("x", [text, 5])[0].to_list() == [None, "5"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [("latency_ms", "812ms", 812.0), ("latency_ms", "1.5s", 1500.0), ("latency_ms", "1,500.5", 1500.5),
+     ("latency_s", "1.5 s", 1.5), ("latency_s", "500 ms", 0.5), ("latency_ms", timedelta(seconds=2), 2000.0),
+     ("latency_s", timedelta(seconds=2), 2.0), ("latency_ms", Decimal("2.5"), 2.5), ("temperature", "0.7", 0.7)],
+)  # fmt: skip
+def test_durations_with_a_unit(name: str, value: object, expected: float) -> None:
+    series, bad = convert.numbers(name, [value])
+    assert (series.to_list(), bad) == ([expected], {})
+
+
+def test_a_temperature_has_no_unit() -> None:
+    assert convert.numbers("temperature", ["0.7s"])[1] == {0: "temperature is not a number"}
+
+
+def test_numbers_that_are_none_are_unknown() -> None:
+    values = [1.0, float("nan"), float("inf"), None]
+    assert convert.numbers("latency_ms", values)[0].to_list() == [1.0, None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([1500, 1700.0, None, 2], [1.5, 1.7, None, 0.002]),
+        ([1.5, 1.7, 400], [1.5, 1.7, 400]),
+        (["1500", "812ms", "1.5s", None], [1.5, 0.812, 1.5, None]),
+        ([timedelta(seconds=3), 2], [3, 2]),
+    ],
+)
+def test_a_latency_without_a_unit_is_read_by_its_size(values: list[object], expected: list[float | None]) -> None:
+    series, bad = convert.durations("latency", values)
+    assert (series.to_list(), bad) == (pytest.approx(expected), {})

@@ -1,0 +1,56 @@
+"""What is the same attempt: across sibling formats yes, a failure and a success of one id no."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.support import audited
+
+OK = {"request_id": "r1", "model": "gpt-4o", "input_tokens": 10, "output_tokens": 1, "status": "ok"}
+FAILED = {"request_id": "r1", "model": "gpt-4o", "status": "error", "error_type": "timeout"}
+
+
+def write(path: Path, *records: dict[str, Any]) -> Path:
+    path.write_text("\n".join(map(json.dumps, records)), "utf-8")
+    return path
+
+
+def test_a_failure_and_a_success_of_one_id_are_two_attempts(tmp_path: Path) -> None:
+    total = audited(tmp_path, write(tmp_path / "log.jsonl", FAILED, OK)).totals
+    assert (total["accepted_count"], total["merged_count"], total["error_count"]) == (2, 0, 1)
+
+
+def test_the_same_success_twice_is_one(tmp_path: Path) -> None:
+    total = audited(tmp_path, write(tmp_path / "log.jsonl", FAILED, OK, OK, FAILED)).totals
+    assert (total["accepted_count"], total["merged_count"], total["error_count"]) == (2, 2, 1)
+
+
+def test_no_id_written_as_text_is_no_id(tmp_path: Path) -> None:
+    records = [{**OK, "request_id": "None", "input_tokens": n} for n in range(1, 4)]
+    total = audited(tmp_path, write(tmp_path / "log.jsonl", *records)).totals
+    assert (total["accepted_count"], total["input_tokens"]) == (3, 6)
+
+
+def test_a_capture_and_its_bare_body_are_one_call(tmp_path: Path) -> None:
+    body = {
+        "id": "chatcmpl-1", "object": "chat.completion", "created": 1772452800, "model": "gpt-4o-2024-08-06",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 10, "completion_tokens": 1, "total_tokens": 11},
+    }  # fmt: skip
+    request = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hello"}]}
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    write(folder / "bare.jsonl", body)
+    write(folder / "captured.jsonl", {"request": request, "response": body})
+    total = audited(tmp_path, folder).totals
+    assert (total["accepted_count"], total["merged_count"], total["input_tokens"]) == (1, 1, 10)
+
+
+def test_a_bare_error_body_is_a_failed_request(tmp_path: Path) -> None:
+    answer = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5", "content": [],
+              "usage": {"input_tokens": 10, "output_tokens": 5}}  # fmt: skip
+    failure = {"type": "error", "error": {"type": "overloaded_error", "message": "x"}}
+    total = audited(tmp_path, write(tmp_path / "log.jsonl", answer, failure, {"hello": 1})).totals
+    assert (total["accepted_count"], total["error_count"], total["rejected_count"]) == (2, 1, 1)
