@@ -39,6 +39,7 @@ PAGES = (
     Page("distillation", "no narrow group of 1,000 successful requests with text, or no cheaper model"),
     Page("rejected"),
     Page("ignored"),
+    Page("unread", "every value could be read"),
     Page("unpriced"),
 )
 

@@ -27,6 +27,9 @@ def warnings(
     if found["rejected_count"]:
         text = f"{found['rejected_count']:,} records were not understood"
         said.append(Warning("W110", text, "see them: costctl rejects"))
+    for row in tables["unread"].dicts() if "unread" in tables else ():
+        text = f"{row['value_count']:,} values of {row['column_name']} could not be read and count as unknown"
+        said.append(Warning("W112", text))
     if found["undated_count"]:
         text = f"{found['undated_count']:,} requests carry no date; priced at the date of the price set"
         said.append(Warning("W131", text, "--priced-at DATE"))

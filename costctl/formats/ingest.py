@@ -159,6 +159,7 @@ def _load(store: Store, job: _Job) -> FileCounts:
     file_id = int(store.scalar("SELECT coalesce(max(file_id), 0) + 1 FROM source_file"))
     base_line = records = accepted = bytes_done = 0
     ignored: Counter[str] = Counter()
+    unread: Counter[str] = Counter()
     rejected: list[tuple[int, int, int | None, str]] = []
     loads: list[tuple[int, str, int]] = []
     digest = hashlib.sha256()
@@ -169,6 +170,7 @@ def _load(store: Store, job: _Job) -> FileCounts:
         records += result.records_read
         accepted += result.accepted
         ignored.update(result.ignored)
+        unread.update(result.unread)
         rejected.extend(_placed(file_id, item, base, task) for item in result.rejected)
         base_line = max(base_line, base + result.lines_read)
         digest.update(result.digest)
@@ -215,6 +217,11 @@ def _load(store: Store, job: _Job) -> FileCounts:
         [(file_id, kind, n) for kind, n in sorted(ignored.items())],
     )
     store.insert("rejected_record", ["file_id", "source_line", "byte_offset", "reason"], rejected)
+    store.insert(
+        "unread_value",
+        ["file_id", "column_name", "value_count"],
+        [(file_id, name, n) for name, n in sorted(unread.items())],
+    )
     assert records == accepted + sum(ignored.values()) + len(rejected), "a record was lost while reading"
     return counts
 

@@ -48,6 +48,7 @@ class Batch(NamedTuple):
 
     rows: pl.DataFrame
     rejected: dict[int, str]
+    unread: dict[str, int]  # optional values that could not be read and are now unknown, by column
 
 
 _memories: dict[str, FeatureMemory] = {}  # by the digest of the rules, for the life of this process
@@ -189,7 +190,7 @@ def _all_keys(values: Sequence[Any]) -> frozenset[str]:
 def normalise(records: Sequence[Record], lines: Sequence[int], log_format: LogFormat, options: Options) -> Batch:
     """Canonical rows of the records that hold, in their order, and the refused ones."""
     raw = raw_columns(records, log_format)
-    frame, rejected = _typed(raw, len(records))
+    frame, rejected, unread = _typed(raw, len(records))
     frame = frame.with_columns(pl.Series("source_line", lines, dtype=pl.Int64))
     frame = _with_time(frame)
     frame, bad = _with_usage(frame, log_format, options.cached_in_input)
@@ -199,11 +200,12 @@ def normalise(records: Sequence[Record], lines: Sequence[int], log_format: LogFo
     if rejected:
         keep = pl.Series([row not in rejected for row in range(len(records))], dtype=pl.Boolean)
         frame = frame.filter(keep)
-    return Batch(frame.select(_output(frame)), rejected)
+    return Batch(frame.select(_output(frame)), rejected, unread)
 
 
-def _typed(raw: RawColumns, height: int) -> tuple[pl.DataFrame, dict[int, str]]:
+def _typed(raw: RawColumns, height: int) -> tuple[pl.DataFrame, dict[int, str], dict[str, int]]:
     rejected: dict[int, str] = {}
+    unread: dict[str, int] = {}
     series: list[pl.Series] = [pl.Series("_row", range(height), dtype=pl.Int64)]
     for name, values in raw.items():
         if name in _CONTENT:
@@ -213,13 +215,15 @@ def _typed(raw: RawColumns, height: int) -> tuple[pl.DataFrame, dict[int, str]]:
         if _TYPES[name] in _STRICT_TYPES and name not in _OPTIONAL:
             for row, reason in bad.items():
                 rejected.setdefault(row, reason)
+        elif bad:
+            unread[name] = len(bad)
     frame = pl.DataFrame(series)
     missing = [
         pl.lit(None, dtype=_POLARS[kind]).alias(name)
         for name, kind in _TYPES.items()
         if name not in raw and name not in {"prompt_sha256"}
     ]
-    return frame.with_columns(missing), rejected
+    return frame.with_columns(missing), rejected, unread
 
 
 def _with_time(frame: pl.DataFrame) -> pl.DataFrame:

@@ -44,6 +44,7 @@ class Result(NamedTuple):
     rejected: list[Reject]
     parquet: str | None
     digest: bytes
+    unread: dict[str, int]
 
 
 class Plan(NamedTuple):
@@ -81,7 +82,7 @@ def read_task(task: Task, plan: Plan, number: int, target: str) -> Result:
     try:
         if task.fault is not None:
             line = int(task.fault_is_line)
-            return Result(1, line, 0, {}, [Reject(1, None, task.fault)], None, b"")
+            return Result(1, line, 0, {}, [Reject(1, None, task.fault)], None, b"", {})
         parsed = _parse_rows(task.rows, plan) if task.rows is not None else parse_lines(content_of(task), task, plan)
         return _written(parsed, plan, number, target)
     finally:
@@ -223,18 +224,19 @@ def _row_fault(row: Any) -> str | None:
 def _written(parsed: Parsed, plan: Plan, number: int, target: str) -> Result:
     rejected = parsed.rejected
     accepted, parquet = 0, None
+    unread: dict[str, int] = {}
     if parsed.records:
         batch = normalise.normalise(parsed.records, parsed.lines, plan.log_format, plan.options)
         rejected = rejected + [
             Reject(parsed.lines[row], None, reason) for row, reason in sorted(batch.rejected.items())
         ]
-        accepted = batch.rows.height
+        accepted, unread = batch.rows.height, batch.unread
         if accepted:
             write_rows(batch.rows, number, Path(target))
             parquet = target
     return Result(
         parsed.records_read, parsed.lines_read, accepted, dict(parsed.ignored),
-        sorted(rejected), parquet, parsed.digest,
+        sorted(rejected), parquet, parsed.digest, unread,
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ _TABLES = {
     "attempt": "file_id INTEGER, source_line BIGINT",
     "source_file": "file_id INTEGER, content VARCHAR, identity VARCHAR, label VARCHAR, format_name VARCHAR, "
     "records_read BIGINT, lines_read BIGINT, accepted BIGINT, digest VARCHAR",
+    "unread_value": "file_id INTEGER, column_name VARCHAR, value_count BIGINT",
     "ignored_record": "file_id INTEGER, kind VARCHAR, record_count BIGINT",
     "rejected_record": "file_id INTEGER, source_line BIGINT, byte_offset BIGINT, reason VARCHAR",
     "last_report": "question VARCHAR, report VARCHAR",
@@ -49,7 +50,7 @@ def forget_earlier(store: Store, label: str, content: str) -> None:
         {"label": label, "content": content},
     )
     for (file_id,) in earlier:
-        for table in ("attempt", "source_file", "ignored_record", "rejected_record"):
+        for table in ("attempt", "source_file", "unread_value", "ignored_record", "rejected_record"):
             store.execute(f"DELETE FROM {table} WHERE file_id = $file_id", {"file_id": file_id})
 
 

@@ -221,3 +221,15 @@ def test_another_days_prices(tmp_path: Path) -> None:
 
     assert made(tmp_path, row).totals["list_cost_usd"] == Decimal("0.0028")
     assert made(tmp_path, row, as_of=midnight("2025-06-01")).totals["list_cost_usd"] == Decimal("0.014")
+
+
+def test_optional_values_that_cannot_be_read_are_unknown_and_counted(tmp_path: Path) -> None:
+    report = made(
+        tmp_path, {"latency_ms": "soon", "temperature": "warm"}, {"latency_ms": "never", "cost": -1}, {"latency_ms": 5}
+    )
+    assert report.totals["accepted_count"] == 3
+    assert {row["column_name"]: row["value_count"] for row in rows(report, "unread")} == {
+        "latency_ms": 2, "logged_cost": 1, "temperature": 1,
+    }  # fmt: skip
+    assert sum(item.code == "W112" for item in report.warnings) == 3
+    assert "unread" in made(tmp_path, {}).provenance["not_computed"]  # type: ignore[operator]
