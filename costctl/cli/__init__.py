@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 
 from costctl import __version__
@@ -22,15 +23,13 @@ def run(arguments: list[str] | None = None) -> int:
     from costctl.cli.app import app, option_names, option_variables  # noqa: PLC0415  (typer is not needed for --version)
     from costctl.cli.settings import read_settings  # noqa: PLC0415
 
-    _warn_of_unknown_variables(option_variables())
+    _warn_of_unknown_variables(option_variables)
     if "_COSTCTL_COMPLETE" in os.environ:
         from typer import completion  # noqa: PLC0415
 
         completion.completion_init()  # type: ignore[attr-defined]  # public, but not in its __all__
     try:
-        code = app(
-            args=arguments, standalone_mode=False, prog_name="costctl", default_map=read_settings(option_names())
-        )
+        code = app(args=arguments, standalone_mode=False, prog_name="costctl", default_map=read_settings(option_names))
     except CostctlError as error:
         _show(error)
         return error.exit_code
@@ -54,10 +53,12 @@ def run(arguments: list[str] | None = None) -> int:
     return code if isinstance(code, int) else ExitCode.OK
 
 
-def _warn_of_unknown_variables(known: set[str]) -> None:
+def _warn_of_unknown_variables(options: Callable[[], set[str]]) -> None:
     """A misspelt variable would be ignored in silence."""
-    for name in sorted(os.environ):
-        if name.startswith("COSTCTL_") and name not in known:
+    set_ones = sorted(name for name in os.environ if name.startswith("COSTCTL_"))
+    known = options() if set_ones else set()
+    for name in set_ones:
+        if name not in known:
             sys.stderr.write(f"warning: {name} is no variable of costctl; there are: {', '.join(sorted(known))}\n")
 
 

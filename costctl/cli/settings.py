@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,12 @@ from costctl.errors import CostctlError, Problem
 FILES = (("costctl.toml", ()), ("pyproject.toml", ("tool", "costctl")))
 
 
-def read_settings(commands: Mapping[str, Collection[str]], folder: Path = Path()) -> dict[str, dict[str, Any]]:
+def read_settings(
+    options: Callable[[], Mapping[str, Collection[str]]], folder: Path = Path()
+) -> dict[str, dict[str, Any]]:
     """Options by command, e.g. {"audit": {"by": ["team"]}}; empty where there is no file.
 
-    `commands` names the options that each command has.
+    `options` names the options that each command has; it is asked only where there is a file.
 
     Raises:
         CostctlError: E320 for a file that is no TOML, E321 with every unknown key.
@@ -39,7 +41,7 @@ def read_settings(commands: Mapping[str, Collection[str]], folder: Path = Path()
         for table in tables:
             content = content.get(table, {}) if isinstance(content, dict) else {}
         if content:
-            return _checked(content, commands, name, text)
+            return _checked(content, options(), name, text)
     return {}
 
 

@@ -7,7 +7,7 @@ can be guessed.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, TypeAlias
 
@@ -56,7 +56,20 @@ class ContentReader:
         tool_chars = turn_count = 0
         has_image = False
         user_text = ""
-        for role, text, image in _turns(messages):
+        for message in _listed(messages):
+            # By far the commonest message is decided here: this loop is the warmest of the house.
+            if (
+                type(message) is dict
+                and type(text := message.get("content")) is str
+                and type(role := message.get("role")) is str
+                and "tool_calls" not in message
+            ):
+                image = False
+                text = text.strip()
+                if not text.isascii():
+                    text = normalised(text)
+            else:
+                role, text, image = _turn(message)
             total_chars += len(text)
             if role == "user":
                 turn_count += 1
@@ -105,18 +118,13 @@ def normalised(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def _turns(messages: Any) -> Iterator[tuple[str, str, bool]]:
-    """(role, text, has image) of each message; a bare text is one user message."""
+def _listed(messages: Any) -> Sequence[Any]:
+    """The messages; a bare text is one of the user."""
+    if isinstance(messages, list):
+        return messages
     if isinstance(messages, str):
-        yield "user", normalised(messages), False
-        return
-    for message in [messages] if isinstance(messages, dict) else messages if isinstance(messages, list) else ():
-        if type(message) is dict:
-            role, content = message.get("role"), message.get("content")
-            if type(content) is str and type(role) is str and "tool_calls" not in message:
-                yield role, normalised(content), False  # by far the commonest
-                continue
-        yield _turn(message)
+        return ({"role": "user", "content": messages},)
+    return (messages,) if isinstance(messages, dict) else ()
 
 
 def _turn(message: Any) -> tuple[str, str, bool]:
