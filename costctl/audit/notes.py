@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from costctl.audit import pages
@@ -25,7 +26,9 @@ def warnings(
         text = f"{len(unpriced) - UNPRICED_SHOWN:,} further models are unpriced, {rest:,} requests are left out"
         said.append(Warning("W201", text, "table unpriced names them: --output json"))
     if found["rejected_count"]:
-        text = f"{found['rejected_count']:,} records were not understood"
+        first = min(tables["rejected"].dicts(), key=lambda row: (str(row["source_file"]), int(str(row["source_line"]))))
+        place = f"{Path(str(first['source_file'])).name}:{first['source_line']}"
+        text = f"{found['rejected_count']:,} records were not understood, the first at {place}: {first['reason']}"
         said.append(Warning("W110", text, "see them: costctl rejects"))
     for row in tables["unread"].dicts() if "unread" in tables else ():
         text = f"{row['value_count']:,} values of {row['column_name']} could not be read and count as unknown"

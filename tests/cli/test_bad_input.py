@@ -110,6 +110,7 @@ def test_a_bad_line_is_counted_with_its_place(tmp_path: Path, line: bytes, reaso
     (found,) = rows(report, "rejected")
     assert reason in found["reason"]
     assert found["source_line"] == 2
+    assert any(item.code == "W110" and "log.jsonl:2: " in item.message for item in report.warnings)
 
 
 def test_extreme_nesting_does_not_crash(tmp_path: Path) -> None:
