@@ -61,12 +61,12 @@ def check_target(out: Path, inputs: Sequence[str]) -> None:
 
 def rendered(report: Report, output: str) -> str:
     """The text of a report in one form."""
-    from costctl.render import machine, people  # noqa: PLC0415
+    from costctl.render import machine, markdown, people  # noqa: PLC0415
 
     if output == Form.JSON:
         return machine.to_json(report)
     if output == Form.CSV:
         return machine.to_csv(report)
     if output == Form.MARKDOWN:
-        return people.to_markdown(report)
+        return markdown.to_markdown(report)
     return people.to_terminal(report, max(40, shutil.get_terminal_size((80, 24)).columns))

@@ -13,14 +13,11 @@ import polars as pl
 
 from costctl.formats import convert
 from costctl.formats.base import LogFormat, Record
+from costctl.formats.columns import RawColumns, Values, raw_columns
 from costctl.formats.content import COLUMNS as CONTENT_COLUMNS
 from costctl.formats.content import Content, ContentReader
-from costctl.formats.generic import USAGE_KEYS, folded, opened, take
 from costctl.formats.memory import FeatureMemory
 from costctl.request import COLUMNS, SOURCE_COLUMNS
-
-Values = list[Any]
-RawColumns = dict[str, Values]
 
 
 class Rules(Protocol):
@@ -74,7 +71,6 @@ _TYPES: Mapping[str, str] = {column.name: column.type for column in COLUMNS} | d
 # A value that cannot be read is unknown, except where money or order would silently change.
 _STRICT_TYPES = ("BIGINT", "TIMESTAMP")
 _OPTIONAL = ("max_output_tokens",)
-_FOLDED_USAGE = frozenset(map(folded, USAGE_KEYS))  # a table may hold these as JSON text
 _CONTENT = ("messages", "system", "response_text", "api_key")
 _TIER_INPUTS = (
     "input_tokens", "output_tokens", "endpoint", "tool_count", "request_model", "has_image",
@@ -89,102 +85,6 @@ _NO_ERROR = ("false", "False", "0")
 OUTPUT: tuple[str, ...] = tuple(column.name for column in COLUMNS) + tuple(
     column.name for column in SOURCE_COLUMNS if column.name not in {"file_id"}
 )
-
-
-def raw_columns(records: Sequence[Record], log_format: LogFormat) -> RawColumns:
-    """The format's columns, each as a list as long as the batch; absent ones are left out.
-
-    Only paths that occur in the batch are walked, so a long list of synonyms costs nothing and
-    a key that appears late in a file is still seen.
-    """
-    batch = _Batch(records, is_loose=log_format.name == "generic")
-    columns: RawColumns = {}
-    for name, alternatives in log_format.columns.items():
-        values: Values | None = None
-        for path in dict.fromkeys(map(batch.spelled, alternatives)):
-            found = batch.along(path)
-            if found is None:
-                continue
-            if values is None:
-                values = found
-            elif None in values:
-                values = [other if one is None else one for one, other in zip(values, found, strict=True)]
-        if values is not None and any(value is not None for value in values):
-            columns[name] = values
-    for name, value in log_format.constants.items():
-        columns[name] = [value if one is None else one for one in columns.get(name, [None] * len(records))]
-    return columns
-
-
-class _Batch:
-    """Values along paths through many records; each inner object is looked up once.
-
-    A loose batch also finds keys that are spelled otherwise than its format spells them.
-    """
-
-    def __init__(self, records: Sequence[Record], *, is_loose: bool) -> None:
-        self._is_loose = is_loose
-        self._spellings: dict[tuple[str, ...], dict[str, str]] = {}
-        self._values: dict[tuple[str, ...], Sequence[Any]] = {(): records}
-        # Columns of a level whose objects all have the same keys in the same order.
-        self._equal: dict[tuple[str, ...], dict[str, Values] | None] = {}
-        self._keys: dict[tuple[str, ...], frozenset[str]] = {}
-        self._look_into((), records)
-
-    def spelled(self, path: tuple[str, ...]) -> tuple[str, ...]:
-        """The path as the keys of this batch spell it."""
-        if not self._is_loose:
-            return path
-        outer: tuple[str, ...] = ()
-        for key in path:
-            if outer not in self._values:
-                self._look_into(outer, self.along(outer) or ())
-            present = self._keys[outer]
-            if outer not in self._spellings:
-                self._spellings[outer] = {folded(other): other for other in sorted(map(str, present), reverse=True)}
-            outer = (*outer, key if key in present else self._spellings[outer].get(folded(key), key))
-        return outer
-
-    def along(self, path: tuple[str, ...]) -> Values | None:
-        """The value of each record at a path, or None where no record has its last key."""
-        outer, key = path[:-1], path[-1]
-        if outer not in self._values:
-            self._look_into(outer, self.along(outer) or ())
-        if key not in self._keys[outer]:
-            return None
-        equal = self._equal[outer]
-        if equal is not None:
-            return equal[key]
-        if not outer:
-            return [record.get(key) for record in self._values[()]]
-        return [
-            value.get(key) if type(value) is dict else take(value, (key,)) if type(value) is list else None
-            for value in self._values[outer]
-        ]
-
-    def _look_into(self, outer: tuple[str, ...], values: Sequence[Any]) -> None:
-        if self._is_loose and outer and folded(outer[-1]) in _FOLDED_USAGE and str in set(map(type, values)):
-            values = [opened(value) for value in values]
-        self._values[outer] = values
-        equal = self._equal[outer] = _transposed(values)
-        self._keys[outer] = _all_keys(values) if equal is None else frozenset(equal)
-
-
-def _transposed(values: Sequence[Any]) -> dict[str, Values] | None:
-    """Columns by key, where every value is an object with the same keys; what most logs are."""
-    if set(map(type, values)) != {dict} or len(set(map(tuple, values))) != 1:
-        return None
-    return dict(zip(values[0], map(list, zip(*map(dict.values, values), strict=True)), strict=True))
-
-
-def _all_keys(values: Sequence[Any]) -> frozenset[str]:
-    found: set[str] = set()
-    for value in values:
-        if type(value) is dict:
-            found.update(value)
-        elif type(value) is list:
-            found.update(map(str, range(len(value))))
-    return frozenset(found)
 
 
 def normalise(records: Sequence[Record], lines: Sequence[int], log_format: LogFormat, options: Options) -> Batch:

@@ -186,6 +186,10 @@ def _csv_tasks(source: Source) -> Iterator[Task]:
         newline="",
     )
     header, records = _csv_rows(text, delimiter_of(head_of(source)))
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    if twice:
+        said = f"{source.label} has more than one column named {', '.join(twice)}"
+        raise InputError("E116", said, "rename one of them: nobody could say which was meant")
     rows: list[tuple[int, Record]] = []
     for number, fields, fault in records:
         rows.append((number, {"__fault__": fault} if fault else dict(zip(header, fields, strict=True))))

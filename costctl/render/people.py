@@ -1,21 +1,18 @@
-"""The terminal and Markdown: what a person reads first."""
+"""The terminal: what a person reads first."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from costctl.money import tokens_display, usd_display
 from costctl.render.cells import cell, safe
-from costctl.report import Report, Table, unit_of
+from costctl.render.grid import blocks, fits, grid
+from costctl.report import Report, Table
 
 ROWS_SHOWN = 8
-TEXT_COLUMN_MIN = 12
 BLOCKS_MAX = 40
-NAMED_MAX = 6
-# Tables whose left-out columns stand in the other outputs anyway and would only make noise here.
-QUIET = frozenset({"by_model", "anatomy"})
 SPEND = ("request_count", "list_cost_usd", "share_ratio", "cache_read_tokens", "latency_ms_p95")
 
 
@@ -238,87 +235,9 @@ def _section(tables: Mapping[str, Table], section: Section, width: int) -> list[
     if table is None or not table.rows:
         return []
     section = section._replace(columns=tuple(name for name in section.columns if name in table.columns))
-    if not section.may_cut and len(table.rows) <= BLOCKS_MAX and not _fits(table, section.columns, width):
-        return ["", f"  {section.heading}", *_blocks(table, section.columns)]
-    return ["", f"  {section.heading}", *_grid(table, section.columns, width, section.rows)]
-
-
-def _blocks(table: Table, columns: Sequence[str]) -> list[str]:
-    """One row after the other, each value on a line of its own; empty ones are left out."""
-    size = max(len(_title(name)) for name in columns)
-    lines: list[str] = []
-    for row in table.dicts():
-        filled = [name for name in columns if row[name] not in {None, ""}]
-        lines += [f"  {_title(name):<{size}}  {cell(row[name], name)}" for name in filled] + [""]
-    return lines[:-1]
-
-
-def _fits(table: Table, columns: Sequence[str], width: int) -> bool:
-    rows = [[cell(row[name], name) for name in columns] for row in table.dicts()]
-    widths = [max([len(_title(name)), *(len(row[i]) for row in rows)]) for i, name in enumerate(columns)]
-    return not _too_wide(widths, width)
-
-
-def _grid(table: Table, columns: Sequence[str], width: int, limit: int) -> list[str]:
-    """Right-aligned numbers under their names; text gives way first, then the last columns, which are named."""
-    rows = list(table.dicts())
-    shown = [[cell(row[name], name) for name in columns] for row in rows[:limit]]
-    heads = [_title(name) for name in columns]
-    widths = [max([len(head), *(len(row[i]) for row in shown)]) for i, head in enumerate(heads)]
-    names = list(columns)
-    left_out: list[str] = []
-    while _too_wide(widths, width) and not _fits_by_cutting(widths, names, width) and len(names) > 2:
-        left_out.insert(0, names.pop())
-        widths = widths[: len(names)]
-    widths = _cut(widths, names, width)
-    lines = []
-    for row in [heads, *shown]:
-        cells = zip(row, widths, names, strict=False)
-        lines.append("  " + "  ".join(_aligned(safe(text, size), size, name) for text, size, name in cells).rstrip())
-    if len(rows) > limit:
-        lines.append(f"  and {len(rows) - limit:,} more: --output json")
-    if left_out and table.name not in QUIET:
-        named = ", ".join(left_out[:NAMED_MAX])
-        more = f" and {len(left_out) - NAMED_MAX} more" if len(left_out) > NAMED_MAX else ""
-        lines.append(f"  left out here: {named}{more} (a wider terminal, or --output json)")
-    return lines
-
-
-def _too_wide(widths: Sequence[int], width: int) -> bool:
-    return 2 + sum(widths) + 2 * (len(widths) - 1) > width
-
-
-def _is_text(position: int, name: str) -> bool:
-    return position == 0 or unit_of(name) == "text"
-
-
-def _cut(widths: Sequence[int], names: Sequence[str], width: int) -> list[int]:
-    """Widths with the widest texts shortened until all fits; numbers keep theirs."""
-    cut = list(widths)
-    while _too_wide(cut, width):
-        texts = [i for i, name in enumerate(names) if _is_text(i, name) and cut[i] > TEXT_COLUMN_MIN]
-        if not texts:
-            break
-        others = [i for i in texts if i] or texts  # what names the row gives way last
-        cut[max(others, key=lambda i: (cut[i], i))] -= 1
-    return cut
-
-
-def _fits_by_cutting(widths: Sequence[int], names: Sequence[str], width: int) -> bool:
-    return not _too_wide(_cut(widths, names, width), width)
-
-
-def _title(column: str) -> str:
-    if column == "request_count":
-        return "requests"
-    column = column.replace("_usd_per_million", " $/M")
-    for suffix in ("_count", "_usd", "_ratio", "_tokens", "_ms"):
-        column = column.removesuffix(suffix)
-    return column.replace("latency_ms_", "").replace("_", " ")
-
-
-def _aligned(text: str, size: int, column: str) -> str:
-    return f"{text:<{size}}" if unit_of(column) == "text" else f"{text:>{size}}"
+    if not section.may_cut and len(table.rows) <= BLOCKS_MAX and not fits(table, section.columns, width):
+        return ["", f"  {section.heading}", *blocks(table, section.columns)]
+    return ["", f"  {section.heading}", *grid(table, section.columns, width, section.rows)]
 
 
 def _wrapped(lines: list[str], width: int) -> list[str]:
@@ -331,22 +250,3 @@ def _wrapped(lines: list[str], width: int) -> list[str]:
                 line, width, subsequent_indent="    ", replace_whitespace=False, break_on_hyphens=False
             )
     return wrapped
-
-
-def to_markdown(report: Report) -> str:
-    """Every table as Markdown, with cells that cannot break out."""
-    parts = [f"# costctl {report.command}", "", "| total | value |", "|---|---:|"]
-    parts += [f"| {name} | {_md(cell(value, name))} |" for name, value in report.totals.items()]
-    for name, table in report.tables.items():
-        parts += ["", f"## {name}", "", "| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
-        parts += [
-            "| " + " | ".join(_md(cell(value, key)) for key, value in row.items()) + " |" for row in table.dicts()
-        ]
-    parts += ["", *(f"- {item.code}: {_md(safe(item.message, 300))}" for item in report.warnings)]
-    return "\n".join(parts) + "\n"
-
-
-def _md(text: str) -> str:
-    for mark in "\\`*_[]<>|@":
-        text = text.replace(mark, {"<": "&lt;", ">": "&gt;", "@": "&#64;"}.get(mark, "\\" + mark))
-    return text

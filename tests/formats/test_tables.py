@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from costctl.errors import InputError
 from costctl.formats.sources import Source
 from costctl.formats.tables import UNCLOSED, table_tasks
 from tests.support import audited, rows
@@ -96,3 +97,10 @@ def test_types_of_data_frames(tmp_path: Path) -> None:
     assert rows(report, "rejected") == []
     assert (total["input_tokens"], total["output_tokens"], total["latency_ms_p50"]) == (3000, 10, 2000)
     assert str(total["last_at"]).startswith("2026-03-03")
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    log = tmp_path / "twice.csv"
+    log.write_text("model,input_tokens,input_tokens,output_tokens\ngpt-4o,1,2,3\n", "utf-8")
+    with pytest.raises(InputError, match="more than one column named input_tokens"):
+        audited(tmp_path, log)

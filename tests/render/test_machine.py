@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from costctl.cli import run
 from costctl.render import machine
 from costctl.render.cells import cell, plain, safe
-from costctl.render.people import to_markdown, to_terminal
+from costctl.render.markdown import to_markdown
+from costctl.render.people import to_terminal
 from costctl.report import Report, Table, freeze, thaw
 from tests.support import ROOT
 

@@ -1,0 +1,93 @@
+"""A table as text for a terminal of any width."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from costctl.render.cells import cell, safe
+from costctl.report import Table, unit_of
+
+TEXT_COLUMN_MIN = 12
+NAMED_MAX = 6
+# Tables whose left-out columns stand in the other outputs anyway and would only make noise here.
+QUIET = frozenset({"by_model", "anatomy"})
+
+
+def blocks(table: Table, columns: Sequence[str]) -> list[str]:
+    """One row after the other, each value on a line of its own; empty ones are left out."""
+    size = max(len(title(name)) for name in columns)
+    lines: list[str] = []
+    for row in table.dicts():
+        filled = [name for name in columns if row[name] not in {None, ""}]
+        lines += [f"  {title(name):<{size}}  {cell(row[name], name)}" for name in filled] + [""]
+    return lines[:-1]
+
+
+def fits(table: Table, columns: Sequence[str], width: int) -> bool:
+    """Whether a table fits with nothing shortened and no column left out."""
+    rows = [[cell(row[name], name) for name in columns] for row in table.dicts()]
+    widths = [max([len(title(name)), *(len(row[i]) for row in rows)]) for i, name in enumerate(columns)]
+    return not _too_wide(widths, width)
+
+
+def grid(table: Table, columns: Sequence[str], width: int, limit: int) -> list[str]:
+    """Right-aligned numbers under their names; text gives way first, then the last columns, which are named."""
+    rows = list(table.dicts())
+    shown = [[cell(row[name], name) for name in columns] for row in rows[:limit]]
+    heads = [title(name) for name in columns]
+    widths = [max([len(head), *(len(row[i]) for row in shown)]) for i, head in enumerate(heads)]
+    names = list(columns)
+    left_out: list[str] = []
+    while _too_wide(widths, width) and not _fits_by_cutting(widths, names, width) and len(names) > 2:
+        left_out.insert(0, names.pop())
+        widths = widths[: len(names)]
+    widths = _cut(widths, names, width)
+    lines = []
+    for row in [heads, *shown]:
+        cells = zip(row, widths, names, strict=False)
+        lines.append("  " + "  ".join(_aligned(safe(text, size), size, name) for text, size, name in cells).rstrip())
+    if len(rows) > limit:
+        lines.append(f"  and {len(rows) - limit:,} more: --output json")
+    if left_out and table.name not in QUIET:
+        named = ", ".join(left_out[:NAMED_MAX])
+        more = f" and {len(left_out) - NAMED_MAX} more" if len(left_out) > NAMED_MAX else ""
+        lines.append(f"  left out here: {named}{more} (a wider terminal, or --output json)")
+    return lines
+
+
+def _too_wide(widths: Sequence[int], width: int) -> bool:
+    return 2 + sum(widths) + 2 * (len(widths) - 1) > width
+
+
+def _is_text(position: int, name: str) -> bool:
+    return position == 0 or unit_of(name) == "text"
+
+
+def _cut(widths: Sequence[int], names: Sequence[str], width: int) -> list[int]:
+    """Widths with the widest texts shortened until all fits; numbers keep theirs."""
+    cut = list(widths)
+    while _too_wide(cut, width):
+        texts = [i for i, name in enumerate(names) if _is_text(i, name) and cut[i] > TEXT_COLUMN_MIN]
+        if not texts:
+            break
+        others = [i for i in texts if i] or texts  # what names the row gives way last
+        cut[max(others, key=lambda i: (cut[i], i))] -= 1
+    return cut
+
+
+def _fits_by_cutting(widths: Sequence[int], names: Sequence[str], width: int) -> bool:
+    return not _too_wide(_cut(widths, names, width), width)
+
+
+def title(column: str) -> str:
+    """The heading of a column, without the unit that its values show."""
+    if column == "request_count":
+        return "requests"
+    column = column.replace("_usd_per_million", " $/M")
+    for suffix in ("_count", "_usd", "_ratio", "_tokens", "_ms"):
+        column = column.removesuffix(suffix)
+    return column.replace("latency_ms_", "").replace("_", " ")
+
+
+def _aligned(text: str, size: int, column: str) -> str:
+    return f"{text:<{size}}" if unit_of(column) == "text" else f"{text:>{size}}"
