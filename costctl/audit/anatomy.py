@@ -98,10 +98,8 @@ def _repeats(store: Store) -> None:
     """Which successful requests repeat an answered one: same app, model and prompt, within 24 h."""
     store.execute("CREATE OR REPLACE TEMP TABLE repeat_place (file_id INTEGER, source_line BIGINT)")
     found = store.numpy(pages.page("repeat_candidates.sql"))
-    keys, times, files, lines = (found[name].tolist() for name in ("key", "time_us", "file_id", "source_line"))
-    hits = exact_hits(zip(keys, times, strict=True), EXACT_TTL_US)
-    places = [(files[row], lines[row]) for row, hit in enumerate(hits) if hit is not None]
-    store.insert("repeat_place", ["file_id", "source_line"], places)
+    is_hit = exact_hits(found["key"], found["time_us"], EXACT_TTL_US) >= 0
+    store.append("repeat_place", {name: found[name][is_hit] for name in ("file_id", "source_line")})
     pages.run(store, "repeat_hits.sql")
 
 

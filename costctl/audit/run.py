@@ -30,31 +30,29 @@ def audit(logs: Sequence[str], options: AuditOptions) -> Report:
     database = options.database
     spool = database.parent / "tmp" / f"run-{os.getpid()}"
     key = prepare_workspace(database)
+    workers: Workers | None = None
     try:
         sources = find_sources(list(logs), spool)
+        workers = Workers(sources, options.processes)
+        if not database.exists():
+            workers.start()  # nothing is remembered: they import while this process does
         with open_store(database, threads=options.threads) as store:
             question = _question(sources, options)
             create_tables(store)
             remembered = _remembered(store, question)
             if remembered is not None:
                 return remembered
-            report = _computed(store, sources, spool, key, options)
+            if not holds_all(store, sources):
+                workers.start()
+            from costctl.audit.compute import compute  # noqa: PLC0415  (heavy: imported while the workers start)
+
+            report = compute(store, sources, spool, key, options, workers)
             _remember(store, question, report)
             return report
     finally:
+        if workers:
+            workers.stop()
         shutil.rmtree(spool, ignore_errors=True)
-
-
-def _computed(store: Store, sources: Sequence[Source], spool: Path, key: bytes, options: AuditOptions) -> Report:
-    workers = Workers(sources, options.processes)
-    if not holds_all(store, sources):
-        workers.start()
-    try:
-        from costctl.audit.compute import compute  # noqa: PLC0415  (heavy: imported while the workers start)
-
-        return compute(store, sources, spool, key, options, workers)
-    finally:
-        workers.stop()
 
 
 def prepare_workspace(database: Path) -> bytes:

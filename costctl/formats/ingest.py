@@ -30,7 +30,7 @@ from costctl.formats.worker import (
     read_task,
     read_task_in_worker,
 )
-from costctl.formats.workspace import attempt_columns, forget_earlier
+from costctl.formats.workspace import add_attempt_columns, forget_earlier
 from costctl.request import COLUMNS, SOURCE_COLUMNS
 from costctl.store import Store
 
@@ -271,10 +271,7 @@ def _flush(store: Store, file_id: int, loads: list[tuple[int, str, int]]) -> Non
         f"source_line + {base}" if name == "source_line" else f'CAST("{name}" AS {types[name]})' for name in kept
     )
     quoted = ", ".join(f'"{name}"' for name in kept)
-    present = attempt_columns(store)
-    for name in kept:
-        if name not in present:
-            store.execute(f'ALTER TABLE attempt ADD COLUMN "{name}" {types[name]}')
+    add_attempt_columns(store, {name: types[name] for name in kept})
     store.load_parquet(
         f"INSERT INTO attempt (file_id, {quoted}) SELECT {file_id}, {values} "
         "FROM read_parquet($files, union_by_name = true)",

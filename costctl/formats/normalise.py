@@ -12,10 +12,10 @@ from typing import Any, NamedTuple, Protocol
 import polars as pl
 
 from costctl.formats import convert
-from costctl.formats.base import LogFormat, Record
-from costctl.formats.columns import RawColumns, Values, raw_columns
-from costctl.formats.content import COLUMNS as CONTENT_COLUMNS
-from costctl.formats.content import Content, ContentReader
+from costctl.formats.base import LogFormat
+from costctl.formats.columns import RawColumns
+from costctl.formats.content import ContentReader
+from costctl.formats.gather import Gathered
 from costctl.formats.memory import FeatureMemory
 from costctl.request import COLUMNS, SOURCE_COLUMNS
 
@@ -71,7 +71,6 @@ _TYPES: Mapping[str, str] = {column.name: column.type for column in COLUMNS} | d
 # A value that cannot be read is unknown, except where money or order would silently change.
 _STRICT_TYPES = ("BIGINT", "TIMESTAMP")
 _OPTIONAL = ("max_output_tokens",)
-_CONTENT = ("messages", "system", "response_text", "api_key")
 _TIER_INPUTS = (
     "input_tokens", "output_tokens", "endpoint", "tool_count", "request_model", "has_image",
     "turn_count", "response_format", "system_chars", "app",
@@ -87,18 +86,17 @@ OUTPUT: tuple[str, ...] = tuple(column.name for column in COLUMNS) + tuple(
 )
 
 
-def normalise(records: Sequence[Record], lines: Sequence[int], log_format: LogFormat, options: Options) -> Batch:
+def normalise(gathered: Gathered, lines: Sequence[int], log_format: LogFormat, options: Options) -> Batch:
     """Canonical rows of the records that hold, in their order, and the refused ones."""
-    raw = raw_columns(records, log_format)
-    frame, rejected, unread = _typed(raw, len(records))
+    frame, rejected, unread = _typed(gathered.raw, gathered.height)
     frame = frame.with_columns(pl.Series("source_line", lines, dtype=pl.Int64))
     frame = _with_time(frame)
     frame, bad = _with_usage(frame, log_format, options.cached_in_input)
     rejected = {**bad, **rejected}
     frame = _with_status(frame)
-    frame = _with_content(frame, raw, options)
+    frame = _with_content(frame, gathered, options)
     if rejected:
-        keep = pl.Series([row not in rejected for row in range(len(records))], dtype=pl.Boolean)
+        keep = pl.Series([row not in rejected for row in range(gathered.height)], dtype=pl.Boolean)
         frame = frame.filter(keep)
     return Batch(frame.select(_output(frame)), rejected, unread)
 
@@ -108,8 +106,6 @@ def _typed(raw: RawColumns, height: int) -> tuple[pl.DataFrame, dict[int, str], 
     unread: dict[str, int] = {}
     series: list[pl.Series] = [pl.Series("_row", range(height), dtype=pl.Int64)]
     for name, values in raw.items():
-        if name in _CONTENT:
-            continue
         column, bad = _CONVERT[_TYPES[name]](name, values)
         series.append(column.rename(name))
         if _TYPES[name] in _STRICT_TYPES and name not in _OPTIONAL:
@@ -252,27 +248,20 @@ def _with_status(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(status.alias("status"), error.alias("error_type"))
 
 
-def _with_content(frame: pl.DataFrame, raw: RawColumns, options: Options) -> pl.DataFrame:
-    reader = ContentReader(options.hash_key)
-    height = frame.height
-    blank: Values = [None] * height
-    messages, systems = raw.get("messages", blank), raw.get("system", blank)
-    if messages is blank and systems is blank:
-        contents = None
-        texts: list[str | None] = blank
-    else:
-        contents = [reader.read(one, other) for one, other in zip(messages, systems, strict=True)]
-        texts = [content[-1] for content in contents]
-    frame = frame.with_columns(_content_columns(contents, raw, reader))
+def _with_content(frame: pl.DataFrame, gathered: Gathered, options: Options) -> pl.DataFrame:
+    frame = frame.with_columns(
+        pl.Series(name, values, dtype=_POLARS[_TYPES[name]]) for name, values in gathered.derived.items()
+    )
     if "prompt_sha256" in frame.columns:
-        said = [None if value is None else reader.hash(value) for value in frame["prompt_sha256"]]
+        key_of = ContentReader(options.hash_key).hash
+        said = [None if value is None else key_of(value) for value in frame["prompt_sha256"]]
         frame = frame.with_columns(
             pl.coalesce("prompt_key", pl.Series("said", said, dtype=pl.UInt64)).alias("prompt_key")
         )
     memory = _memories.get(options.rules.digest)
     if memory is None:
         memory = _memories[options.rules.digest] = FeatureMemory(options.rules)
-    rows = frame.select(_TIER_INPUTS).with_columns(memory.features(texts).get_columns())
+    rows = frame.select(_TIER_INPUTS).with_columns(memory.features(gathered.texts).get_columns())
     decided = options.rules.classify(rows)
     return frame.with_columns(
         rows["language"],
@@ -281,22 +270,6 @@ def _with_content(frame: pl.DataFrame, raw: RawColumns, options: Options) -> pl.
         decided["tier"],
         decided["tier_reason"],
     )
-
-
-def _content_columns(contents: list[Content] | None, raw: RawColumns, reader: ContentReader) -> list[pl.Series]:
-    columns: list[pl.Series] = []
-    if contents is not None:
-        for name, values in zip(CONTENT_COLUMNS, zip(*contents, strict=True), strict=False):
-            columns.append(pl.Series(name, values, dtype=_POLARS[_TYPES[name]]))
-    if "response_text" in raw:
-        lengths = [
-            None if text is None else len(text if isinstance(text, str) else str(text)) for text in raw["response_text"]
-        ]
-        columns.append(pl.Series("response_chars", lengths, dtype=pl.Int64))
-    if "api_key" in raw:
-        keys = [None if key is None or key == "" else f"key-{reader.hash(str(key)):016x}" for key in raw["api_key"]]
-        columns.append(pl.Series("api_key_id", keys, dtype=pl.String))
-    return columns
 
 
 def _output(frame: pl.DataFrame) -> list[pl.Expr]:

@@ -17,6 +17,7 @@ import polars as pl
 
 from costctl.formats import normalise
 from costctl.formats.base import Ignored, LogFormat, Record, Rejected
+from costctl.formats.gather import CHUNK_RECORDS, Gathered
 from costctl.formats.sources import LINE_BYTES_MAX
 from costctl.formats.tasks import Task
 
@@ -55,9 +56,9 @@ class Plan(NamedTuple):
 
 
 class Parsed(NamedTuple):
-    """What the lines or rows of one task held before their values are looked at."""
+    """What the lines or rows of one task held, before types and rules are looked at."""
 
-    records: list[Record]
+    gathered: Gathered
     lines: list[int]
     rejected: list[Reject]
     ignored: Counter[str]
@@ -103,6 +104,7 @@ def parse_lines(data: bytes, task: Task, plan: Plan) -> Parsed:
     """The records of the lines, in order, and what is refused or ignored."""
     unwrap = plan.log_format.unwrap
     loads = orjson.loads
+    gathered = Gathered(plan.log_format, plan.options.hash_key)
     records: list[Record] = []
     lines: list[int] = []
     rejected: list[Reject] = []
@@ -144,7 +146,11 @@ def parse_lines(data: bytes, task: Task, plan: Plan) -> Parsed:
             record = unwrapped
         records.append(record)
         lines.append(number)
-    return Parsed(records, lines, rejected, ignored, records_read, number, digest)
+        if len(records) >= CHUNK_RECORDS:
+            gathered.add(records)
+            records = []
+    gathered.add(records)
+    return Parsed(gathered, lines, rejected, ignored, records_read, number, digest)
 
 
 def unreadable(log_format: LogFormat) -> Rejected:
@@ -191,6 +197,7 @@ def _json_reason(error: orjson.JSONDecodeError, line: bytes) -> str:
 
 def _parse_rows(rows: list[tuple[int, Any]], plan: Plan) -> Parsed:
     unwrap = plan.log_format.unwrap
+    gathered = Gathered(plan.log_format, plan.options.hash_key)
     records: list[Record] = []
     lines: list[int] = []
     rejected: list[Reject] = []
@@ -208,9 +215,13 @@ def _parse_rows(rows: list[tuple[int, Any]], plan: Plan) -> Parsed:
         else:
             records.append(outcome)
             lines.append(number)
+        if len(records) >= CHUNK_RECORDS:
+            gathered.add(records)
+            records = []
+    gathered.add(records)
     last = rows[-1][0] if rows else 0
     digest = hashlib.sha256(orjson.dumps(rows, default=str, option=orjson.OPT_NON_STR_KEYS)).digest()
-    return Parsed(records, lines, rejected, ignored, len(rows), last, digest)
+    return Parsed(gathered, lines, rejected, ignored, len(rows), last, digest)
 
 
 def _row_fault(row: Any) -> str | None:
@@ -225,8 +236,8 @@ def _written(parsed: Parsed, plan: Plan, number: int, target: str) -> Result:
     rejected = parsed.rejected
     accepted, parquet = 0, None
     unread: dict[str, int] = {}
-    if parsed.records:
-        batch = normalise.normalise(parsed.records, parsed.lines, plan.log_format, plan.options)
+    if parsed.gathered.height:
+        batch = normalise.normalise(parsed.gathered, parsed.lines, plan.log_format, plan.options)
         rejected = rejected + [
             Reject(parsed.lines[row], None, reason) for row, reason in sorted(batch.rejected.items())
         ]

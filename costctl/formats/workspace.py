@@ -6,7 +6,7 @@ This module stays light, so that a report can be remembered without the engines 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from costctl.formats.sources import Source, quick_identity
 from costctl.request import COLUMNS, SOURCE_COLUMNS
@@ -57,6 +57,20 @@ def forget_earlier(store: Store, label: str, content: str) -> None:
 def attempt_columns(store: Store) -> set[str]:
     """The columns that any file has filled so far."""
     return {name for (name,) in store.query("SELECT column_name FROM duckdb_columns() WHERE table_name = 'attempt'")}
+
+
+def add_attempt_columns(store: Store, columns: Mapping[str, str]) -> None:
+    """Columns (name and type) that a file fills first; all at once while there is no row yet."""
+    present = attempt_columns(store)
+    new = {name: kind for name, kind in columns.items() if name not in present}
+    if not new:
+        return
+    if not store.scalar("SELECT count(*) FROM attempt"):
+        added = ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in new.items())
+        store.execute(f"CREATE OR REPLACE TABLE attempt AS SELECT *, {added} FROM attempt")
+        return
+    for name, kind in new.items():
+        store.execute(f'ALTER TABLE attempt ADD COLUMN "{name}" {kind}')
 
 
 def show_all_columns(store: Store) -> None:

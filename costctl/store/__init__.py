@@ -24,7 +24,7 @@ T = TypeVar("T")
 Row = tuple[Any, ...]
 
 # DuckDB spills to disk above this, so it bounds memory and not the size of a log.
-DEFAULT_MEMORY_MB = 512
+DEFAULT_MEMORY_MB = 1024
 BYTES_PER_ROW = 200
 LOCK_POLL_S = 0.2
 
@@ -87,6 +87,19 @@ class Store:
             f"FROM (SELECT unnest(from_json($rows, '{shape}')) AS r)",
             {"rows": orjson.dumps(payload).decode()},
         )
+
+    def append(self, table: str, columns: Mapping[str, Any]) -> None:
+        """Append numpy arrays of one length to the columns of those names; a masked value is NULL."""
+        names = ", ".join(columns)
+
+        def load() -> None:
+            self._connection.register("appended", dict(columns))
+            try:
+                self._connection.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM appended").fetchall()
+            finally:
+                self._connection.unregister("appended")
+
+        self._run(load)
 
     def load_parquet(self, sql: str, files: Sequence[Path]) -> None:
         """Run an INSERT that reads our own Parquet files as `read_parquet($files, ...)`."""

@@ -202,7 +202,8 @@ def _form() -> list[pl.Expr]:
     """What regexes say about the form of a text."""
     raw, text = pl.col("raw"), pl.col("text")
     return [
-        (text.str.count_matches(" ", literal=True).cast(pl.Int64) - 1).clip(lower_bound=0).alias("word_count"),
+        # As a regex it is found faster than as a literal (polars 2.1).
+        (text.str.count_matches(" ").cast(pl.Int64) - 1).clip(lower_bound=0).alias("word_count"),
         raw.str.count_matches(_NUMBER).alias("numbers"),
         raw.str.contains(_CODE).alias("has_code"),
         pl.max_horizontal(

@@ -87,19 +87,19 @@ def stage_figures(log: Path, folder: Path) -> Iterator[Claim]:
     source = Source(log, log.name, True)
     plan = worker.Plan(detect.recognise(source), normalise.Options(load_rules(), b"k" * 32))
     tasks = list(line_tasks(source))[:4]
-    spent = {"parse": 0.0, "features and checks": 0.0, "write": 0.0}
+    spent = {"parse and take": 0.0, "features and checks": 0.0, "write": 0.0}
     rows = 0
     for number, task in enumerate(tasks):
         started = time.perf_counter()
         parsed = worker.parse_lines(worker.content_of(task), task, plan)
         parsed_at = time.perf_counter()
-        batch = normalise.normalise(parsed.records, parsed.lines, plan.log_format, plan.options)
+        batch = normalise.normalise(parsed.gathered, parsed.lines, plan.log_format, plan.options)
         typed_at = time.perf_counter()
         worker.write_rows(batch.rows, number, folder / "stage.parquet")
-        spent["parse"] += parsed_at - started
+        spent["parse and take"] += parsed_at - started
         spent["features and checks"] += typed_at - parsed_at
         spent["write"] += time.perf_counter() - typed_at
-        rows += len(parsed.records)
+        rows += parsed.gathered.height
     for name, seconds in spent.items():
         yield Claim(f"  {name}, one process", f"{seconds / rows * 1e6:.1f} µs a line", "", None)
 

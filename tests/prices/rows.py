@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from costctl.formats.base import LogFormat, identity_columns
+from costctl.formats.gather import Gathered
 from costctl.formats.normalise import Batch, Options, normalise
 from costctl.formats.usage import read_usage
 from costctl.prices.book import PriceBook, load_book
@@ -68,4 +69,6 @@ def priced(
 def canonical(usages: Sequence[Mapping[str, Any]], **said: Any) -> Batch:
     """Raw usage objects of providers through the reader and the normaliser, as one batch."""
     records = [{**said, **read_usage(usage)} for usage in usages]
-    return normalise(records, list(range(1, len(records) + 1)), PLAIN, Options(NoTiers(), b"key"))
+    gathered = Gathered(PLAIN, b"key")
+    gathered.add(records)
+    return normalise(gathered, list(range(1, len(records) + 1)), PLAIN, Options(NoTiers(), b"key"))
