@@ -22,6 +22,7 @@ from costctl.formats.sources import LINE_BYTES_MAX
 from costctl.formats.tasks import Task
 
 DEPTH_MAX = 64
+NO_BRACKETS = bytes(set(range(256)) - set(b"[{"))
 BOM = b"\xef\xbb\xbf"
 # What reading a record raises whose values are of other kinds than its format has.
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError)
@@ -127,7 +128,7 @@ def parse_lines(data: bytes, task: Task, plan: Plan) -> Parsed:
         except orjson.JSONDecodeError as error:
             rejected.append(Reject(number, start, _json_reason(error, line)))
             continue
-        if type(record) is not dict or line.count(b"[") + line.count(b"{") > DEPTH_MAX or len(line) > LINE_BYTES_MAX:
+        if type(record) is not dict or len(line.translate(None, NO_BRACKETS)) > DEPTH_MAX or len(line) > LINE_BYTES_MAX:
             fault = _fault(record, line)
             if fault:
                 rejected.append(Reject(number, start, fault))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Groups = tuple[tuple[str, ...], ...]
@@ -19,6 +19,7 @@ class Intent:
     max_words: int | None = None
     needs: tuple[str, ...] = ()
     bars: tuple[str, ...] = ()
+    is_own: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def content_of(shipped: dict[str, Any], own: dict[str, Any] | None = None) -> Co
         own = {}
     elif own.get("defaults") is False:
         shipped = {}
-    own_intents = [_intent(item) for item in own.get("intents", [])]
+    own_intents = [replace(_intent(item), is_own=True) for item in own.get("intents", [])]
     taken = {intent.name for intent in own_intents}
     kept = [intent for item in shipped.get("intents", []) if (intent := _intent(item)).name not in taken]
     signals: dict[str, Groups] = {}

@@ -125,7 +125,7 @@ class TextReader:
         )
 
     def _intent(self, text: pl.Series, word_count: pl.Series, hits: pl.DataFrame) -> pl.DataFrame:
-        """The first intent that holds, with its longest cue; one that stands alone goes before."""
+        """The first intent that holds, with its longest cue; the user's own go first, then one that stands alone."""
         found = hits.join(self._cues.filter(~pl.col("alone")), on="pattern")
         found = found.filter(word_count.gather(found["row"]) <= found["max_words"])
         found = found.filter(self._in_company(text, found))
@@ -134,9 +134,9 @@ class TextReader:
         greeted = greeted.join(self._cues.filter("alone"), on="pattern")
         best = (
             pl.concat([found, greeted]).group_by("row")
-            .agg(pl.col("order").filter("alone").min().alias("alone_order"), pl.col("order").min())
+            .agg(pl.col("order").filter("goes_first").min().alias("first_order"), pl.col("order").min())
         )  # fmt: skip
-        order = best.select(pl.coalesce("alone_order", "order"))["alone_order"]
+        order = best.select(pl.coalesce("first_order", "order"))["first_order"]
         chosen = self._cues.unique("order").sort("order").select("intent", "intent_tier", "intent_cue", "cue_language")
         return best.select("row").with_columns(chosen[order].get_columns())
 
@@ -162,13 +162,25 @@ def _cue_table(intents: tuple[Intent, ...]) -> pl.DataFrame:
     """One row per cue, `order` running from the first intent and its longest cue."""
     look = fold(cue for intent in intents for cue, _ in intent.cues)
     rows = [
-        (look[cue], rank, intent.name, intent.tier, cue, language, intent.alone, intent.max_words or 2**31 - 1)
+        (
+            look[cue],
+            rank,
+            intent.name,
+            intent.tier,
+            cue,
+            language,
+            intent.alone,
+            intent.alone or intent.is_own,
+            intent.max_words or 2**31 - 1,
+        )
         for rank, intent in enumerate(intents)
         for cue, language in sorted(intent.cues, key=lambda pair: (-len(pair[0]), pair[0]))
     ]
-    names = ("pattern", "rank", "intent", "intent_tier", "intent_cue", "cue_language", "alone", "max_words")
-    kinds = (pl.String, pl.Int64, pl.String, pl.String, pl.String, pl.String, pl.Boolean, pl.Int64)
-    return pl.DataFrame(rows, schema=dict(zip(names, kinds, strict=True)), orient="row").with_row_index("order")
+    schema = {
+        "pattern": pl.String, "rank": pl.Int64, "intent": pl.String, "intent_tier": pl.String, "intent_cue": pl.String,
+        "cue_language": pl.String, "alone": pl.Boolean, "goes_first": pl.Boolean, "max_words": pl.Int64,
+    }  # fmt: skip
+    return pl.DataFrame(rows, schema=schema, orient="row").with_row_index("order")
 
 
 def _signal_table(rows: list[tuple[str, int, str]]) -> pl.DataFrame:

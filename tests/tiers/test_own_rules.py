@@ -27,6 +27,9 @@ def own(tmp_path):
         # an intent, before the shipped ones
         ("intents: [{name: warranty, tier: C, cues: [garantia*]}]", "¿cuánto cuesta la garantía?",
          ("A", "faq", "faq: cuanto cuesta*"), ("C", "warranty", "warranty: garantia*")),
+        # also before a greeting that stands alone
+        ("intents: [{name: wave, tier: B, cues: [hola]}]", "hola",
+         ("A", "greeting", "greeting: hola"), ("B", "wave", "wave: hola")),
         # of a shipped name: in its place
         ("intents: [{name: reasoning, tier: B, cues: [analiza*]}]", "compara los planes",
          ("C", "reasoning", "reasoning: compara*"), ("A", "other", "no cue in a short message")),
