@@ -103,6 +103,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("language", "VARCHAR", "tier", "en | es | other, of the last user message"),
     Column("register", "VARCHAR", "tier", "es-CL where the wording is Chilean"),
     Column("intent", "VARCHAR", "tier", "intent by the tier rules"),
+    Column("text_signals", "UBIGINT", "tier", "signals of the text, packed: costctl/tiers/fields.py"),
     Column("tier", "VARCHAR", "tier", "A | B | C by the tier rules"),
     Column("tier_reason", "VARCHAR", "tier", "the rule that decided, with its cue"),
 )

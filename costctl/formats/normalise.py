@@ -266,6 +266,7 @@ def _with_content(frame: pl.DataFrame, gathered: Gathered, options: Options) -> 
     return frame.with_columns(
         rows["language"],
         rows["register"],
+        *(rows[name] for name in ("text_signals",) if name in rows.columns),
         decided["intent"],
         decided["tier"],
         decided["tier_reason"],

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import polars as pl
 
 from costctl.tiers.content import Content, Intent
-from costctl.tiers.fields import COUNT_OF, FEATURES
+from costctl.tiers.fields import COUNT_OF, FEATURES, packed
 
 # Accents go (also where they are characters of their own), ñ stays, punctuation becomes a blank.
 _FOLD = {
@@ -30,6 +30,12 @@ _CODE = (
     r"```|\bdef \w+\(|\bfunction \w*\(|\) ?=>|\);[ \t]*\r?\n| = [^\n;]{1,80};[ \t]*\r?\n|#include ?<|console\.log\("
     r"|System\.out\.|Traceback \(most recent|<(?:div|span|script|html|body|table)\b"
     r"|(?i:\bselect\b[^.?!]{1,200}\bfrom\b[^.?!]{1,200}(?:\bwhere\b|\bjoin\b|;))"
+)
+# Addresses, phone numbers, the Chilean RUT, card and account numbers: what must not be kept or shared.
+# Each alternative begins with a digit or a sign, which keeps the search fast.
+_PERSONAL = (
+    r"@[\w-]+\.\w|[0-9]\.[0-9]{3}\.[0-9]{3}-[0-9kK]|\+[0-9][0-9 ().-]{7,}[0-9]|[0-9]{3}[ .-][0-9]{3}[ .-][0-9]{4}"
+    r"|9 ?[0-9]{4} ?[0-9]{4}|[0-9]{4}[ -][0-9]{4}[ -][0-9]{4}[ -][0-9]{4}|[0-9]{15,}|[0-9]{2}(?: [A-Z0-9]{4}){3}"
 )
 _NUMBER = r"[0-9]+(?:[.,:/][0-9]+)*"
 _DAYS = r" ([0-9]{1,3}) (?:dias?|days?|noches?|nights?) "
@@ -218,6 +224,7 @@ def _form() -> list[pl.Expr]:
         (text.str.count_matches(" ").cast(pl.Int64) - 1).clip(lower_bound=0).alias("word_count"),
         raw.str.count_matches(_NUMBER).alias("numbers"),
         raw.str.contains(_CODE).alias("has_code"),
+        raw.str.contains(_PERSONAL).alias("contains_personal_data"),
         pl.max_horizontal(
             text.str.extract(_DAYS, 1).cast(pl.Int64, strict=False),
             text.str.extract(_WEEKS, 1).cast(pl.Int64, strict=False) * 7,
@@ -249,4 +256,9 @@ def _finished(frame: pl.DataFrame) -> pl.DataFrame:
         "travel_days": pl.max_horizontal("numbered_days", "worded_days"),
         **{name: pl.col(name).fill_null(0) for name in ("table_rows", "choice_count", "slot_count")},
     }
-    return frame.select(columns.get(name, pl.col(name)).cast(kind).alias(name) for name, kind in FEATURES.items())
+    found = frame.select(
+        columns.get(name, pl.col(name)).cast(kind).alias(name)
+        for name, kind in FEATURES.items()
+        if name != "text_signals"
+    )
+    return found.with_columns(packed().alias("text_signals"))
