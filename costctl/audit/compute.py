@@ -72,6 +72,7 @@ def compute(
         "price_set": f"{book.dated.isoformat()} #{book.digest[:8]}",
         "tier_rules": rules.digest[:8],
         "worker_processes": workers.process_count,
+        **_days(options),
         "status": dict.fromkeys(found, "exact"),
         "not_computed": not_computed(found)
         | missing
@@ -82,6 +83,12 @@ def compute(
     }
     said = (*_unfound(store, options), *warnings(store, found, tables, skipped))
     return Report("audit", found, tables, said, provenance)
+
+
+def _days(options: AuditOptions) -> dict[str, str]:
+    """The days at which prices were taken, where the user named them."""
+    said = {"priced_at": options.priced_at, "prices_as_of": options.as_of}
+    return {name: day.date().isoformat() for name, day in said.items() if day is not None}
 
 
 def _reading(options: AuditOptions, rules: TierRules, key: bytes) -> Reading:

@@ -16,7 +16,12 @@ from costctl.report import Report, Table
 from costctl.store import Store, open_store
 
 
-def _opened(db: Path | None) -> Store:
+def opened(db: Path | None) -> Store:
+    """The workspace of the last audit, read-only and locked.
+
+    Raises:
+        CostctlError: E162 where nothing was audited.
+    """
     database = db or WORKSPACE / "costctl.duckdb"
     if not database.exists():
         raise CostctlError("E162", "nothing was audited here yet", "first: costctl audit LOG", ExitCode.INPUT)
@@ -27,9 +32,15 @@ def _opened(db: Path | None) -> Store:
 
 def rejected_records(db: Path | None) -> Report:
     """Every refused record of the last audit: file, line, byte offset, reason; never its text."""
-    with _opened(db) as store:
+    with opened(db) as store:
         found = pages.table(store, "rejected", "rejected_records.sql")
     return Report("rejects", {"rejected_count": len(found.rows)}, {"rejected": found})
+
+
+def priced_models(db: Path | None) -> list[str]:
+    """The priced models of the last audit, cheapest first by three parts of input to one of output."""
+    with opened(db) as store:
+        return [name for (name,) in store.query("SELECT price_key FROM model_class ORDER BY blended_usd, price_key")]
 
 
 def select(statement: str, db: Path | None) -> Report:
@@ -38,7 +49,7 @@ def select(statement: str, db: Path | None) -> Report:
     Raises:
         CostctlError: E180 for anything else than one SELECT.
     """
-    with _opened(db) as store:
+    with opened(db) as store:
         if not store.is_single_select(statement):
             raise CostctlError(
                 "E180",

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from costctl.audit.options import WORKSPACE, AuditOptions
+from costctl.errors import CostctlError, ExitCode
 from costctl.formats.build import build
 from costctl.formats.pool import Workers
 from costctl.formats.sources import Source, find_sources, quick_identity
@@ -53,6 +54,22 @@ def audit(logs: Sequence[str], options: AuditOptions) -> Report:
         if workers:
             workers.stop()
         shutil.rmtree(spool, ignore_errors=True)
+
+
+def last_audit(database: Path) -> Report:
+    """The report of the log that was audited last in this workspace.
+
+    Raises:
+        CostctlError: E162 where there is none.
+    """
+    if database.exists():
+        with open_store(database, read_only=True) as store:
+            if store.scalar("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'last_report'"):
+                for (report,) in store.query("SELECT report FROM last_report"):
+                    return thaw(report)
+    raise CostctlError(
+        "E162", "nothing was audited here yet", "name a log, or first: costctl audit LOG", ExitCode.INPUT
+    )
 
 
 def prepare_workspace(database: Path) -> bytes:

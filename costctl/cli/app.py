@@ -12,6 +12,7 @@ from costctl.cli.options import Db, Logs, Out, Output, Prices
 from costctl.cli.output import Form, check_target, emit
 from costctl.cli.price_commands import estimate, models, prices_app
 from costctl.cli.progress import progress
+from costctl.cli.simulate_commands import explain_request, policy_app, simulate
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
@@ -151,13 +152,30 @@ def demo(
 
 @app.command()
 def init(
+    log: Annotated[
+        list[str] | None, typer.Option("--from", help="A log whose models the policy starts from. Repeatable.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+    prices: Prices = None,
+    db: Db = None,
 ) -> None:
-    """Write a commented costctl.toml and rates.yaml."""
+    """Write a commented costctl.toml, rates.yaml and policy.yaml."""
     from costctl.cli.templates import write_templates  # noqa: PLC0415
 
-    for path in write_templates(Path(), force=force):
+    for path in write_templates(Path(), _models_of(log, prices, db), force=force):
         sys.stderr.write(f"wrote {path}\n")
+
+
+def _models_of(logs: list[str] | None, prices: Path | None, db: Path | None) -> list[str]:
+    """The priced models of a log, cheapest first; two well-known ones without a log."""
+    if not logs:
+        return ["openai/gpt-4o-mini", "openai/gpt-4o"]
+    from costctl.audit.options import AuditOptions  # noqa: PLC0415
+    from costctl.audit.queries import priced_models  # noqa: PLC0415
+    from costctl.audit.run import audit as run_audit  # noqa: PLC0415
+
+    run_audit(logs, AuditOptions(prices=prices, db=db, progress=progress()))
+    return priced_models(db)
 
 
 @app.command()
@@ -183,6 +201,9 @@ def completion(
     sys.stdout.write(script + "\n")
 
 
+app.command()(simulate)
+app.command("explain-request")(explain_request)
+app.add_typer(policy_app, name="policy")
 app.command()(estimate)
 app.command()(models)
 app.add_typer(prices_app, name="prices")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from costctl.errors import CostctlError
@@ -19,6 +20,10 @@ SETTINGS = """\
 # token_budget = ["user_profile=free:20k", "endpoint=/chat:5M"]   # tokens a day
 # slo = ["/chat=3s"]                           # p95 latency of an endpoint
 # threads = 2
+
+[simulate]
+# policy = "policy.yaml"                       # what to replay
+# seed = 7
 """
 
 RATES = """\
@@ -36,13 +41,16 @@ models: {}
 """
 
 
-def write_templates(folder: Path, *, force: bool = False) -> list[Path]:
-    """Write both files; none if one exists and `force` is not set.
+def write_templates(folder: Path, models: Sequence[str], *, force: bool = False) -> list[Path]:
+    """Write settings, rates and a policy over these models; none if one exists and `force` is not set.
 
     Raises:
         CostctlError: E322 naming the files that exist.
     """
-    files = {folder / "costctl.toml": SETTINGS, folder / "rates.yaml": RATES}
+    from costctl.policy.template import starter_policy  # noqa: PLC0415  (this module is read by --help too)
+
+    policy = starter_policy(models)
+    files = {folder / "costctl.toml": SETTINGS, folder / "rates.yaml": RATES, folder / "policy.yaml": policy}
     existing = [str(path) for path in files if path.exists()]
     if existing and not force:
         raise CostctlError("E322", f"already there: {', '.join(existing)}", "overwrite with --force")

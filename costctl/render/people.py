@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from costctl.money import tokens_display, usd_display
 from costctl.render.cells import cell, safe
 from costctl.render.grid import blocks, fits, grid
+from costctl.render.simulated import simulation
 from costctl.report import Report, Table
 
 ROWS_SHOWN = 8
@@ -76,7 +77,8 @@ SCREENS: Mapping[str, tuple[Section, ...]] = {
 
 def to_terminal(report: Report, width: int = 80) -> str:
     """The screen; numbers are never cut, columns are dropped by priority and names shortened."""
-    lines = _audit(report, width) if report.command == "audit" else _plain(report, width)
+    screens = {"audit": _audit, "simulate": _simulated}
+    lines = screens.get(report.command, _plain)(report, width)
     return "\n".join(_wrapped(lines, width)) + "\n"
 
 
@@ -89,6 +91,14 @@ def _plain(report: Report, width: int) -> list[str]:
     for section in screen:
         lines += _section(report.tables, section, width)
     return [*lines, *_warned(report)]
+
+
+def _simulated(report: Report, width: int) -> list[str]:
+    def section(name: str, heading: str, columns: tuple[str, ...], rows: int) -> list[str]:
+        return _section(report.tables, Section(name, heading, columns, rows), width)
+
+    lines = [*simulation(report, width, section), *_warned(report), ""]
+    return [*lines, "  next:  costctl explain-request ID   costctl simulate --decisions decisions.jsonl --output json"]
 
 
 def _audit(report: Report, width: int) -> list[str]:

@@ -88,14 +88,18 @@ class Store:
             {"rows": orjson.dumps(payload).decode()},
         )
 
-    def append(self, table: str, columns: Mapping[str, Any]) -> None:
-        """Append numpy arrays of one length to the columns of those names; a masked value is NULL."""
+    def append(self, table: str, columns: Mapping[str, Any], *, new: bool = False) -> None:
+        """Append numpy arrays of one length to the columns of those names; a masked value or None is NULL.
+
+        `new` makes a temporary table of them.
+        """
         names = ", ".join(columns)
+        target = f"CREATE OR REPLACE TEMP TABLE {table} AS" if new else f"INSERT INTO {table} ({names})"
 
         def load() -> None:
             self._connection.register("appended", dict(columns))
             try:
-                self._connection.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM appended").fetchall()
+                self._connection.execute(f"{target} SELECT {names} FROM appended").fetchall()
             finally:
                 self._connection.unregister("appended")
 
@@ -104,6 +108,11 @@ class Store:
     def load_parquet(self, sql: str, files: Sequence[Path]) -> None:
         """Run an INSERT that reads our own Parquet files as `read_parquet($files, ...)`."""
         self.execute(sql, {"files": [str(file) for file in files]})
+
+    def export_query(self, sql: str, target: Path, form: str) -> None:
+        """Write the rows of a query of ours to a file, in a form of the engine's COPY."""
+        path = str(target).replace("'", "''")
+        self.execute(f"COPY ({sql}) TO '{path}' ({form})")
 
     def numpy(self, sql: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Columns as numpy arrays; never for decimals, which would turn to float."""

@@ -21,10 +21,10 @@ def test_the_screen_of_the_readme_is_what_the_command_prints() -> None:
 
 def test_every_command_is_in_the_readme_and_every_one_there_exists() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
-    commands = set(option_names()) | {"prices"}
+    commands = set(option_names()) | {"prices", "policy"}
     for name in commands:
         assert re.search(rf"`?{name}\b", readme), name
-    assert set(re.findall(r"(?m)^costctl (\w+)", readme)) <= commands
+    assert set(re.findall(r"(?m)^costctl ([\w-]+)", readme)) <= commands
 
 
 def test_every_option_of_the_readme_exists() -> None:

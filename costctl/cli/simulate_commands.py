@@ -1,0 +1,84 @@
+"""simulate, explain-request and policy: what another policy would have done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from costctl.cli.options import Db, Out, Output, Prices
+from costctl.cli.output import Form, check_target, emit
+from costctl.cli.progress import progress
+
+PolicyFile = Annotated[Path, typer.Option("--policy", help="The policy to replay (YAML).")]
+policy_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check and describe policy files.")
+
+
+def simulate(
+    logs: Annotated[
+        list[str] | None,
+        typer.Argument(help="Files, folders, globs; without any, the log audited last.", metavar="[LOG...]"),
+    ] = None,
+    policy: PolicyFile = Path("policy.yaml"),
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of everything that is drawn.")] = 7,
+    decisions: Annotated[
+        Path | None, typer.Option("--decisions", help="Write each call's decision to this .jsonl or .parquet.")
+    ] = None,
+    prices: Prices = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", envvar="COSTCTL_THREADS", min=1, help="Threads and processes.")
+    ] = None,
+    db: Db = None,
+    output: Output = Form.TABLE,
+    out: Out = None,
+) -> None:
+    """What would this policy have done on this very log?"""
+    from costctl.audit.options import AuditOptions  # noqa: PLC0415
+    from costctl.audit.run import audit, last_audit  # noqa: PLC0415
+    from costctl.policy.describe import policy_digest  # noqa: PLC0415
+    from costctl.policy.load import load_policy  # noqa: PLC0415
+    from costctl.prices.book import load_book  # noqa: PLC0415
+    from costctl.replay.decisions import write_decisions  # noqa: PLC0415
+    from costctl.replay.run import simulate as run_simulation  # noqa: PLC0415
+    from costctl.store import open_store  # noqa: PLC0415
+
+    for target in (out, decisions):
+        if target is not None:
+            check_target(target, [*(logs or ()), str(policy)])
+    wanted = load_policy(policy)
+    options = AuditOptions(prices=prices, db=db, threads=threads, progress=progress())
+    audited = audit(logs, options) if logs else last_audit(options.database)
+    with open_store(options.database, threads=threads) as store:
+        report = run_simulation(store, wanted, load_book(prices), seed, audited.provenance, policy_digest(policy))
+        if decisions is not None:
+            write_decisions(store, decisions)
+    emit(report, output, out)
+
+
+def explain_request(
+    request_id: Annotated[str, typer.Argument(help="Id of a request, as the log names it.")],
+    db: Db = None,
+    output: Output = Form.TABLE,
+    out: Out = None,
+) -> None:
+    """Which way did one request take through the last simulation, and why?"""
+    from costctl.audit.queries import opened  # noqa: PLC0415
+    from costctl.replay.decisions import explain  # noqa: PLC0415
+
+    with opened(db) as store:
+        report = explain(store, request_id)
+    emit(report, output, out)
+
+
+@policy_app.command("check")
+def check(
+    path: Annotated[Path, typer.Argument(help="The policy file.", metavar="POLICY")] = Path("policy.yaml"),
+    output: Output = Form.TABLE,
+    out: Out = None,
+) -> None:
+    """Is this policy file right? Names every mistake at once; needs no log."""
+    from costctl.policy.describe import describe  # noqa: PLC0415
+    from costctl.policy.load import load_policy  # noqa: PLC0415
+
+    emit(describe(load_policy(path)), output, out)

@@ -1,0 +1,262 @@
+"""What a policy means: names that must exist, chains that must end, shares that must fit.
+
+The checks look at the values of the file, not at the models, so that a fault of form in one part
+hides no fault of meaning in another. They pass over whatever has the wrong form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+from costctl.policy import units
+from costctl.policy.keys import Faults
+from costctl.policy.schema import LOGGED
+from costctl.policy.source import Place, key_of
+from costctl.policy.units import plain, shown
+
+
+class Reference(NamedTuple):
+    """Where names of tiers stand: a pattern of places, and what else may be named there.
+
+    In a pattern, `*` is every value of a mapping or list, and `?` at its end every key.
+    """
+
+    pattern: str
+    specialists: bool = True
+    logged: bool = False
+
+
+REFERENCES = (
+    Reference("routing.default", logged=True),
+    Reference("routing.rules.*.to"),
+    Reference("routing.matrix.*"),
+    Reference("routing.raise.*.to", specialists=False),
+    Reference("routing.floors.*.at_least", specialists=False),
+    Reference("budgets.max_share_per_day.?", specialists=False),
+    Reference("budgets.usd_per_day.*.tier"),
+    Reference("fallbacks.?"),
+    Reference("fallbacks.*.*"),
+    Reference("hedge.tier"),
+    Reference("escalate.from"),
+    Reference("escalate.to"),
+    Reference("cache.semantic.refresh_tier"),
+    Reference("context.summariser"),
+    Reference("post_process.reformat.tier"),
+    Reference("post_process.translate.tier"),
+    Reference("experiments.*.arms.*.tiers.?"),
+)
+
+# Names of one group must differ, because a report tells its rows apart by them.
+UNIQUE = (
+    (("routing.rules.*.name", "routing.raise.*.name", "routing.floors.*.name"), "a name is the routing reason"),
+    (("experiments.*.name",), "a name is a row of the report"),
+    (("data_sources.*.name",), "a name is a row of the report"),
+    (("self_hosted.*.name",), "a name is a model"),
+    (("fixed_costs.*.name",), "a name is a row of the report"),
+)
+
+
+def faults_of_meaning(values: Mapping[str, Any]) -> Faults:
+    """Every fault, with its place."""
+    faults: Faults = []
+    for check in (
+        _tier_names, _tier_models, _references, _twice, _circles, _shares, _arms, _thresholds, _seasons, _escalation,
+        _limits,
+    ):  # fmt: skip
+        faults += check(values)
+    return faults
+
+
+def _found(values: Any, pattern: str) -> Iterator[tuple[Place, Any]]:
+    """The places that a pattern names, with their values; for `?`, with their keys."""
+    return _walk(values, pattern.split("."), ())
+
+
+def _walk(value: Any, parts: list[str], at: Place) -> Iterator[tuple[Place, Any]]:
+    if not parts:
+        yield at, value
+    elif parts[0] == "?":
+        yield from (((*at, key), key) for key in (value if isinstance(value, dict) else ()))
+    elif parts[0] == "*":
+        items: Iterable[tuple[str | int, Any]] = value.items() if isinstance(value, dict) else ()
+        for key, item in enumerate(value) if isinstance(value, tuple) else items:
+            yield from _walk(item, parts[1:], (*at, key))
+    elif isinstance(value, dict) and parts[0] in value:
+        yield from _walk(value[parts[0]], parts[1:], (*at, parts[0]))
+
+
+def _names(values: Mapping[str, Any], key: str) -> list[str]:
+    found = values.get(key)
+    return list(found) if isinstance(found, dict) else []
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(plain, names)) or "none"
+
+
+def _tier_names(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    tiers = _names(values, "tiers")
+    for key in ("tiers", "specialists"):
+        for name in _names(values, key):
+            if name == LOGGED:
+                yield (key, name), "is the word for the model of the log, not a name"
+            elif key == "specialists" and name in tiers:
+                yield (key, name), "is also the name of a tier"
+
+
+def _tier_models(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    for key in ("tiers", "specialists"):
+        for at, tier in _found(values, f"{key}.*"):
+            if not isinstance(tier, dict):
+                continue
+            models, weights = tier.get("models"), tier.get("weights")
+            if isinstance(models, tuple) and LOGGED in models and len(models) > 1:
+                yield (*at, "models"), "logged stands alone: it keeps the model of the log"
+            if (tier.get("select") == "weights") != ("weights" in tier):
+                yield (*at, "select" if "select" in tier else "weights"), "select: weights and weights go together"
+            elif isinstance(weights, tuple) and isinstance(models, tuple) and len(weights) != len(models):
+                yield (*at, "weights"), f"needs one weight for each of the {len(models)} models"
+
+
+def _references(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    tiers, specialists = _names(values, "tiers"), _names(values, "specialists")
+    for reference in REFERENCES:
+        known = [*tiers, *(specialists if reference.specialists else ()), *([LOGGED] if reference.logged else ())]
+        for at, name in _found(values, reference.pattern):
+            if not isinstance(name, str) or name in known:
+                continue
+            if name in specialists:
+                yield at, f"{plain(name)} is a specialist; here stands a tier: {_listed(tiers)}"
+                continue
+            near = get_close_matches(name, known, n=1)
+            ending = f"did you mean {plain(near[0])}?" if near else f"known: {_listed(known)}"
+            yield at, f"no tier is named {shown(name)}; {ending}"
+
+
+def _twice(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    for patterns, reason in UNIQUE:
+        first: dict[str, Place] = {}
+        for pattern in patterns:
+            for at, name in _found(values, pattern):
+                if not isinstance(name, str):
+                    continue
+                if name in first:
+                    yield at, f"{shown(name)} is also {key_of(first[name])}; {reason}"
+                first.setdefault(name, at)
+
+
+def _circles(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """One fault for each tier that falls back to itself, at the tier."""
+    after = {
+        str(at[-1]): [one for one in chain if isinstance(one, str)]
+        for at, chain in _found(values, "fallbacks.*")
+        if isinstance(chain, tuple)
+    }
+    for start in after:
+        way = _way_back(start, after)
+        if way:
+            yield ("fallbacks", start), f"goes in a circle: {' to '.join(map(plain, way))}"
+
+
+def _way_back(start: str, after: Mapping[str, list[str]]) -> list[str]:
+    ways = [[start, one] for one in after[start]]
+    seen: set[str] = set()
+    while ways:
+        way = ways.pop(0)
+        if way[-1] == start:
+            return way
+        if way[-1] not in seen:
+            seen.add(way[-1])
+            ways += [[*way, one] for one in after.get(way[-1], ())]
+    return []
+
+
+def _amount(read: Callable[[Any], Decimal], value: Any) -> Decimal | None:
+    try:
+        return read(value)
+    except ValueError:
+        return None
+
+
+def _total(values: Iterable[Any]) -> Decimal | None:
+    """The sum of shares, None where one of them is no share."""
+    shares = [_amount(units.share, one) for one in values]
+    return None if None in shares else sum((one for one in shares if one is not None), Decimal(0))
+
+
+def _percent(share: Decimal) -> str:
+    text = f"{share * 100:f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text) + "%"
+
+
+def _shares(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """With a cap on every tier and less than 100% in all, some requests may go nowhere."""
+    for at, caps in _found(values, "budgets.max_share_per_day"):
+        tiers = _names(values, "tiers")
+        if not isinstance(caps, dict) or not tiers or _names(values, "specialists") or not set(tiers) <= set(caps):
+            continue
+        total = _total(caps.values())
+        if total is not None and total < 1:
+            yield at, f"leaves {_percent(1 - total)} of the requests no tier; let one tier without a cap"
+
+
+def _arms(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    for at, arms in _found(values, "experiments.*.arms"):
+        if not isinstance(arms, dict):
+            continue
+        total = _total(arm.get("share") if isinstance(arm, dict) else arm for arm in arms.values())
+        if total is not None and total != 1:
+            yield at, f"the shares of the arms sum to {_percent(total)}, not to 100%"
+
+
+def _thresholds(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    for at, cache in _found(values, "cache.semantic"):
+        if not isinstance(cache, dict):
+            continue
+        serve, refresh = (_amount(units.share, cache.get(key)) for key in ("serve_min", "refresh_min"))
+        if serve is not None and refresh is not None and refresh > serve:
+            yield (*at, "refresh_min"), f"must not be above serve_min ({_percent(serve)})"
+        if refresh is not None and "refresh_tier" not in cache:
+            yield (*at, "refresh_tier"), "is missing; refresh_min says when it is asked"
+        if "refresh_tier" in cache and "refresh_min" not in cache:
+            yield (*at, "refresh_tier"), "has no effect without refresh_min"
+
+
+def _seasons(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    for at, seasons in _found(values, "cache.semantic.ttl"):
+        named: set[Any] = set()
+        is_closed = False
+        for number, season in enumerate(seasons if isinstance(seasons, tuple) else ()):
+            if not isinstance(season, dict):
+                continue
+            months = season.get("months")
+            own = {one for one in months if isinstance(one, int)} if isinstance(months, tuple) else set()
+            if is_closed:
+                yield (*at, number), "is never used; the entry for all other months comes last"
+            elif own & named:
+                yield (*at, number, "months"), "names a month of an earlier entry"
+            named |= own
+            is_closed = is_closed or "months" not in season
+        if isinstance(seasons, tuple) and seasons and not is_closed and len(named) < 12:
+            yield at, "says nothing of the other months; add an entry without months"
+
+
+def _escalation(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    tiers = _names(values, "tiers")
+    for at, one in _found(values, "escalate"):
+        if not isinstance(one, dict):
+            continue
+        first, then = one.get("from"), one.get("to")
+        if first == then and first is not None:
+            yield (*at, "to"), "must differ from `from`"
+        elif first in tiers and then in tiers and tiers.index(then) < tiers.index(first):
+            yield (*at, "to"), f"must be a dearer tier than {plain(first)}; tiers stand cheapest first"
+
+
+def _limits(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    for at, limit in _found(values, "limits.*"):
+        if isinstance(limit, dict) and not {key for key in limit if key != "over"}:
+            yield at, "limits nothing; name requests_per_min, tokens_per_min, requests_per_day or tokens_per_day"

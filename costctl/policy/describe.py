@@ -1,0 +1,67 @@
+"""A policy told in a table: what each part of it does, without any log."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from costctl.policy.schema import Policy
+from costctl.report import Report, Table, Value
+
+MICROSECONDS_PER_HOUR = 3_600_000_000
+
+
+def policy_digest(path: Path) -> str:
+    """The digest of the file's bytes, by which a report names the very policy it replayed."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def describe(policy: Policy) -> Report:
+    """Tiers, routing, budgets and caches of a policy that was read without a mistake."""
+    rows: list[tuple[Value, ...]] = [
+        ("tier" if number < len(policy.tiers) else "specialist", tier.name, ", ".join(tier.models) + _limits(tier))
+        for number, tier in enumerate((*policy.tiers, *policy.specialists))
+    ]
+    routing = policy.routing
+    rows += [("rule", rule.name, f"to {rule.to}") for rule in routing.rules]
+    rows += [("matrix", intent, f"to {tier}") for intent, tier in routing.matrix.items()]
+    rows.append(("default", routing.default or "logged", "where no rule and no intent decides"))
+    rows += [("raise", item.name, f"to {item.to}") for item in routing.raises]
+    rows += [("floor", item.name, f"at least {item.at_least}") for item in routing.floors]
+    if routing.sticky:
+        rows.append(("sticky", routing.sticky, f"within a {routing.sticky} the tier never falls"))
+    rows += [
+        ("budget", f"share of {tier}", f"at most {share:%} a day")
+        for tier, share in policy.budgets.max_share_per_day.items()
+    ]
+    rows += [
+        ("budget", f"{cap.scope} {cap.name or ''}".strip(), f"at most ${cap.max_usd:f} a day")
+        for cap in policy.budgets.usd_per_day
+    ]
+    if policy.budgets.usd_per_request_max is not None:
+        rows.append(("budget", "request", f"at most ${policy.budgets.usd_per_request_max:f}"))
+    rows += [
+        ("budget", f"{cap.scope} {cap.name}", f"at most {cap.max_tokens:,} tokens a day")
+        for cap in policy.budgets.tokens_per_day
+    ]
+    if policy.cache.exact:
+        exact = policy.cache.exact
+        hours = exact.ttl_us / MICROSECONDS_PER_HOUR
+        rows.append(
+            ("cache", "exact", f"{hours:g} h from {exact.ttl_from}, per {' + '.join(exact.scope) or 'everybody'}")
+        )
+    totals: dict[str, Value] = {
+        "policy": policy.name,
+        "tier_count": len(policy.tiers),
+        "rule_count": len(routing.rules),
+    }
+    return Report("policy check", totals, {"policy": Table.of("policy", ("kind", "name", "what"), rows)})
+
+
+def _limits(tier: object) -> str:
+    said = [
+        f"{getattr(tier, name):,} {title}"
+        for name, title in (("max_output_tokens", "tokens out"), ("context_tokens", "tokens of context"))
+        if getattr(tier, name) is not None
+    ]
+    return f" ({', '.join(said)})" if said else ""

@@ -1,0 +1,126 @@
+"""The parts of the policy about its results: what is assumed, fixed costs, stress, gates, exports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
+
+from costctl.policy import units
+from costctl.policy.keys import Duration, Faults, Named, Part, Ratio, Table, Text, Texts, Usd, read_unique, refuse
+from costctl.policy.units import shown
+
+GATE = re.compile(r"([a-z][a-z0-9_.]*)\s*(>=|<=|>|<|=)\s*(-?[0-9]{1,15}(?:\.[0-9]{1,12})?)")
+_TEXT_SCHEMA = {"type": "string", "minLength": 1}
+
+
+class FixedCost(Part):
+    """A cost that no request causes."""
+
+    name: Text
+    usd_per_month: Usd
+
+
+def _instant(value: Any) -> datetime:
+    try:
+        at = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None or not 1970 <= at.year <= 9000:
+        raise ValueError(f"must be a time with its zone such as '2026-03-05T14:00Z', not {shown(value)}")
+    return at.astimezone(UTC)
+
+
+class Outage(Part):
+    """A provider answers nothing for a while."""
+
+    provider: Text
+    from_at: Annotated[datetime, PlainValidator(_instant), WithJsonSchema(_TEXT_SCHEMA)] = Field(alias="from")
+    duration_us: Duration = Field(alias="for")
+
+
+class Scenarios(Part):
+    """Replays of the same log under stress: an outage, more volume, other prices by provider/model."""
+
+    outage: Outage | None = None
+    volume_ratio: Ratio | None = None
+    price_ratio: Named[Ratio] = Table({})
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A bound that a figure of the report must keep; `level` says what breaking it means."""
+
+    gate: str
+    metric: str
+    operator: str
+    bound: Decimal
+    level: Literal["error", "warn"] = "error"
+
+
+class GateEntry(Part):
+    """A gate with its level."""
+
+    gate: Text
+    level: Literal["error", "warn"] = "error"
+
+
+def _gate(value: Any) -> Gate:
+    is_text = isinstance(value, str)
+    if not is_text and not isinstance(value, dict):
+        raise ValueError(f"must be a gate such as 'saving_ratio >= 0.40', not {shown(value)}")
+    entry = GateEntry.model_validate({"gate": value} if is_text else value)
+    found = GATE.fullmatch(entry.gate.strip())
+    if found is None:
+        message = f"must compare a figure with a number such as 'saving_ratio >= 0.40', not {shown(entry.gate)}"
+        raise refuse([(() if is_text else ("gate",), message)])
+    return Gate(entry.gate, found[1], found[2], Decimal(found[3]), entry.level)
+
+
+GateField = Annotated[Gate, PlainValidator(_gate, json_schema_input_type=Text | GateEntry)]
+
+
+Target = Literal[
+    "litellm", "litellm-plugin", "openrouter", "claude-code-router", "portkey", "vllm-semantic-router", "routellm",
+    "gptcache", "redis-langcache", "json", "runbook",
+]  # fmt: skip
+
+
+class Export(Part):
+    """The router configurations that are written, and the losses that are accepted."""
+
+    targets: Annotated[tuple[Target, ...], Field(min_length=1), AfterValidator(read_unique)]
+    accept_loss: Texts = ()
+
+
+def _assumed(value: Any) -> Decimal | Mapping[str, Decimal]:
+    if not isinstance(value, dict):
+        return units.ratio(value)
+    found: dict[str, Decimal] = {}
+    faults: Faults = []
+    for model, one in value.items():
+        try:
+            found[model] = units.ratio(one)
+        except ValueError as error:
+            faults.append(((model,), str(error)))
+    if faults:
+        raise refuse(faults)
+    return Table(found)
+
+
+Assumed = Annotated[
+    Decimal | Mapping[str, Decimal],
+    PlainValidator(_assumed, json_schema_input_type=Ratio | dict[str, Ratio]),
+]
+
+
+class Assume(Part):
+    """What the log cannot show, as one number or by model; every figure that rests on it says so."""
+
+    output_tokens_ratio: Assumed | None = None
+    input_tokens_ratio: Assumed | None = None

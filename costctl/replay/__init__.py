@@ -1,0 +1,1 @@
+"""Replay of a policy over the calls of a log, in time order."""

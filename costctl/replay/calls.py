@@ -1,0 +1,122 @@
+"""The log as the replay sees it: calls in time order, as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from costctl.errors import CostctlError, ExitCode
+from costctl.store import Store
+
+Int = NDArray[np.int64]
+Flag = NDArray[np.bool_]
+Code = NDArray[np.integer[Any]]
+FOLDER = Path(__file__).parent
+UNKNOWN = -1  # of a code or a count: the log does not say
+DAY_US = 86_400 * 10**6
+
+
+@dataclass(frozen=True)
+class Calls:
+    """Columns over all calls, each `count` long, in the order of the replay.
+
+    Money is whole picodollars, time whole microseconds; -1 is an unknown count or code.
+    """
+
+    count: int
+    time_us: Int
+    baseline_pusd: Int  # of all attempts together, at list; 0 where unpriced
+    input_tokens: Int
+    output_tokens: Int
+    cache_read_tokens: Int
+    output_pusd: Int  # the part of the answering attempt's cost that is output
+    latency_us: Int
+    model: Int  # code into `models`: the price key of the answering attempt
+    models: tuple[str, ...]
+    is_ok: Flag
+    is_unpriced: Flag  # some attempt has no price: left as it is
+    is_dated: Flag
+    draw_key: NDArray[np.uint64]  # names the call whatever else is in the log, so that its chance stays its own
+
+    @property
+    def is_movable(self) -> Flag:
+        """Calls that another model could have answered: answered in the log, priced, and placed in time."""
+        return self.is_ok & ~self.is_unpriced & self.is_dated & (self.input_tokens >= 0) & (self.output_tokens >= 0)
+
+
+def load_calls(store: Store) -> Calls:
+    """The calls of the log that was audited last.
+
+    Leaves them in the store as `replay_call`, numbered by `position`, for conditions and prices.
+
+    Raises:
+        CostctlError: E410 (exit 4) where no call can be placed in time.
+    """
+    store.execute((FOLDER / "calls.sql").read_text("utf-8"))
+    found = store.numpy(
+        "SELECT time_us, baseline_cost_pusd, unpriced_count > 0 AS is_unpriced, status = 'ok' AS is_ok, "
+        "coalesce(input_tokens, -1) AS input_tokens, coalesce(output_tokens, -1) AS output_tokens, "
+        "coalesce(CAST(output_cost_usd * 1000000000000 AS BIGINT), 0) AS output_pusd, "
+        "coalesce(cache_read_tokens, -1) AS cache_read_tokens, coalesce(latency_us, -1) AS latency_us, "
+        "time_us IS NOT NULL AS is_dated, "
+        "hash(request_id, time_us, request_model, input_tokens, output_tokens) AS draw_key "
+        "FROM replay_call ORDER BY position"
+    )
+    is_dated = plain(found["is_dated"])
+    if len(is_dated) and not is_dated.any():
+        raise CostctlError(
+            "E410",
+            "no request of this log has a time or an offset, so there is no order to replay it in",
+            "map the column that holds it: costctl audit LOG --map started_at=COLUMN",
+            ExitCode.COVERAGE,
+        )
+    model, models = codes(store, "coalesce(price_key, model)")
+    return Calls(
+        count=len(is_dated), time_us=plain(found["time_us"]), baseline_pusd=plain(found["baseline_cost_pusd"]),
+        input_tokens=plain(found["input_tokens"]), output_tokens=plain(found["output_tokens"]),
+        cache_read_tokens=plain(found["cache_read_tokens"]), output_pusd=plain(found["output_pusd"]),
+        latency_us=plain(found["latency_us"]), model=model, models=models,
+        is_ok=plain(found["is_ok"]), is_unpriced=plain(found["is_unpriced"]), is_dated=is_dated,
+        draw_key=plain(found["draw_key"]),
+    )  # fmt: skip
+
+
+def codes(store: Store, expression: str, params: dict[str, Any] | None = None) -> tuple[Int, tuple[str, ...]]:
+    """Small numbers for the texts of an expression over `replay_call`, and the texts; -1 is NULL.
+
+    Numbers follow the order of the texts, so that they do not depend on the order of the log.
+    """
+    rows = store.query(
+        f"SELECT DISTINCT CAST({expression} AS VARCHAR) AS said FROM replay_call "
+        "WHERE said IS NOT NULL ORDER BY said", params
+    )  # fmt: skip
+    texts = tuple(text for (text,) in rows)
+    store.execute("CREATE OR REPLACE TEMP TABLE replay_code (said VARCHAR, code BIGINT)")
+    store.insert("replay_code", ["said", "code"], list(zip(texts, map(str, range(len(texts))), strict=True)))
+    found = store.numpy(
+        f"SELECT coalesce(k.code, -1) AS code FROM (SELECT position, CAST({expression} AS VARCHAR) AS said "
+        "FROM replay_call) c LEFT JOIN replay_code k USING (said) ORDER BY position", params
+    )  # fmt: skip
+    return plain(found["code"]), texts
+
+
+def plain(values: Any) -> Any:
+    """The array without a mask; what was NULL holds whatever the engine left there, so mask first."""
+    return values.filled(0) if isinstance(values, np.ma.MaskedArray) else values
+
+
+def exact_sum(values: Int, where: Flag | None = None) -> int:
+    """The sum as a Python int: picodollars of a large log do not fit in 64 bits."""
+    chosen = values if where is None else values[where]
+    return (int((chosen >> 30).sum()) << 30) + int((chosen & (2**30 - 1)).sum())
+
+
+def columns_of(store: Store, names: Sequence[str]) -> dict[str, Any]:
+    """Further columns or expressions of `replay_call`, in order."""
+    return {name: plain(values) for name, values in store.numpy(
+        f"SELECT {', '.join(names)} FROM replay_call ORDER BY position").items()}  # fmt: skip

@@ -1,0 +1,63 @@
+"""Conditions of a policy as SQL over `replay_call`; every value travels as a parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from costctl.policy.when import All, Any_, Compare, Is, Not, OneOf, When
+from costctl.tiers.fields import PACKED, unpacked_sql
+
+# Fields of `when` that are no columns of their own.
+COLUMN_OF: Mapping[str, str] = {
+    "model": "coalesce(response_model, request_model)",
+    "user": "user_id",
+    "external_facts": "(intent = 'external_facts')",
+    "has_text": "(text_signals IS NOT NULL)",
+    **{name: f"({unpacked_sql(name)} = 1)" if PACKED[name] == 1 else unpacked_sql(name) for name in PACKED},
+}
+
+
+class Conditions:
+    """SQL texts of conditions, and the parameters that they all share."""
+
+    personal = COLUMN_OF["contains_personal_data"]
+
+    def __init__(self) -> None:
+        self.params: dict[str, Any] = {}
+
+    def value(self, value: Any) -> str:
+        """A parameter that holds the value."""
+        name = f"v{len(self.params)}"
+        self.params[name] = value
+        return f"${name}"
+
+    def sql(self, when: When) -> str:
+        """A boolean expression; an unknown value fulfils nothing, so it is false and never NULL."""
+        match when:
+            case All(parts):
+                return f"({' AND '.join(map(self.sql, parts))})" if parts else "true"
+            case Any_(parts):
+                return f"({' OR '.join(map(self.sql, parts))})" if parts else "false"
+            case Not(part):
+                return f"(NOT {self.sql(part)})"
+            case Is(field, wanted):
+                return f"(coalesce({_column(field)}, false) = {'true' if wanted else 'false'})"
+            case Compare(field, operator, number):
+                return f"coalesce({_column(field)} {operator} CAST({self.value(str(number))} AS DECIMAL(38,6)), false)"
+            case OneOf(field, values):
+                return f"coalesce({' OR '.join(self._equals(_column(field), text) for text in values)}, false)"
+        raise AssertionError(when)
+
+    def equals(self, field: str, text: str) -> str:
+        """Whether a text field is this, or begins with it where it ends in `*`; never NULL."""
+        return f"coalesce({self._equals(_column(field), text)}, false)"
+
+    def _equals(self, column: str, text: str) -> str:
+        if text.endswith("*"):
+            return f"starts_with({column}, {self.value(text[:-1])})"
+        return f"{column} = {self.value(text)}"
+
+
+def _column(field: str) -> str:
+    return COLUMN_OF.get(field, f'"{field}"')

@@ -1,0 +1,117 @@
+"""The decisions of a replay as a table of the workspace, as a file, and one of them explained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from costctl.errors import CostctlError, ExitCode
+from costctl.replay.plan import DEGRADED, OVER_BUDGET, PROVIDER, SERVED_BY
+from costctl.replay.project import Outcome
+from costctl.replay.route import Route
+from costctl.report import Report, Table, Value
+from costctl.store import Store
+
+_SQL = Path(__file__).with_name("decisions.sql")
+_NEAREST = (
+    "SELECT request_id FROM decision WHERE request_id IS NOT NULL "
+    "ORDER BY jaro_winkler_similarity(request_id, $id) DESC, request_id LIMIT 1"
+)
+FORMS = {".jsonl": "FORMAT json, ARRAY false", ".parquet": "FORMAT parquet"}
+
+
+def keep(store: Store, outcome: Outcome, routed: Route, caps: Sequence[str]) -> None:
+    """Write the table `decision`, one row per call."""
+    made, lanes = outcome.decisions, outcome.lanes
+    is_provider = made.served_by == PROVIDER
+    columns: dict[str, Any] = {
+        "position": np.arange(outcome.calls.count),
+        "model": _named(lanes.models, np.where(is_provider, outcome.serving_model, -1)),
+        "tier": _named(lanes.names, made.lane),
+        "routed_tier": _named(lanes.names, made.routed_lane),
+        "served_by": _named(SERVED_BY, made.served_by),
+        "answered_by": made.answered_by,
+        "routing_reason": _named(routed.reasons, routed.reason),
+        "raised_by": _named(routed.raises, routed.raised_by),
+        "floored_by": _named(routed.floors, routed.floored_by),
+        "broken_cap": _named(caps, made.cap),
+        "is_moved": outcome.is_moved,
+        "is_degraded": (made.notice & DEGRADED) > 0,
+        "is_over_budget": (made.notice & OVER_BUDGET) > 0,
+        "output_tokens": np.where(is_provider, lanes.take("output_tokens", made.lane), 0),
+        "baseline_pusd": outcome.calls.baseline_pusd,
+        "policy_pusd": outcome.policy_pusd,
+        "is_unpriced": outcome.calls.is_unpriced,
+    }
+    store.append("replay_decision", columns, new=True)
+    store.execute(_SQL.read_text("utf-8"))
+
+
+def _named(names: Sequence[str], code: Any) -> Any:
+    """The names of codes as texts; -1 is no name."""
+    return np.array([*names, None], dtype=object)[code]
+
+
+def write_decisions(store: Store, target: Path) -> None:
+    """All decisions as JSONL or Parquet, by the ending of the file's name.
+
+    Raises:
+        CostctlError: E324 for another ending.
+    """
+    form = FORMS.get(target.suffix)
+    if form is None:
+        raise CostctlError("E324", f"--decisions {target}: neither .jsonl nor .parquet", f"write {target.stem}.jsonl")
+    store.export_query("SELECT * EXCLUDE (position, file_id) FROM decision ORDER BY position", target, form)
+
+
+def explain(store: Store, request_id: str) -> Report:
+    """The way of one request through the stages of the last simulation.
+
+    Raises:
+        CostctlError: E420 where nothing was simulated, E421 where no call has this id.
+    """
+    if not store.scalar("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'decision'"):
+        raise CostctlError(
+            "E420", "nothing was simulated yet", "costctl simulate LOG --policy policy.yaml", ExitCode.INPUT
+        )
+    columns, rows = store.table("SELECT * FROM decision WHERE request_id = $id ORDER BY position", {"id": request_id})
+    if not rows:
+        near = store.query(_NEAREST, {"id": request_id})
+        hint = f"did you mean {near[0][0]}?" if near else "the log has no request ids"
+        raise CostctlError(
+            "E421", f"no call of the simulated log has the request id {request_id}", hint, ExitCode.INPUT
+        )
+    steps = [step for row in rows for step in _steps(dict(zip(columns, row, strict=True)))]
+    table = Table.of("steps", ("request_id", "stage", "decision", "reason", "cost_usd"), steps)
+    return Report("explain-request", {"call_count": len(rows)}, {"steps": table})
+
+
+def _steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:
+    name = made["request_id"]
+    logged = None if made["is_unpriced"] else made["baseline_cost_usd"]
+    steps: list[tuple[Value, ...]] = [
+        (name, "log", f"answered by {made['logged_model']}", f"{made['started_at']} UTC", logged)
+    ]
+    if made["served_by"] == "exact_cache":
+        source = made["answered_by_request_id"] or f"line {made['answered_by_line']}"
+        return [
+            *steps,
+            (name, "exact_cache", "served from the cache", f"same question as {source}", made["policy_cost_usd"]),
+        ]
+    steps.append((name, "route", f"tier {made['routed_tier']}", made["routing_reason"], None))
+    steps += [
+        (name, "route", f"tier {made['routed_tier']}", made[key], None)
+        for key in ("raised_by", "floored_by")
+        if made[key]
+    ]
+    if made["served_by"] == "refused":
+        return [*steps, (name, "budgets", "refused", made["broken_cap"], made["policy_cost_usd"])]
+    if made["broken_cap"]:
+        what = f"down to tier {made['tier']}" if made["is_degraded"] else "served all the same"
+        steps.append((name, "budgets", what, f"over {made['broken_cap']}", None))
+    moved = "another model or fewer tokens than logged" if made["is_moved"] else "as logged"
+    spent = None if made["is_unpriced"] else made["policy_cost_usd"]
+    return [*steps, (name, "provider", f"answered by {made['model']}", moved, spent)]

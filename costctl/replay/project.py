@@ -1,0 +1,185 @@
+"""From decisions to numbers: costs, waterfall, tables. Nothing here decides anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
+
+import numpy as np
+
+from costctl.replay.calls import DAY_US, Calls, Flag, Int, exact_sum
+from costctl.replay.candidates import Candidate
+from costctl.replay.engine import Decisions
+from costctl.replay.lanes import Lanes
+from costctl.replay.plan import DEGRADED, EXACT_CACHE, PROVIDER, REFUSED
+from costctl.replay.ratios import Ratio
+from costctl.report import Table, Value
+
+PUSD = Decimal(10) ** -12
+
+
+def usd(pusd: int) -> Decimal:
+    """Dollars of whole picodollars, with all twelve decimals."""
+    return (Decimal(pusd) * PUSD).quantize(PUSD)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the replay gave, per call; money in picodollars."""
+
+    calls: Calls
+    lanes: Lanes
+    decisions: Decisions
+    policy_pusd: Int
+    is_served: Flag  # a provider answered
+    is_moved: Flag  # by another model, or with fewer tokens, than the log shows
+    serving_model: Int
+
+
+def outcome_of(calls: Calls, lanes: Lanes, decisions: Decisions) -> Outcome:
+    """Costs and models that follow from the decisions."""
+    is_served = decisions.served_by == PROVIDER
+    cost = np.where(is_served, lanes.take("cost_pusd", decisions.lane), 0)
+    moved = is_served & lanes.take("is_changed", decisions.lane)
+    return Outcome(calls, lanes, decisions, cost, is_served, moved, lanes.take("model", decisions.lane))
+
+
+def waterfall(outcome: Outcome) -> Table:
+    """The change by stage, in the order of the stages; the rows sum to policy minus baseline, exactly."""
+    calls, lanes, made = outcome.calls, outcome.lanes, outcome.decisions
+    is_hit, is_refused = made.served_by == EXACT_CACHE, made.served_by == REFUSED
+    routed, served = lanes.take("uncapped_pusd", made.routed_lane), lanes.take("uncapped_pusd", made.lane)
+    steps = (
+        ("exact_cache", "exact cache", is_hit, -calls.baseline_pusd),
+        ("route", "tier routing", ~is_hit, routed - calls.baseline_pusd),
+        ("budgets", "budgets", ~is_hit, np.where(is_refused, 0, served) - routed),
+        ("context", "output caps", outcome.is_served, lanes.take("cost_pusd", made.lane) - served),
+    )
+    rows = [
+        (name, title, int(np.count_nonzero(concerned & (change != 0))), usd(exact_sum(change, concerned)))
+        for name, title, concerned, change in steps
+    ]
+    return Table.of("waterfall", ("stage", "title", "call_count", "change_usd"), rows)
+
+
+def by_tier(outcome: Outcome) -> Table:
+    """Calls and dollars by the lane that served them; calls that a cache answered or that were refused apart."""
+    made, calls = outcome.decisions, outcome.calls
+    rows: list[tuple[Value, ...]] = []
+    for number, name in enumerate(outcome.lanes.names):
+        here = outcome.is_served & (made.lane == number)
+        rows.append(_tier_row(outcome, name, here))
+    rows.append(_tier_row(outcome, "exact cache", made.served_by == EXACT_CACHE))
+    rows.append(_tier_row(outcome, "refused", made.served_by == REFUSED))
+    columns = (
+        "tier", "call_count", "share_ratio", "baseline_cost_usd", "policy_cost_usd", "degraded_count", "moved_count",
+    )  # fmt: skip
+    assert sum(int(str(row[1])) for row in rows) == calls.count, "a call is in no tier, or in two"
+    return Table.of("by_tier", columns, [row for row in rows if row[1]])
+
+
+def _tier_row(outcome: Outcome, name: str, here: Flag) -> tuple[Value, ...]:
+    count = int(np.count_nonzero(here))
+    degraded = int(np.count_nonzero(here & ((outcome.decisions.notice & DEGRADED) > 0)))
+    return (
+        name, count, count / outcome.calls.count, usd(exact_sum(outcome.calls.baseline_pusd, here)),
+        usd(exact_sum(outcome.policy_pusd, here)), degraded, int(np.count_nonzero(here & outcome.is_moved)),
+    )  # fmt: skip
+
+
+def by_model(outcome: Outcome) -> Table:
+    """Each model's calls and dollars, in the log and under the policy; both columns sum to their totals."""
+    rows: list[tuple[Value, ...]] = []
+    for code, name in [*enumerate(outcome.lanes.models), (-1, None)]:
+        logged = outcome.calls.model == code
+        serving = outcome.is_served & (outcome.serving_model == code)
+        counts = int(np.count_nonzero(logged)), int(np.count_nonzero(serving))
+        if any(counts):
+            rows.append((
+                name, counts[0], _known_usd(outcome, outcome.calls.baseline_pusd, logged), counts[1],
+                _known_usd(outcome, outcome.policy_pusd, serving),
+            ))  # fmt: skip
+    rows.sort(key=lambda row: (-max(row[2] or Decimal(0), row[4] or Decimal(0)), str(row[0])))  # type: ignore[operator]
+    columns = ("model", "baseline_call_count", "baseline_cost_usd", "policy_call_count", "policy_cost_usd")
+    return Table.of("by_model", columns, rows)
+
+
+def _known_usd(outcome: Outcome, pusd: Int, here: Flag) -> Decimal | None:
+    """The sum, None where calls are there and none of them has a price: unknown is not free."""
+    if here.any() and outcome.calls.is_unpriced[here].all() and not pusd[here].any():
+        return None
+    return usd(exact_sum(pusd, here))
+
+
+def daily(outcome: Outcome) -> Table:
+    """Calls and dollars per UTC day."""
+    days = np.where(outcome.calls.is_dated, outcome.calls.time_us // DAY_US, np.iinfo(np.int64).min)
+    rows = []
+    for day in np.unique(days).tolist():
+        here = days == day
+        label = "undated" if day == np.iinfo(np.int64).min else str(np.datetime64(day, "D"))
+        hits = int(np.count_nonzero(here & (outcome.decisions.served_by == EXACT_CACHE)))
+        baseline, spent = exact_sum(outcome.calls.baseline_pusd, here), exact_sum(outcome.policy_pusd, here)
+        rows.append((label, int(np.count_nonzero(here)), hits, usd(baseline), usd(spent), usd(baseline - spent)))
+    columns = ("day", "call_count", "exact_hit_count", "baseline_cost_usd", "policy_cost_usd", "saving_usd")
+    return Table.of("daily", columns, rows)
+
+
+def references(outcome: Outcome, candidates: dict[str, Candidate]) -> Table:
+    """The same calls all on one model, for each model of the policy: what routing has to beat."""
+    movable = outcome.calls.is_movable
+    rows: list[tuple[Value, ...]] = []
+    for name, candidate in sorted(candidates.items()):
+        cost = np.where(movable & candidate.is_known, candidate.cost_pusd, outcome.calls.baseline_pusd)
+        rows.append((f"all on {name}", usd(exact_sum(cost)), int(np.count_nonzero(movable & ~candidate.is_known))))
+    rows.sort(key=lambda row: (row[1], row[0]))
+    return Table.of("references", ("reference", "cost_usd", "left_as_logged_count"), rows)
+
+
+class Rest(NamedTuple):
+    """A ratio that part of the policy's cost rests on; money in picodollars."""
+
+    logged: str
+    model: str
+    call_count: int
+    input_pusd: int
+    output_pusd: int
+    input: Ratio
+    output: Ratio
+
+
+def rests(outcome: Outcome, candidates: dict[str, Candidate]) -> Iterator[Rest]:
+    """Every pair of logged and serving model with calls of its own, and the ratios that it rests on."""
+    by_key = {one.price_key: one for one in candidates.values()}
+    lane_price = outcome.policy_pusd
+    for code, key in enumerate(outcome.lanes.models):
+        candidate = by_key.get(key)
+        if candidate is None:
+            continue
+        here = outcome.is_served & outcome.is_moved & (outcome.serving_model == code)
+        output = outcome.lanes.take("output_tokens", outcome.decisions.lane) * candidate.output_price_pusd
+        for logged_code, logged in enumerate(outcome.calls.models):
+            ratio = candidate.output_ratios.get(logged)
+            pair = here & (outcome.calls.model == logged_code)
+            count = int(np.count_nonzero(pair))
+            if ratio is not None and count:
+                spent, of_output = exact_sum(lane_price, pair), exact_sum(output, pair)
+                yield Rest(logged, key, count, spent - of_output, of_output, candidate.input_ratios[logged], ratio)
+
+
+def cost_range(policy_pusd: int, rest: list[Rest]) -> tuple[Decimal, Decimal]:
+    """The policy's cost if every ratio stood at its low or at its high end, decisions as they are."""
+    ends = []
+    for end in ("low", "high"):
+        change = sum(
+            (
+                part * (getattr(ratio, end) / ratio.value - 1)
+                for one in rest
+                for part, ratio in ((Decimal(one.input_pusd), one.input), (Decimal(one.output_pusd), one.output))
+            ),
+            Decimal(0),
+        )
+        ends.append(usd(int((policy_pusd + change).to_integral_value())))
+    return ends[0], ends[1]

@@ -1,0 +1,106 @@
+"""Stage 4, its part without state: which lane the rules give each call, and why.
+
+The first matching rule, else the matrix by intent, else the default; then raises and floors. A tier
+that cannot hold the call gives way to the next higher one that can.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from costctl.policy.schema import LOGGED, Routing
+from costctl.replay.calls import Calls, Flag, Int, columns_of
+from costctl.replay.conditions import Conditions
+from costctl.replay.lanes import Lanes
+from costctl.store import Store
+
+
+@dataclass(frozen=True)
+class Route:
+    """Lane and reason of each call by the rules alone; codes into `reasons`, `raises` and `floors`, -1 none."""
+
+    lane: Int
+    floor: Int  # the lowest tier that the floors allow, -1 where none speaks
+    reason: NDArray[np.int16]
+    raised_by: NDArray[np.int16]
+    floored_by: NDArray[np.int16]
+    does_not_fit: Flag  # the lane that the rules gave cannot hold the call
+    reasons: tuple[str, ...]
+    raises: tuple[str, ...]
+    floors: tuple[str, ...]
+
+
+def route(store: Store, routing: Routing, calls: Calls, lanes: Lanes) -> Route:
+    """Route every call; calls that no other model could have answered stay on the logged lane."""
+    code, targets, reasons = _first_matching(store, routing, lanes)
+    lane = np.array(targets, dtype=np.int64)[code]
+    is_tier = np.array(lanes.is_tier)
+    raised_by = np.full(calls.count, -1, dtype=np.int16)
+    for number, item in enumerate(routing.raises):
+        target = lanes.number(item.to)
+        holds = _holding(store, item.when) & is_tier[lane] & (lane < target)
+        lane[holds], raised_by[holds] = target, number
+    floor, floored_by = np.full(calls.count, -1, dtype=np.int64), np.full(calls.count, -1, dtype=np.int16)
+    for number, rule in enumerate(routing.floors):
+        least = lanes.number(rule.at_least)
+        holds = _holding(store, rule.when)
+        floor[holds] = np.maximum(floor[holds], least)
+        low = holds & is_tier[lane] & (lane < least)
+        lane[low], floored_by[low] = least, number
+    lane, does_not_fit = _fitted(lanes, lane, is_tier)
+    lane = np.where(calls.is_movable, lane, lanes.logged)
+    return Route(
+        lane, floor, code.astype(np.int16), raised_by, floored_by, does_not_fit & calls.is_movable, reasons,
+        tuple(item.name for item in routing.raises), tuple(item.name for item in routing.floors),
+    )  # fmt: skip
+
+
+def _first_matching(store: Store, routing: Routing, lanes: Lanes) -> tuple[Int, list[int], tuple[str, ...]]:
+    """Per call the number of what decided; the lane and the reason of each such number."""
+    conditions = Conditions()
+    decided = [(rule.to, rule.name) for rule in routing.rules]
+    tests = [f"WHEN {conditions.sql(rule.when)} THEN {number}" for number, rule in enumerate(routing.rules)]
+    for intent, tier in sorted(routing.matrix.items()):
+        tests.append(f"WHEN intent = {conditions.value(intent)} THEN {len(decided)}")
+        decided.append((tier, f"intent {intent}"))
+    default = routing.default or LOGGED
+    decided.append((default, "default" if routing.default else "no rule: as logged"))
+    choice = f"CASE {' '.join(tests)} ELSE {len(decided) - 1} END" if tests else str(len(decided) - 1)
+    found = store.numpy(
+        f"SELECT CAST({choice} AS BIGINT) AS code FROM replay_call ORDER BY position", conditions.params
+    )
+    targets = [lanes.number(name) for name, _ in decided]
+    return np.asarray(found["code"]), targets, tuple(reason for _, reason in decided)
+
+
+def _holding(store: Store, when: object) -> Flag:
+    conditions = Conditions()
+    sql = conditions.sql(when)  # type: ignore[arg-type]
+    return np.asarray(
+        store.numpy(f"SELECT {sql} AS holds FROM replay_call ORDER BY position", conditions.params)["holds"]
+    )
+
+
+def _fitted(lanes: Lanes, lane: Int, is_tier: Flag) -> tuple[Int, Flag]:
+    """The lane, or the next higher tier that can hold the call; as logged where none can."""
+    can_hold = np.stack([one.can_hold for one in lanes.lanes])
+    at = np.arange(lane.shape[0])
+    does_not_fit = ~can_hold[lane, at]
+    moved = lane.copy()
+    for higher in range(lanes.tier_count):
+        still = ~can_hold[moved, at] & is_tier[moved] & (moved < higher)
+        moved[still] = higher
+    moved[~can_hold[moved, at]] = lanes.logged
+    return moved, does_not_fit
+
+
+def session_codes(store: Store, sticky: str) -> Int:
+    """Whose tier may not fall: sessions or users as numbers, -1 where the log names none."""
+    column = {"session": "session_id", "user": "user_id"}[sticky]
+    found = columns_of(
+        store, [f"CASE WHEN {column} IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY {column}) END AS code"]
+    )
+    return np.asarray(found["code"], dtype=np.int64)

@@ -1,0 +1,235 @@
+"""One simulation: load the calls, replay the policy, tell it as a Report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from costctl import __version__
+from costctl.errors import CostctlError
+from costctl.policy.schema import Policy
+from costctl.prices.book import PriceBook
+from costctl.replay import project
+from costctl.replay.calls import Calls, exact_sum, load_calls
+from costctl.replay.candidates import Candidate, PriceDays
+from costctl.replay.compile import Known, budget_rules, lanes_of, price_candidates, stages_of
+from costctl.replay.decisions import keep
+from costctl.replay.engine import Decisions, walk
+from costctl.replay.lanes import Lanes
+from costctl.replay.plan import DEGRADED, EXACT_CACHE, OVER_BUDGET, REFUSED
+from costctl.replay.route import Route, route
+from costctl.report import Report, Table, Value, Warning
+from costctl.store import Store
+
+NOT_COMPUTED = {
+    "semantic_hit_ratio": "needs the semantic cache", "semantic_refresh_ratio": "needs the semantic cache",
+    "wrong_per_hit_ratio": "needs the semantic cache", "wrong_per_request_ratio": "needs the semantic cache",
+    "prompt_cache_read_ratio": "needs the stage of the providers' prompt caches",
+    "policy_latency_ms": "needs the stage of attempts",
+    "fallback_count": "needs the stage of attempts", "timeout_count": "needs the stage of attempts",
+    "escalated_count": "needs the stage of attempts",
+    "complex_to_premium_ratio": "needs labels", "quality": "no evidence: the log has no scores for other models",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Everything of one replay, for reports and explanations."""
+
+    calls: Calls
+    lanes: Lanes
+    routed: Route
+    decisions: Decisions
+    candidates: dict[str, Candidate]
+    caps: tuple[str, ...]
+
+
+def replay(store: Store, policy: Policy, book: PriceBook, seed: int, days: PriceDays) -> Replay:
+    """Replay the policy over the log that was audited last.
+
+    Raises:
+        CostctlError: E410 without any time, E411 for a model without a price, E412 where no token ratio is known.
+    """
+    return replay_calls(store, load_calls(store), policy, book, seed, days, {})
+
+
+def replay_calls(
+    store: Store, calls: Calls, policy: Policy, book: PriceBook, seed: int, days: PriceDays, known: Known
+) -> Replay:
+    """Replay one of several policies over calls that `load_calls` left in the store.
+
+    Raises:
+        CostctlError: E411, E412 as `replay`.
+    """
+    candidates = price_candidates(store, book, calls, policy, days, known)
+    lanes = lanes_of(policy, book, calls, candidates, seed)
+    routed = route(store, policy.routing, calls, lanes)
+    rules = budget_rules(store, policy, calls, lanes)
+    stages = stages_of(store, policy, calls, lanes, routed, rules)
+    decisions = walk(calls, lanes, routed.lane, calls.is_dated & ~calls.is_unpriced, stages)
+    return Replay(calls, lanes, routed, decisions, candidates, rules.titles)
+
+
+def simulate(
+    store: Store, policy: Policy, book: PriceBook, seed: int, audited: Mapping[str, object], digest: str = ""
+) -> Report:
+    """The report of one policy on the log that was audited last.
+
+    `audited` is the provenance of that audit, `digest` that of the policy's text.
+
+    Raises:
+        CostctlError: as `replay`; E413 where the audit was priced with another set of prices.
+    """
+    price_set = f"{book.dated.isoformat()} #{book.digest[:8]}"
+    if audited.get("price_set", price_set) != price_set:
+        raise CostctlError(
+            "E413",
+            f"the log was audited with prices {audited['price_set']}, this is {price_set}",
+            "name the log too: costctl simulate LOG --policy policy.yaml [--prices own.yaml]",
+        )
+    done = replay(store, policy, book, seed, PriceDays(_day(audited, "priced_at"), _day(audited, "prices_as_of")))
+    outcome = project.outcome_of(done.calls, done.lanes, done.decisions)
+    keep(store, outcome, done.routed, done.caps)
+    rest = list(project.rests(outcome, done.candidates))
+    totals, status = _totals(outcome, rest)
+    tables = [
+        project.waterfall(outcome), project.by_tier(outcome), project.by_model(outcome), _reasons(done),
+        project.references(outcome, done.candidates), project.daily(outcome), _assumptions(rest),
+    ]  # fmt: skip
+    changed = sum((Decimal(str(row[3])) for row in tables[0].rows), Decimal(0))
+    assert changed == totals["policy_cost_usd"] - totals["baseline_cost_usd"], (
+        "the waterfall does not sum to the change"
+    )
+    return Report(
+        "simulate", totals, {table.name: table for table in tables}, tuple(_warnings(done, outcome, rest)),
+        {
+            "costctl": __version__, "policy": f"{policy.name} #{digest[:8]}", "seed": seed, "price_set": price_set,
+            "logs": audited.get("logs", []), "status": status, "not_computed": NOT_COMPUTED,
+        },
+    )  # fmt: skip
+
+
+def _day(audited: Mapping[str, object], name: str) -> datetime | None:
+    return datetime.fromisoformat(str(audited[name])) if audited.get(name) else None
+
+
+def _totals(outcome: project.Outcome, rest: list[project.Rest]) -> tuple[dict[str, Any], dict[str, str]]:
+    calls, made = outcome.calls, outcome.decisions
+    baseline, spent = exact_sum(calls.baseline_pusd), exact_sum(outcome.policy_pusd)
+    hits = int(np.count_nonzero(made.served_by == EXACT_CACHE))
+    count = max(calls.count, 1)
+    totals: dict[str, Any] = {
+        "call_count": calls.count,
+        "baseline_cost_usd": project.usd(baseline),
+        "policy_cost_usd": project.usd(spent),
+        "saving_usd": project.usd(baseline - spent),
+        "saving_ratio": _share(baseline - spent, baseline),
+        "exact_hit_ratio": hits / count,
+        "cache_hit_ratio": hits / count,
+        "moved_count": int(np.count_nonzero(outcome.is_moved)),
+        "degraded_count": int(np.count_nonzero(made.notice & DEGRADED)),
+        "over_budget_count": int(np.count_nonzero(made.notice & OVER_BUDGET)),
+        "refused_count": int(np.count_nonzero(made.served_by == REFUSED)),
+        "left_as_logged_count": int(np.count_nonzero(~calls.is_movable)),
+    }
+    known = calls.is_ok & (calls.latency_us >= 0)
+    if known.any():
+        for name, value in zip(
+            ("p50", "p95", "p99"), np.percentile(calls.latency_us[known], (50, 95, 99)), strict=True
+        ):
+            totals[f"baseline_latency_ms_{name}"] = round(float(value) / 1000, 1)
+    status = {name: "exact" if name.startswith(("call", "baseline")) else "replayed" for name in totals}
+    ratios = [ratio for one in rest for ratio in (one.input, one.output)]
+    if any(ratio.low != ratio.high for ratio in ratios):
+        low, high = project.cost_range(spent, rest)
+        whole = project.usd(baseline)
+        totals |= {"policy_cost_usd_low": low, "policy_cost_usd_high": high,
+                   "saving_usd_low": whole - high, "saving_usd_high": whole - low,
+                   "saving_ratio_low": _share(whole - high, whole),
+                   "saving_ratio_high": _share(whole - low, whole)}  # fmt: skip
+        for name in totals:
+            if name.startswith(("policy_cost", "saving")):
+                status[name] = "estimated"
+    elif ratios:
+        for name in ("policy_cost_usd", "saving_usd", "saving_ratio"):
+            status[name] = "replayed under assumption"
+    return totals, status
+
+
+def _share(part: int | Decimal, whole: int | Decimal) -> float | None:
+    return float(Decimal(part) / Decimal(whole)) if whole else None
+
+
+def _reasons(done: Replay) -> Table:
+    """Why calls took their lane: each rule, raise and floor with the calls that it decided."""
+    routed = done.routed
+    asked = done.calls.is_movable
+    rows: list[tuple[Value, ...]] = []
+    for kind, names, column in (
+        ("route", routed.reasons, routed.reason),
+        ("raise", routed.raises, routed.raised_by),
+        ("floor", routed.floors, routed.floored_by),
+    ):
+        counts = np.bincount(column[asked & (column >= 0)], minlength=len(names))
+        rows += [(kind, name, int(count)) for name, count in zip(names, counts.tolist(), strict=True)]
+    unfit = int(np.count_nonzero(routed.does_not_fit))
+    if unfit:
+        rows.append(("fit", "does not fit: next tier that can hold it", unfit))
+    return Table.of("routing", ("kind", "reason", "call_count"), rows)
+
+
+def _assumptions(rest: list[project.Rest]) -> Table:
+    """The token ratios that the policy's cost rests on."""
+    rows = [
+        (
+            one.logged,
+            one.model,
+            one.call_count,
+            kind,
+            f"{ratio.value:.3f}",
+            f"{ratio.low:.3f}",
+            f"{ratio.high:.3f}",
+            ratio.how,
+        )
+        for one in rest
+        for kind, ratio in (("input tokens", one.input), ("output tokens", one.output))
+    ]
+    columns = ("logged_model", "model", "call_count", "what", "factor", "factor_low", "factor_high", "how")
+    return Table.of("assumptions", columns, rows)
+
+
+def _warnings(done: Replay, outcome: project.Outcome, rest: list[project.Rest]) -> list[Warning]:
+    calls = done.calls
+    said = []
+    for code, here, what in (
+        ("W201", calls.is_unpriced, "have no list price"),
+        ("W202", ~calls.is_dated, "have no time"),
+        ("W203", ~calls.is_ok & ~calls.is_unpriced & calls.is_dated, "failed in the log, so no answer is known"),
+        ("W204", calls.is_ok & ~calls.is_unpriced & calls.is_dated & ~calls.is_movable, "have no token counts"),
+    ):
+        count = int(np.count_nonzero(here))
+        if count:
+            said.append(Warning(code, f"{count:,} calls {what}: left as the log has them", ""))
+    if any(one.output.how != "assumed" for one in rest):
+        said.append(
+            Warning(
+                "W205",
+                "output tokens of other models are an estimate; the range shows how far it can be off",
+                "measure some requests and say it: assume: {output_tokens_ratio: 1.1}",
+            )
+        )
+    moved_cached = outcome.is_moved & (calls.cache_read_tokens > 0)
+    if moved_cached.any():
+        count = int(np.count_nonzero(moved_cached))
+        said.append(
+            Warning(
+                "W206",
+                f"{count:,} moved calls read a prompt cache in the log; on the new model nothing is taken as cached",
+            )
+        )
+    return said

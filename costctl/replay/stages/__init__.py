@@ -1,0 +1,1 @@
+"""The stages with state, one file each; engine.py holds their order."""

@@ -1,0 +1,143 @@
+"""What a policy means: each check, its place, and what it leaves alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from costctl.policy.schema import Policy
+from tests.policy.example import parsed, problems
+
+HEAD = "version: 1\ntiers: {A: {models: [m]}, B: {models: [n]}, C: {models: [o]}}\nspecialists: {code: {models: [q]}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("routing: {default: D}", "4:11: routing.default: no tier is named 'D'; known: A, B, C, code, logged"),
+        ("routing: {default: loged}", "4:11: routing.default: no tier is named 'loged'; did you mean logged?"),
+        ("routing: {rules: [{name: r, when: {team: x}, to: logged}]}",
+         "4:46: routing.rules[0].to: no tier is named 'logged'; known: A, B, C, code"),
+        ("routing: {matrix: {faq: cod}}", "4:20: routing.matrix.faq: no tier is named 'cod'; did you mean code?"),
+        ("routing: {raise: [{name: r, when: {team: x}, to: code}]}",
+         "4:46: routing.raise[0].to: code is a specialist; here stands a tier: A, B, C"),
+        ("routing: {floors: [{name: r, when: {team: x}, at_least: D}]}",
+         "4:47: routing.floors[0].at_least: no tier is named 'D'; known: A, B, C"),
+        ("budgets: {max_share_per_day: {D: 5%}}",
+         "4:31: budgets.max_share_per_day.D: no tier is named 'D'; known: A, B, C"),
+        ("budgets: {usd_per_day: [{tier: D, max: 1}]}",
+         "4:26: budgets.usd_per_day[0].tier: no tier is named 'D'; known: A, B, C, code"),
+        ("fallbacks: {D: [A]}", "4:13: fallbacks.D: no tier is named 'D'; known: A, B, C, code"),
+        ("fallbacks: {C: [B, D]}", "4:20: fallbacks.C[1]: no tier is named 'D'; known: A, B, C, code"),
+        ("hedge: {tier: D, after_s: 1}", "4:9: hedge.tier: no tier is named 'D'; known: A, B, C, code"),
+        ("escalate: {from: D, to: B, when: [error]}",
+         "4:12: escalate.from: no tier is named 'D'; known: A, B, C, code"),
+        ("escalate: {from: A, to: D, when: [error]}", "4:21: escalate.to: no tier is named 'D'; known: A, B, C, code"),
+        ("context: {summariser: D}", "4:11: context.summariser: no tier is named 'D'; known: A, B, C, code"),
+        ("cache: {semantic: {serve_min: 0.9, refresh_min: 0.8, refresh_tier: D, ttl: 1h}}",
+         "4:54: cache.semantic.refresh_tier: no tier is named 'D'; known: A, B, C, code"),
+        ("post_process: {reformat: {tier: D, when: {app: x}}}",
+         "4:27: post_process.reformat.tier: no tier is named 'D'; known: A, B, C, code"),
+        ("post_process: {translate: {tier: D, when: {app: x}}}",
+         "4:28: post_process.translate.tier: no tier is named 'D'; known: A, B, C, code"),
+        ("experiments: [{name: e, unit: user, arms: {a: {share: 100%, tiers: {D: {select: first}}}}}]",
+         "4:69: experiments[0].arms.a.tiers.D: no tier is named 'D'; known: A, B, C, code"),
+    ],
+)  # fmt: skip
+def test_a_named_tier_must_exist(text: str, expected: str) -> None:
+    assert problems(HEAD + text) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("fallbacks: {A: [A]}", ["4:13: fallbacks.A: goes in a circle: A to A"]),
+        ("fallbacks: {C: [B], B: [A, C]}",
+         ["4:13: fallbacks.C: goes in a circle: C to B to C", "4:21: fallbacks.B: goes in a circle: B to C to B"]),
+        ("fallbacks: {A: [B], B: [C], C: [code, A]}",
+         ["4:13: fallbacks.A: goes in a circle: A to B to C to A",
+          "4:21: fallbacks.B: goes in a circle: B to C to A to B",
+          "4:29: fallbacks.C: goes in a circle: C to A to B to C"]),
+        ("escalate: {from: B, to: B, when: [error]}", ["4:21: escalate.to: must differ from `from`"]),
+        ("escalate: {from: B, to: A, when: [error]}",
+         ["4:21: escalate.to: must be a dearer tier than B; tiers stand cheapest first"]),
+        ("experiments: [{name: e, unit: user, arms: {a: 50%, b: 0.4}}]",
+         ["4:37: experiments[0].arms: the shares of the arms sum to 90%, not to 100%"]),
+        ("experiments: [{name: e, unit: user, arms: {a: 33.3%, b: {share: 66.8%}}}]",
+         ["4:37: experiments[0].arms: the shares of the arms sum to 100.1%, not to 100%"]),
+        ("cache: {semantic: {serve_min: 0.8, refresh_min: 90%, refresh_tier: A, ttl: 1h}}",
+         ["4:36: cache.semantic.refresh_min: must not be above serve_min (80%)"]),
+        ("cache: {semantic: {serve_min: 0.9, refresh_min: 80%, ttl: 1h}}",
+         ["4:9: cache.semantic.refresh_tier: is missing; refresh_min says when it is asked"]),
+        ("cache: {semantic: {serve_min: 0.9, refresh_tier: A, ttl: 1h}}",
+         ["4:36: cache.semantic.refresh_tier: has no effect without refresh_min"]),
+        ("cache: {semantic: {serve_min: 0.9, ttl: [{ttl: 1h}, {months: [1], ttl: 2h}]}}",
+         ["4:53: cache.semantic.ttl[1]: is never used; the entry for all other months comes last"]),
+        ("cache: {semantic: {serve_min: 0.9, ttl: [{months: [1], ttl: 2h}, {months: [2, 1], ttl: 2h}, {ttl: 1h}]}}",
+         ["4:67: cache.semantic.ttl[1].months: names a month of an earlier entry"]),
+        ("cache: {semantic: {serve_min: 0.9, ttl: [{months: [1], ttl: 2h}]}}",
+         ["4:36: cache.semantic.ttl: says nothing of the other months; add an entry without months"]),
+        ("limits: {openai: {over: queue}}",
+         ["4:10: limits.openai: limits nothing; name requests_per_min, tokens_per_min, requests_per_day or "
+          "tokens_per_day"]),
+        ("routing: {rules: [{name: a, when: {team: x}, to: A}], floors: [{name: a, when: {team: x}, at_least: B}]}",
+         ["4:65: routing.floors[0].name: 'a' is also routing.rules[0].name; a name is the routing reason"]),
+        ("fixed_costs: [{name: a, usd_per_month: 1}, {name: a, usd_per_month: 2}]",
+         ["4:45: fixed_costs[1].name: 'a' is also fixed_costs[0].name; a name is a row of the report"]),
+    ],
+)  # fmt: skip
+def test_what_contradicts_itself_is_refused(text: str, expected: list[str]) -> None:
+    assert problems(HEAD + text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("tiers: {A: {models: [m]}}\nspecialists: {A: {models: [n]}}",
+         ["3:15: specialists.A: is also the name of a tier"]),
+        ("tiers: {logged: {models: [m]}}", ["2:9: tiers.logged: is the word for the model of the log, not a name"]),
+        ("tiers: {A: {models: [m, logged]}}",
+         ["2:13: tiers.A.models: logged stands alone: it keeps the model of the log"]),
+        ("tiers: {A: {models: [m], select: weights}}",
+         ["2:26: tiers.A.select: select: weights and weights go together"]),
+        ("tiers: {A: {models: [m], weights: [1]}}", ["2:26: tiers.A.weights: select: weights and weights go together"]),
+        ("tiers: {A: {models: [m, n], select: weights, weights: [1]}}",
+         ["2:46: tiers.A.weights: needs one weight for each of the 2 models"]),
+        ("tiers: {A: {models: [m]}, B: {models: [n]}}\nbudgets: {max_share_per_day: {A: 50%, B: 15%}}",
+         ["3:11: budgets.max_share_per_day: leaves 35% of the requests no tier; let one tier without a cap"]),
+        ("routing: {default: A}", ["2:11: routing.default: no tier is named 'A'; known: logged"]),
+    ],
+)  # fmt: skip
+def test_tiers_must_fit_together(text: str, expected: list[str]) -> None:
+    assert problems(f"version: 1\n{text}") == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "fallbacks: {C: [B, A], B: [A], code: [C]}",
+        "routing: {default: code, matrix: {faq: code}}",
+        "budgets: {max_share_per_day: {A: 90%, B: 90%}}",
+        "budgets: {max_share_per_day: {A: 10%, B: 10%, C: 10%}}",
+        "escalate: {from: A, to: code, when: [error]}",
+        "experiments: [{name: e, unit: user, arms: {a: 33.3%, b: 33.3%, c: 0.334}}]",
+        "cache: {semantic: {serve_min: 0.9, refresh_min: 0.9, refresh_tier: A, ttl: 1h}}",
+        "cache: {semantic: {serve_min: 0.9, ttl: [{months: [1,2,3,4,5,6,7,8,9,10,11,12], ttl: 1h}]}}",
+        "routing: {rules: [{name: a, when: {team: x}, to: A}]}\nfixed_costs: [{name: a, usd_per_month: 1}]",
+    ],
+)
+def test_what_only_looks_odd_is_read(text: str) -> None:
+    assert isinstance(parsed(HEAD + text), Policy)
+
+
+def test_a_fault_of_form_hides_no_fault_of_meaning() -> None:
+    """The rule with a misspelt key still has its target checked."""
+    assert problems(HEAD + "routing: {rules: [{nam: r, when: {team: x}, to: D}]}") == [
+        "4:19: routing.rules[0].name: is missing",
+        "4:20: routing.rules[0].nam: unknown key, did you mean name?",
+        "4:45: routing.rules[0].to: no tier is named 'D'; known: A, B, C, code",
+    ]
+
+
+def test_names_are_quoted_without_what_moves_the_cursor() -> None:
+    (problem,) = problems('version: 1\ntiers: {"A\\e[2J": {models: [m]}}\nrouting: {default: "\\e[31m"}')
+    assert problem == r"3:11: routing.default: no tier is named '\x1b[31m'; known: A\x1b[2J, logged"

@@ -1,0 +1,73 @@
+"""A key that has no effect yet is refused, so that no policy promises what no replay does."""
+
+from __future__ import annotations
+
+import pytest
+
+from costctl.errors import CostctlError
+from costctl.policy.landed import NOT_YET
+from costctl.policy.load import parse_policy
+from costctl.policy.schema import Policy
+from tests.policy.example import EXAMPLE
+
+HEAD = "version: 1\n"
+
+
+def yaml_of(path: str) -> str:
+    """A policy in which the path stands; `*` is a name in tiers, an item elsewhere."""
+    keys, _, value = path.partition("=")
+    text = value or "{}"
+    for key in reversed(keys.split(".")):
+        text = ("[%s]" if keys.startswith("routing") else "{A: %s}") % text if key == "*" else f"{{{key}: {text}}}"
+    return HEAD + text[1:-1] + "\n"
+
+
+def place_of(path: str) -> str:
+    """How a problem names the path."""
+    keys = path.partition("=")[0]
+    return keys.replace(".*", "[0]" if keys.startswith("routing") else ".A")
+
+
+@pytest.mark.parametrize(("path", "reason"), NOT_YET.items())
+def test_a_key_that_has_not_landed_is_refused_with_the_reason(path: str, reason: str) -> None:
+    with pytest.raises(CostctlError) as caught:
+        parse_policy(yaml_of(path), "policy.yaml")
+    assert caught.value.code == "E401"
+    messages = [problem.message for problem in caught.value.problems if problem.key == place_of(path)]
+    told = place_of(path).replace("[0]", ".0") + (f": {path.partition('=')[2]}" if "=" in path else "")
+    assert f"`{told}` is not simulated yet: it {reason}" in messages
+
+
+def test_the_place_is_that_of_the_key() -> None:
+    with pytest.raises(CostctlError) as caught:
+        parse_policy("version: 1\ncache:\n  exclude: []\n  semantic: {serve_min: 0.9, ttl: 1h}\n", "policy.yaml")
+    assert caught.value.message == (
+        "policy.yaml:4:3: cache.semantic: `cache.semantic` is not simulated yet: it comes with the semantic cache"
+    )
+
+
+def test_every_key_of_the_example_that_has_not_landed_is_told() -> None:
+    with pytest.raises(CostctlError) as caught:
+        parse_policy(EXAMPLE, "policy.yaml")
+    told = {problem.key for problem in caught.value.problems}
+    plain = {path for path in NOT_YET if "*" not in path} - {"routing.classifier"}
+    tiers = {f"tiers.{name}.{key}" for name in "ABC" for key in ("temperature", "timeout_s")}
+    assert told == plain | tiers | {"routing.raise[0].add_instruction"}
+
+
+def test_every_path_of_the_table_is_a_key_of_the_schema() -> None:
+    for path in NOT_YET:
+        first, _, second = path.partition(".")
+        assert first in Policy.keys()
+        if second and "*" not in second:
+            part = Policy.model_fields[first].annotation
+            assert part is not None
+            assert second in part.keys()
+
+
+def test_what_has_landed_is_read() -> None:
+    text = (
+        HEAD
+        + "tiers: {A: {models: [m]}}\ncache: {exact: {ttl: 24h}, exclude: [personal_data]}\nbudgets: {usd_per_day: 1}"
+    )
+    assert parse_policy(text, "policy.yaml").cache.exact is not None
