@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,16 +57,20 @@ def load_calls(store: Store) -> Calls:
         CostctlError: E410 (exit 4) where no call can be placed in time.
     """
     store.execute((FOLDER / "calls.sql").read_text("utf-8"))
-    found = store.numpy(
-        "SELECT time_us, baseline_cost_pusd, unpriced_count > 0 AS is_unpriced, status = 'ok' AS is_ok, "
+    store.execute(
+        "CREATE OR REPLACE TEMP VIEW replay_call AS SELECT p.* EXCLUDE (file_id, source_line, first_at), "
+        "r.* REPLACE (p.first_at AS started_at) FROM request r JOIN replay_place p USING (file_id, source_line)"
+    )
+    found = fetch(
+        store,
+        "time_us, baseline_cost_pusd, unpriced_count > 0 AS is_unpriced, status = 'ok' AS is_ok, "
         "coalesce(input_tokens, -1) AS input_tokens, coalesce(output_tokens, -1) AS output_tokens, "
         "coalesce(CAST(output_cost_usd * 1000000000000 AS BIGINT), 0) AS output_pusd, "
         "coalesce(cache_read_tokens, -1) AS cache_read_tokens, coalesce(latency_us, -1) AS latency_us, "
         "time_us IS NOT NULL AS is_dated, "
-        "hash(request_id, time_us, request_model, input_tokens, output_tokens) AS draw_key "
-        "FROM replay_call ORDER BY position"
+        "hash(request_id, time_us, request_model, input_tokens, output_tokens) AS draw_key",
     )
-    is_dated = plain(found["is_dated"])
+    is_dated = found["is_dated"]
     if len(is_dated) and not is_dated.any():
         raise CostctlError(
             "E410",
@@ -77,12 +80,12 @@ def load_calls(store: Store) -> Calls:
         )
     model, models = codes(store, "coalesce(price_key, model)")
     return Calls(
-        count=len(is_dated), time_us=plain(found["time_us"]), baseline_pusd=plain(found["baseline_cost_pusd"]),
-        input_tokens=plain(found["input_tokens"]), output_tokens=plain(found["output_tokens"]),
-        cache_read_tokens=plain(found["cache_read_tokens"]), output_pusd=plain(found["output_pusd"]),
-        latency_us=plain(found["latency_us"]), model=model, models=models,
-        is_ok=plain(found["is_ok"]), is_unpriced=plain(found["is_unpriced"]), is_dated=is_dated,
-        draw_key=plain(found["draw_key"]),
+        count=len(is_dated), time_us=found["time_us"], baseline_pusd=found["baseline_cost_pusd"],
+        input_tokens=found["input_tokens"], output_tokens=found["output_tokens"],
+        cache_read_tokens=found["cache_read_tokens"], output_pusd=found["output_pusd"],
+        latency_us=found["latency_us"], model=model, models=models,
+        is_ok=found["is_ok"], is_unpriced=found["is_unpriced"], is_dated=is_dated,
+        draw_key=found["draw_key"],
     )  # fmt: skip
 
 
@@ -91,18 +94,27 @@ def codes(store: Store, expression: str, params: dict[str, Any] | None = None) -
 
     Numbers follow the order of the texts, so that they do not depend on the order of the log.
     """
-    rows = store.query(
-        f"SELECT DISTINCT CAST({expression} AS VARCHAR) AS said FROM replay_call "
-        "WHERE said IS NOT NULL ORDER BY said", params
-    )  # fmt: skip
-    texts = tuple(text for (text,) in rows)
+    rows = store.query(f"SELECT DISTINCT CAST({expression} AS VARCHAR) AS said FROM replay_call ORDER BY said", params)
+    texts = tuple(text for (text,) in rows if text is not None)
     store.execute("CREATE OR REPLACE TEMP TABLE replay_code (said VARCHAR, code BIGINT)")
     store.insert("replay_code", ["said", "code"], list(zip(texts, map(str, range(len(texts))), strict=True)))
-    found = store.numpy(
-        f"SELECT coalesce(k.code, -1) AS code FROM (SELECT position, CAST({expression} AS VARCHAR) AS said "
-        "FROM replay_call) c LEFT JOIN replay_code k USING (said) ORDER BY position", params
-    )  # fmt: skip
-    return plain(found["code"]), texts
+    found = fetch(
+        store,
+        f"coalesce((SELECT any_value(code) FROM replay_code WHERE said = CAST({expression} AS VARCHAR)), -1) AS code",
+        params,
+    )
+    return found["code"], texts
+
+
+def fetch(store: Store, columns: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Columns or expressions over `replay_call` as arrays in the order of the replay."""
+    found = store.numpy(f"SELECT position, {columns} FROM replay_call", params)
+    place = np.asarray(found.pop("position"))
+    ordered = {}
+    for name, values in found.items():
+        ordered[name] = np.empty(len(place), dtype=values.dtype)
+        ordered[name][place] = plain(values)
+    return ordered
 
 
 def plain(values: Any) -> Any:
@@ -114,9 +126,3 @@ def exact_sum(values: Int, where: Flag | None = None) -> int:
     """The sum as a Python int: picodollars of a large log do not fit in 64 bits."""
     chosen = values if where is None else values[where]
     return (int((chosen >> 30).sum()) << 30) + int((chosen & (2**30 - 1)).sum())
-
-
-def columns_of(store: Store, names: Sequence[str]) -> dict[str, Any]:
-    """Further columns or expressions of `replay_call`, in order."""
-    return {name: plain(values) for name, values in store.numpy(
-        f"SELECT {', '.join(names)} FROM replay_call ORDER BY position").items()}  # fmt: skip

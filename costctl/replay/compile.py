@@ -11,7 +11,7 @@ from costctl.policy.caps import TokenCap, UsdCap
 from costctl.policy.schema import LOGGED, Policy
 from costctl.policy.stages import ExactCache as ExactCacheSpec
 from costctl.prices.book import PriceBook
-from costctl.replay.calls import DAY_US, Calls, Flag, Int, codes
+from costctl.replay.calls import DAY_US, Calls, Flag, Int, codes, fetch
 from costctl.replay.candidates import Candidate, PriceDays, price_candidate
 from costctl.replay.conditions import COLUMN_OF, Conditions
 from costctl.replay.lanes import Lanes, build_lanes
@@ -82,13 +82,10 @@ def _exact_cache(store: Store, policy: Policy, spec: ExactCacheSpec, calls: Call
         if wanted:
             tests.append(f"NOT {conditions.equals(field, wanted)}")
     scope = "".join(f", {SCOPE_COLUMNS[name]}" for name in spec.scope)
-    found = store.numpy(
-        f"SELECT CASE WHEN {' AND '.join(tests)} THEN CAST(hash(prompt_key{scope}) >> 1 AS BIGINT) ELSE -1 END AS key "
-        "FROM replay_call ORDER BY position",
-        conditions.params,
-    )
+    key = f"CASE WHEN {' AND '.join(tests)} THEN CAST(hash(prompt_key{scope}) >> 1 AS BIGINT) ELSE -1 END AS key"
+    keys: Int = fetch(store, key, conditions.params)["key"]
     return ExactCache(
-        np.asarray(found["key"]), calls.is_ok, ttl_us=spec.ttl_us, from_last_hit=spec.ttl_from == "last_hit",
+        keys, calls.is_ok, ttl_us=spec.ttl_us, from_last_hit=spec.ttl_from == "last_hit",
         capacity=spec.capacity,
     )  # fmt: skip
 
@@ -123,8 +120,8 @@ def _cap(store: Store, calls: Calls, lanes: Lanes, cap: UsdCap | TokenCap) -> Ca
 
 
 def _is(store: Store, column: str, text: str) -> Flag:
-    sql = f"SELECT coalesce({column} = $text, false) AS holds FROM replay_call ORDER BY position"
-    return np.asarray(store.numpy(sql, {"text": text})["holds"])
+    holds: Flag = fetch(store, f"coalesce({column} = $text, false) AS holds", {"text": text})["holds"]
+    return holds
 
 
 def _pusd(usd: Decimal) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from costctl.errors import CostctlError, ExitCode
+from costctl.replay.calls import fetch
 from costctl.replay.plan import DEGRADED, OVER_BUDGET, PROVIDER, SERVED_BY
 from costctl.replay.project import Outcome
 from costctl.replay.route import Route
@@ -18,26 +19,27 @@ from costctl.store import Store
 _SQL = Path(__file__).with_name("decisions.sql")
 _NEAREST = (
     "SELECT request_id FROM decision WHERE request_id IS NOT NULL "
-    "ORDER BY jaro_winkler_similarity(request_id, $id) DESC, request_id LIMIT 1"
+    "ORDER BY levenshtein(request_id, $id), request_id LIMIT 1"
 )
 FORMS = {".jsonl": "FORMAT json, ARRAY false", ".parquet": "FORMAT parquet"}
 
 
 def keep(store: Store, outcome: Outcome, routed: Route, caps: Sequence[str]) -> None:
-    """Write the table `decision`, one row per call."""
+    """Keep the decisions in the workspace; the view `decision` shows one row per call."""
     made, lanes = outcome.decisions, outcome.lanes
     is_provider = made.served_by == PROVIDER
     columns: dict[str, Any] = {
         "position": np.arange(outcome.calls.count),
-        "model": _named(lanes.models, np.where(is_provider, outcome.serving_model, -1)),
-        "tier": _named(lanes.names, made.lane),
-        "routed_tier": _named(lanes.names, made.routed_lane),
-        "served_by": _named(SERVED_BY, made.served_by),
+        **fetch(store, "file_id, source_line"),
+        "model": np.where(is_provider, outcome.serving_model, -1),
+        "lane": made.lane,
+        "routed_lane": made.routed_lane,
+        "served_by": made.served_by,
         "answered_by": made.answered_by,
-        "routing_reason": _named(routed.reasons, routed.reason),
-        "raised_by": _named(routed.raises, routed.raised_by),
-        "floored_by": _named(routed.floors, routed.floored_by),
-        "broken_cap": _named(caps, made.cap),
+        "reason": routed.reason,
+        "raised_by": routed.raised_by,
+        "floored_by": routed.floored_by,
+        "cap": made.cap,
         "is_moved": outcome.is_moved,
         "is_degraded": (made.notice & DEGRADED) > 0,
         "is_over_budget": (made.notice & OVER_BUDGET) > 0,
@@ -46,13 +48,15 @@ def keep(store: Store, outcome: Outcome, routed: Route, caps: Sequence[str]) -> 
         "policy_pusd": outcome.policy_pusd,
         "is_unpriced": outcome.calls.is_unpriced,
     }
-    store.append("replay_decision", columns, new=True)
+    store.append("decision_row", columns, new="TABLE")
+    names = {
+        "model": lanes.models, "lane": lanes.names, "served_by": SERVED_BY, "reason": routed.reasons,
+        "raise": routed.raises, "floor": routed.floors, "cap": caps,
+    }  # fmt: skip
+    store.execute("CREATE OR REPLACE TABLE decision_name (kind VARCHAR, code BIGINT, name VARCHAR)")
+    rows = [(kind, str(code), name) for kind, listed in names.items() for code, name in enumerate(listed)]
+    store.insert("decision_name", ["kind", "code", "name"], rows)
     store.execute(_SQL.read_text("utf-8"))
-
-
-def _named(names: Sequence[str], code: Any) -> Any:
-    """The names of codes as texts; -1 is no name."""
-    return np.array([*names, None], dtype=object)[code]
 
 
 def write_decisions(store: Store, target: Path) -> None:
@@ -64,7 +68,10 @@ def write_decisions(store: Store, target: Path) -> None:
     form = FORMS.get(target.suffix)
     if form is None:
         raise CostctlError("E324", f"--decisions {target}: neither .jsonl nor .parquet", f"write {target.stem}.jsonl")
-    store.export_query("SELECT * EXCLUDE (position, file_id) FROM decision ORDER BY position", target, form)
+    as_text = "CAST({0} AS VARCHAR) AS {0}" if target.suffix == ".jsonl" else "{0}"  # no reader makes a float of it
+    money = ", ".join(as_text.format(name) for name in ("baseline_cost_usd", "policy_cost_usd"))
+    sql = f"SELECT * EXCLUDE (position, file_id) REPLACE ({money}) FROM decision ORDER BY position"
+    store.export_query(sql, target, form)
 
 
 def explain(store: Store, request_id: str) -> Report:
@@ -73,7 +80,7 @@ def explain(store: Store, request_id: str) -> Report:
     Raises:
         CostctlError: E420 where nothing was simulated, E421 where no call has this id.
     """
-    if not store.scalar("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'decision'"):
+    if not store.scalar("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'decision_row'"):
         raise CostctlError(
             "E420", "nothing was simulated yet", "costctl simulate LOG --policy policy.yaml", ExitCode.INPUT
         )

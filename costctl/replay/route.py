@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from costctl.policy.schema import LOGGED, Routing
-from costctl.replay.calls import Calls, Flag, Int, columns_of
+from costctl.policy.when import When
+from costctl.replay.calls import Calls, Flag, Int, fetch
 from costctl.replay.conditions import Conditions
 from costctl.replay.lanes import Lanes
 from costctl.store import Store
@@ -69,19 +70,15 @@ def _first_matching(store: Store, routing: Routing, lanes: Lanes) -> tuple[Int, 
     default = routing.default or LOGGED
     decided.append((default, "default" if routing.default else "no rule: as logged"))
     choice = f"CASE {' '.join(tests)} ELSE {len(decided) - 1} END" if tests else str(len(decided) - 1)
-    found = store.numpy(
-        f"SELECT CAST({choice} AS BIGINT) AS code FROM replay_call ORDER BY position", conditions.params
-    )
+    found = fetch(store, f"CAST({choice} AS BIGINT) AS code", conditions.params)
     targets = [lanes.number(name) for name, _ in decided]
-    return np.asarray(found["code"]), targets, tuple(reason for _, reason in decided)
+    return found["code"], targets, tuple(reason for _, reason in decided)
 
 
-def _holding(store: Store, when: object) -> Flag:
+def _holding(store: Store, when: When) -> Flag:
     conditions = Conditions()
-    sql = conditions.sql(when)  # type: ignore[arg-type]
-    return np.asarray(
-        store.numpy(f"SELECT {sql} AS holds FROM replay_call ORDER BY position", conditions.params)["holds"]
-    )
+    holds: Flag = fetch(store, f"{conditions.sql(when)} AS holds", conditions.params)["holds"]
+    return holds
 
 
 def _fitted(lanes: Lanes, lane: Int, is_tier: Flag) -> tuple[Int, Flag]:
@@ -100,7 +97,7 @@ def _fitted(lanes: Lanes, lane: Int, is_tier: Flag) -> tuple[Int, Flag]:
 def session_codes(store: Store, sticky: str) -> Int:
     """Whose tier may not fall: sessions or users as numbers, -1 where the log names none."""
     column = {"session": "session_id", "user": "user_id"}[sticky]
-    found = columns_of(
-        store, [f"CASE WHEN {column} IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY {column}) END AS code"]
-    )
-    return np.asarray(found["code"], dtype=np.int64)
+    sessions: Int = fetch(
+        store, f"CASE WHEN {column} IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY {column}) END AS code"
+    )["code"]
+    return sessions

@@ -88,13 +88,13 @@ class Store:
             {"rows": orjson.dumps(payload).decode()},
         )
 
-    def append(self, table: str, columns: Mapping[str, Any], *, new: bool = False) -> None:
+    def append(self, table: str, columns: Mapping[str, Any], *, new: str = "") -> None:
         """Append numpy arrays of one length to the columns of those names; a masked value or None is NULL.
 
-        `new` makes a temporary table of them.
+        `new` ("TABLE" or "TEMP TABLE") makes the table of them.
         """
         names = ", ".join(columns)
-        target = f"CREATE OR REPLACE TEMP TABLE {table} AS" if new else f"INSERT INTO {table} ({names})"
+        target = f"CREATE OR REPLACE {new} {table} AS" if new else f"INSERT INTO {table} ({names})"
 
         def load() -> None:
             self._connection.register("appended", dict(columns))

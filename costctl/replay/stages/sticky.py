@@ -14,6 +14,7 @@ class Sticky:
 
     def __init__(self, sessions: Int, lanes: Lanes) -> None:
         self._all_sessions, self._lanes = sessions, lanes
+        self._is_tier = lanes.is_tier
         self._sessions: list[int] = []
         self._held: list[list[bool]] = []
         self._highest: dict[int, int] = {}
@@ -25,7 +26,7 @@ class Sticky:
 
     def decide(self, plan: Plan) -> None:
         """Raise the call to its session's tier, if that one can hold it."""
-        if not self._lanes.is_tier[plan.lane]:
+        if not self._is_tier[plan.lane]:
             return
         highest = self._highest.get(self._sessions[plan.row], -1)
         if highest > plan.lane and self._held[highest][plan.row]:
@@ -34,5 +35,5 @@ class Sticky:
     def settle(self, plan: Plan) -> None:
         """Remember the tier that served; a degraded call does not lower it."""
         session = self._sessions[plan.row]
-        if session >= 0 and self._lanes.is_tier[plan.lane] and plan.lane > self._highest.get(session, -1):
+        if session >= 0 and self._is_tier[plan.lane] and plan.lane > self._highest.get(session, -1):
             self._highest[session] = plan.lane

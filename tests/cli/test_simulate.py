@@ -1,0 +1,113 @@
+"""simulate, policy check and explain-request as a user meets them, mistakes first."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from costctl.cli import run
+from tests.support import ROOT
+
+STORY = str(ROOT / "sample_logs" / "story.jsonl.gz")
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of one command."""
+    code = run(list(arguments))
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_every_mistake_of_a_policy_is_told_before_the_log_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("version: 1\ntiers: {A: {models: [m], max_output_token: 4}}\nrouting: {default: B}\n", "utf-8")
+    code, out, err = said(capsys, "simulate", "no-such-log.jsonl", "--policy", str(policy))
+    assert (code, out) == (2, "")
+    assert "did you mean max_output_tokens?" in err
+    assert f"{policy}:3:11" in err
+    assert "no-such-log" not in err
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "message"),
+    [
+        ("tiers: {A: {models: [gpt-4oo]}}", 2, "no price for gpt-4oo"),
+        ("tiers: {A: {models: [o1]}}\nrouting: {default: A}", 4, "not identifiable"),
+    ],
+)
+def test_a_model_that_cannot_be_priced_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], policy: str, code: int, message: str
+) -> None:
+    (tmp_path / "policy.yaml").write_text(f"version: 1\n{policy}\n", "utf-8")
+    found = said(
+        capsys, "simulate", STORY, "--policy", str(tmp_path / "policy.yaml"), "--db", str(tmp_path / "c.duckdb")
+    )
+    assert found[0] == code
+    assert message in found[2]
+
+
+def test_without_a_time_there_is_nothing_to_replay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log, policy = tmp_path / "log.csv", tmp_path / "policy.yaml"
+    log.write_text("model,prompt_tokens,completion_tokens\ngpt-4o,10,5\n", "utf-8")
+    policy.write_text("version: 1\n", "utf-8")
+    code, _, err = said(capsys, "simulate", str(log), "--policy", str(policy), "--db", str(tmp_path / "c.duckdb"))
+    assert code == 4
+    assert "E410" in err
+
+
+def test_nothing_audited_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "policy.yaml").write_text("version: 1\n", "utf-8")
+    where = ["--policy", str(tmp_path / "policy.yaml"), "--db", str(tmp_path / "c.duckdb")]
+    assert said(capsys, "simulate", *where)[0] == 3
+    assert said(capsys, "explain-request", "r1", "--db", str(tmp_path / "c.duckdb"))[0] == 3
+
+
+def test_the_log_audited_last_is_simulated_and_one_request_explained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy, db = tmp_path / "policy.yaml", ["--db", str(tmp_path / "c.duckdb")]
+    policy.write_text(
+        "version: 1\ntiers: {A: {models: [gpt-4o-mini]}}\nrouting: {default: A}\ncache: {exact: {ttl: 24h}}\n", "utf-8"
+    )
+    assert said(capsys, "audit", STORY, *db)[0] == 0
+    code, out, _ = said(capsys, "simulate", "--policy", str(policy), *db, "--output", "json")
+    report = json.loads(out)
+    assert code == 0
+    assert report["provenance"]["logs"] == [STORY]
+    change = sum(float(row["change_usd"]) for row in report["tables"]["waterfall"])
+    assert round(change, 9) == round(-float(report["totals"]["saving_usd"]), 9)
+    code, out, _ = said(capsys, "explain-request", "req-000010", *db, "--output", "json")
+    steps = json.loads(out)["tables"]["steps"]
+    assert [step["stage"] for step in steps] == ["log", "route", "provider"]
+    code, _, err = said(capsys, "explain-request", "req-000010x", *db)
+    assert code == 3
+    assert "did you mean req-000010?" in err
+    screen = said(capsys, "simulate", "--policy", str(policy), *db)[1]
+    assert "saves" in screen
+    assert all(len(line) <= 80 for line in screen.splitlines())
+
+
+def test_policy_check_needs_no_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("version: 1\nname: mine\ntiers: {A: {models: [m]}}\nrouting: {default: A}\n", "utf-8")
+    code, out, _ = said(capsys, "policy", "check", str(policy))
+    assert code == 0
+    assert "mine" in out
+    policy.write_text("version: 1\ngates: ['saving_ratio >= 0.4']\n", "utf-8")
+    code, _, err = said(capsys, "policy", "check", str(policy))
+    assert code == 2
+    assert "not simulated yet" in err
+
+
+def test_the_started_policy_of_a_log_can_be_simulated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert said(capsys, "init", "--from", STORY)[0] == 0
+    code, out, _ = said(capsys, "simulate", "--output", "json")
+    assert code == 0
+    assert json.loads(out)["totals"]["call_count"] == 5882
