@@ -67,7 +67,7 @@ def tiers(made: list[dict[str, Any]]) -> str:
         ("{rules: [{name: r, when: {endpoint: /lead}, to: B}]}", "-B--"),
         ("{default: A, rules: [{name: r, when: {input_tokens: '>1500'}, to: C}]}", "AACA"),
         (
-            "{default: A, rules: [{name: r, when: {endpoint: '/l*'}, to: B}, {name: s, when: {endpoint: /lead}, to: C}]}",
+            "{default: A, rules: [{name: r, when: {endpoint: '/l*'}, to: B}, {name: s, when: {user_id: u1}, to: A}]}",
             "ABAA",
         ),
         ("{default: A, rules: [{name: r, when: {any: [{endpoint: /lead}, {user_id: u2}]}, to: C}]}", "ACAC"),
