@@ -42,6 +42,8 @@ CACHE = """\
 cache:
   exact: {ttl: 24h, scope: [app]}      # scope: endpoint, team, user, app, model, user_profile, session
 ## More keys of exact: ttl_from: insert or last_hit, capacity: 100k, max_temperature: 0.3
+## The providers' own caches: moved calls read what their session left there, cold after a switch.
+  prompt: {providers: auto}            # auto, none or a list; opt_in: [anthropic] where calls must ask
   exclude: [personal_data]             # or a field and its text: "endpoint:/private*"
 """
 
@@ -69,7 +71,7 @@ SEVERAL = """\
 LATER = """\
 
 ## The keys below are read and checked, but not simulated yet; a policy that uses one is refused.
-## So are routing.classifier, cache.semantic, cache.prompt, add_instruction of a raise, and temperature
+## So are routing.classifier, cache.semantic, add_instruction of a raise, and temperature
 ## and timeout_s of a tier.
 {fallbacks}\
 #limits: {{openai: {{requests_per_min: 500, tokens_per_min: 200k, over: fallback}}}}

@@ -33,6 +33,7 @@ class Calls:
     input_tokens: Int
     output_tokens: Int
     cache_read_tokens: Int
+    cache_write_tokens: Int
     output_pusd: Int  # the part of the answering attempt's cost that is output
     latency_us: Int
     model: Int  # code into `models`: the price key of the answering attempt
@@ -66,7 +67,9 @@ def load_calls(store: Store) -> Calls:
         "time_us, baseline_cost_pusd, unpriced_count > 0 AS is_unpriced, status = 'ok' AS is_ok, "
         "coalesce(input_tokens, -1) AS input_tokens, coalesce(output_tokens, -1) AS output_tokens, "
         "coalesce(CAST(output_cost_usd * 1000000000000 AS BIGINT), 0) AS output_pusd, "
-        "coalesce(cache_read_tokens, -1) AS cache_read_tokens, coalesce(latency_us, -1) AS latency_us, "
+        "coalesce(cache_read_tokens, -1) AS cache_read_tokens, coalesce(cache_write_5m_tokens, 0) "
+        "+ coalesce(cache_write_1h_tokens, 0) + coalesce(cache_write_other_tokens, 0) AS cache_write_tokens, "
+        "coalesce(latency_us, -1) AS latency_us, "
         "time_us IS NOT NULL AS is_dated, "
         "hash(request_id, time_us, request_model, input_tokens, output_tokens) AS draw_key",
     )
@@ -82,7 +85,9 @@ def load_calls(store: Store) -> Calls:
     return Calls(
         count=len(is_dated), time_us=found["time_us"], baseline_pusd=found["baseline_cost_pusd"],
         input_tokens=found["input_tokens"], output_tokens=found["output_tokens"],
-        cache_read_tokens=found["cache_read_tokens"], output_pusd=found["output_pusd"],
+        cache_read_tokens=found["cache_read_tokens"],
+        cache_write_tokens=found["cache_write_tokens"],
+        output_pusd=found["output_pusd"],
         latency_us=found["latency_us"], model=model, models=models,
         is_ok=found["is_ok"], is_unpriced=found["is_unpriced"], is_dated=is_dated,
         draw_key=found["draw_key"],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +35,7 @@ class Candidate:
     model: str
     price_key: str
     cost_pusd: Int
+    input_tokens: Int
     output_tokens: Int
     output_price_pusd: Int  # of one output token
     is_logged: Flag
@@ -66,13 +68,17 @@ def price_candidate(
     is_logged = np.array([other == key for other in (*calls.models, None)])[calls.model]
     ratios = {other: output_ratio(other, key, assumed) for other in calls.models if other != key}
     _refuse_unknown(calls, model, key, ratios)
-    cost, output_tokens, output_cost, is_priced = _priced(store, book, calls, model, key, ratios, assumed, days)
+    of_input = input_ratio(key, key, assumed)
+    _name_candidate(store, model, "fresh", of_input)
+    _name_ratios(store, ratios)
+    cost, output_tokens, output_cost, input_tokens, is_priced = _priced(store, book, calls, days)
     each = output_cost // np.maximum(output_tokens, 1)
     logged_each = calls.output_pusd // np.maximum(calls.output_tokens, 1)
     return Candidate(
         model=model,
         price_key=key,
         cost_pusd=np.where(is_logged, calls.baseline_pusd, cost),
+        input_tokens=np.where(is_logged, calls.input_tokens, input_tokens),
         output_tokens=np.where(is_logged, calls.output_tokens, output_tokens),
         output_price_pusd=np.where(is_logged, logged_each, each),
         is_logged=is_logged,
@@ -94,39 +100,61 @@ def _refuse_unknown(calls: Calls, model: str, key: str, ratios: dict[str, Ratio 
         )
 
 
-def _priced(
-    store: Store,
-    book: PriceBook,
-    calls: Calls,
-    model: str,
-    key: str,
-    ratios: dict[str, Ratio | None],
-    assumed: Assumed,
-    days: PriceDays,
-) -> tuple[Int, Int, Int, Flag]:
-    of_input = _fraction(input_ratio(key, key, assumed))
-    store.execute("CREATE OR REPLACE TEMP TABLE candidate (model VARCHAR, input_over BIGINT, input_under BIGINT)")
-    store.insert("candidate", ["model", "input_over", "input_under"], [(model, *map(str, of_input))])
+class InputPrices(NamedTuple):
+    """What one input token costs on each call, in picodollars: fresh, read from a cache, written to one."""
+
+    fresh: Int
+    read: Int
+    written: Int
+
+
+def input_prices(store: Store, book: PriceBook, calls: Calls, model: str, days: PriceDays) -> InputPrices:
+    """The model's prices of input at each call's time and size; 0 where it has none."""
+    same = Ratio(Decimal(1), Decimal(1), Decimal(1), "as logged")
+    _name_ratios(store, dict.fromkeys(calls.models, same))
+    found = []
+    for layout in ("fresh", "read", "written"):
+        _name_candidate(store, model, layout, same)
+        cost = _priced(store, book, calls, days, "input_cost_usd + cache_read_cost_usd + cache_write_cost_usd")[0]
+        found.append(cost // np.maximum(calls.input_tokens, 1))
+    return InputPrices(*found)
+
+
+def _name_candidate(store: Store, model: str, layout: str, of_input: Ratio) -> None:
+    store.execute(
+        "CREATE OR REPLACE TEMP TABLE candidate (model VARCHAR, layout VARCHAR, input_over BIGINT, input_under BIGINT)"
+    )
+    row = (model, layout, *map(str, _fraction(of_input)))
+    store.insert("candidate", ["model", "layout", "input_over", "input_under"], [row])
+
+
+def _name_ratios(store: Store, ratios: dict[str, Ratio | None]) -> None:
     store.execute("CREATE OR REPLACE TEMP TABLE candidate_ratio (logged VARCHAR, over BIGINT, under BIGINT)")
     rows = [(other, *map(str, _fraction(ratio))) for other, ratio in ratios.items() if ratio]
     store.insert("candidate_ratio", ["logged", "over", "under"], rows)
+
+
+def _priced(
+    store: Store, book: PriceBook, calls: Calls, days: PriceDays, cost: str = "list_cost_usd"
+) -> tuple[Int, Int, Int, Int, Flag]:
+    """Cost, output tokens, cost of output, input tokens of every call on the candidate, and whether it has a price."""
     store.execute(_SQL.read_text("utf-8"))
     sql, params = priced_query(store, source="hypothetical", book=book, priced_at=days.priced_at, as_of=days.as_of)
     found = store.numpy(
-        "SELECT position, coalesce(CAST(list_cost_usd * 1000000000000 AS BIGINT), 0) AS cost_pusd, "
+        f"SELECT position, coalesce(CAST(({cost}) * 1000000000000 AS BIGINT), 0) AS cost_pusd, "
+        "coalesce(output_tokens, 0) AS output_tokens, "
         "coalesce(CAST(output_cost_usd * 1000000000000 AS BIGINT), 0) AS output_pusd, "
-        "coalesce(output_tokens, 0) AS output_tokens, list_cost_usd IS NOT NULL AS is_priced FROM "
+        "coalesce(input_uncached_tokens, 0) AS input_tokens, list_cost_usd IS NOT NULL AS is_priced FROM "
         f"({sql})",
         params,
     )
-    place = plain(found["position"])
+    place = plain(found.pop("position"))
     columns: list[Any] = []
-    for name, kind in (("cost_pusd", np.int64), ("output_tokens", np.int64), ("output_pusd", np.int64),
-                       ("is_priced", np.bool_)):  # fmt: skip
-        column = np.zeros(calls.count, dtype=kind)
-        column[place] = plain(found[name])
+    for values in found.values():
+        column = np.zeros(calls.count, dtype=values.dtype)
+        column[place] = plain(values)
         columns.append(column)
-    return columns[0], columns[1], columns[2], columns[3]
+    return columns[0], columns[1], columns[2], columns[3], columns[4]
 
 
 def _fraction(ratio: Ratio) -> tuple[int, int]:

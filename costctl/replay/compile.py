@@ -12,14 +12,16 @@ from costctl.policy.schema import LOGGED, Policy
 from costctl.policy.stages import ExactCache as ExactCacheSpec
 from costctl.prices.book import PriceBook
 from costctl.replay.calls import DAY_US, Calls, Flag, Int, codes, fetch
-from costctl.replay.candidates import Candidate, PriceDays, price_candidate
+from costctl.replay.candidates import Candidate, InputPrices, PriceDays, input_prices, price_candidate
 from costctl.replay.conditions import COLUMN_OF, Conditions
+from costctl.replay.engine import Decisions
 from costctl.replay.lanes import Lanes, build_lanes
-from costctl.replay.plan import Stage
+from costctl.replay.plan import PROVIDER, Stage
 from costctl.replay.ratios import Assumed
 from costctl.replay.route import Route, session_codes
 from costctl.replay.stages.budgets import BudgetRules, Budgets, Cap
 from costctl.replay.stages.exact_cache import ExactCache
+from costctl.replay.stages.prompt_cache import Cached, nothing_cached, prompt_cache
 from costctl.replay.stages.sticky import Sticky
 from costctl.store import Store
 
@@ -88,6 +90,23 @@ def _exact_cache(store: Store, policy: Policy, spec: ExactCacheSpec, calls: Call
         keys, calls.is_ok, ttl_us=spec.ttl_us, from_last_hit=spec.ttl_from == "last_hit",
         capacity=spec.capacity,
     )  # fmt: skip
+
+
+def prompt_caches(
+    store: Store, policy: Policy, book: PriceBook, calls: Calls, lanes: Lanes, decisions: Decisions, days: PriceDays
+) -> Cached:
+    """What the providers' prompt caches make of the decisions."""
+    is_served = decisions.served_by == PROVIDER
+    spec = policy.cache.prompt
+    if spec is None:
+        return nothing_cached(calls, is_served, is_served & lanes.take("is_other_model", decisions.lane))
+    session = "CASE WHEN session_id IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY session_id, caller) END AS code"
+    sessions: Int = fetch(store, session)["code"]
+
+    def prices_of(model: str) -> InputPrices:
+        return input_prices(store, book, calls, model, days)
+
+    return prompt_cache(calls, lanes, decisions.lane, is_served, sessions, spec, prices_of)
 
 
 def budget_rules(store: Store, policy: Policy, calls: Calls, lanes: Lanes) -> BudgetRules:

@@ -28,8 +28,10 @@ class Lane:
     model: Int
     cost_pusd: Int
     uncapped_pusd: Int
+    input_tokens: Int
     output_tokens: Int
     is_changed: Flag  # not what the log did
+    is_other_model: Flag
     can_hold: Flag
     is_known: Flag
 
@@ -99,7 +101,8 @@ def build_lanes(
 def _logged(calls: Calls) -> Lane:
     every = np.ones(calls.count, dtype=np.bool_)
     return Lane(
-        LOGGED, calls.model, calls.baseline_pusd, calls.baseline_pusd, np.maximum(calls.output_tokens, 0), ~every,
+        LOGGED, calls.model, calls.baseline_pusd, calls.baseline_pusd, calls.input_tokens,
+        np.maximum(calls.output_tokens, 0), ~every, ~every,
         every, every,
     )  # fmt: skip
 
@@ -129,6 +132,7 @@ def _lane(
     ]
     return Lane(
         name=spec.name, model=pick(choice, codes), cost_pusd=cost, uncapped_pusd=uncapped, output_tokens=tokens - cut,
+        input_tokens=pick(choice, [one.input_tokens for one in offered]), is_other_model=~is_logged,
         is_changed=~is_logged | (cut > 0), can_hold=np.logical_or.reduce(fits) & is_known, is_known=is_known,
     )  # fmt: skip
 
@@ -136,7 +140,9 @@ def _lane(
 def _as_logged(calls: Calls) -> Candidate:
     every = np.ones(calls.count, dtype=np.bool_)
     each = calls.output_pusd // np.maximum(calls.output_tokens, 1)
-    return Candidate(LOGGED, LOGGED, calls.baseline_pusd, calls.output_tokens, each, every, every, {}, {})
+    return Candidate(
+        LOGGED, LOGGED, calls.baseline_pusd, calls.input_tokens, calls.output_tokens, each, every, every, {}, {}
+    )
 
 
 def _fits(calls: Calls, one: Candidate, spec: Tier, windows: Mapping[str, int | None]) -> Flag:

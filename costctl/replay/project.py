@@ -15,6 +15,7 @@ from costctl.replay.engine import Decisions
 from costctl.replay.lanes import Lanes
 from costctl.replay.plan import DEGRADED, EXACT_CACHE, PROVIDER, REFUSED
 from costctl.replay.ratios import Ratio
+from costctl.replay.stages.prompt_cache import Cached
 from costctl.report import Table, Value
 
 PUSD = Decimal(10) ** -12
@@ -33,17 +34,18 @@ class Outcome:
     lanes: Lanes
     decisions: Decisions
     policy_pusd: Int
+    cached: Cached
     is_served: Flag  # a provider answered
     is_moved: Flag  # by another model, or with fewer tokens, than the log shows
     serving_model: Int
 
 
-def outcome_of(calls: Calls, lanes: Lanes, decisions: Decisions) -> Outcome:
+def outcome_of(calls: Calls, lanes: Lanes, decisions: Decisions, cached: Cached) -> Outcome:
     """Costs and models that follow from the decisions."""
     is_served = decisions.served_by == PROVIDER
-    cost = np.where(is_served, lanes.take("cost_pusd", decisions.lane), 0)
+    cost = np.where(is_served, lanes.take("cost_pusd", decisions.lane), 0) + cached.change_pusd
     moved = is_served & lanes.take("is_changed", decisions.lane)
-    return Outcome(calls, lanes, decisions, cost, is_served, moved, lanes.take("model", decisions.lane))
+    return Outcome(calls, lanes, decisions, cost, cached, is_served, moved, lanes.take("model", decisions.lane))
 
 
 def waterfall(outcome: Outcome) -> Table:
@@ -56,6 +58,7 @@ def waterfall(outcome: Outcome) -> Table:
         ("route", "tier routing", ~is_hit, routed - calls.baseline_pusd),
         ("budgets", "budgets", ~is_hit, np.where(is_refused, 0, served) - routed),
         ("context", "output caps", outcome.is_served, lanes.take("cost_pusd", made.lane) - served),
+        ("prompt_cache", "provider prompt caches", outcome.is_served, outcome.cached.change_pusd),
     )
     rows = [
         (name, title, int(np.count_nonzero(concerned & (change != 0))), usd(exact_sum(change, concerned)))
@@ -111,6 +114,18 @@ def _known_usd(outcome: Outcome, pusd: Int, here: Flag) -> Decimal | None:
     if here.any() and outcome.calls.is_unpriced[here].all() and not pusd[here].any():
         return None
     return usd(exact_sum(pusd, here))
+
+
+def prompt_cache_arms(outcome: Outcome) -> Table:
+    """The policy's cost under three readings of the providers' prompt caches."""
+    cached, spent = outcome.cached, exact_sum(outcome.policy_pusd)
+    cold = spent - exact_sum(cached.change_pusd)
+    rows = (
+        ("pessimistic", usd(cold), "nothing is cached on a moved call, the others as logged"),
+        ("replayed", usd(spent), "by session, caller and model, cold after a switch"),
+        ("neutral", usd(cold + exact_sum(cached.neutral_change_pusd)), "a moved call reads what it read in the log"),
+    )
+    return Table.of("prompt_cache_arms", ("arm", "policy_cost_usd", "what"), rows)
 
 
 def daily(outcome: Outcome) -> Table:

@@ -17,19 +17,20 @@ from costctl.prices.book import PriceBook
 from costctl.replay import project
 from costctl.replay.calls import Calls, exact_sum, load_calls
 from costctl.replay.candidates import Candidate, PriceDays
-from costctl.replay.compile import Known, budget_rules, lanes_of, price_candidates, stages_of
+from costctl.replay.compile import Known, budget_rules, lanes_of, price_candidates, prompt_caches, stages_of
 from costctl.replay.decisions import keep
 from costctl.replay.engine import Decisions, walk
 from costctl.replay.lanes import Lanes
 from costctl.replay.plan import DEGRADED, EXACT_CACHE, OVER_BUDGET, REFUSED
 from costctl.replay.route import Route, route
+from costctl.replay.stages.prompt_cache import Cached
 from costctl.report import Report, Table, Value, Warning
 from costctl.store import Store
 
 NOT_COMPUTED = {
     "semantic_hit_ratio": "needs the semantic cache", "semantic_refresh_ratio": "needs the semantic cache",
     "wrong_per_hit_ratio": "needs the semantic cache", "wrong_per_request_ratio": "needs the semantic cache",
-    "prompt_cache_read_ratio": "needs the stage of the providers' prompt caches",
+    "prompt_cache_read_ratio": "the policy has no `cache: {prompt: ...}`",
     "policy_latency_ms": "needs the stage of attempts",
     "fallback_count": "needs the stage of attempts", "timeout_count": "needs the stage of attempts",
     "escalated_count": "needs the stage of attempts",
@@ -47,6 +48,7 @@ class Replay:
     decisions: Decisions
     candidates: dict[str, Candidate]
     caps: tuple[str, ...]
+    cached: Cached
 
 
 def replay(store: Store, policy: Policy, book: PriceBook, seed: int, days: PriceDays) -> Replay:
@@ -72,7 +74,8 @@ def replay_calls(
     rules = budget_rules(store, policy, calls, lanes)
     stages = stages_of(store, policy, calls, lanes, routed, rules)
     decisions = walk(calls, lanes, routed.lane, calls.is_dated & ~calls.is_unpriced, stages)
-    return Replay(calls, lanes, routed, decisions, candidates, rules.titles)
+    cached = prompt_caches(store, policy, book, calls, lanes, decisions, days)
+    return Replay(calls, lanes, routed, decisions, candidates, rules.titles, cached)
 
 
 def simulate(
@@ -93,7 +96,7 @@ def simulate(
             "name the log too: costctl simulate LOG --policy policy.yaml [--prices own.yaml]",
         )
     done = replay(store, policy, book, seed, PriceDays(_day(audited, "priced_at"), _day(audited, "prices_as_of")))
-    outcome = project.outcome_of(done.calls, done.lanes, done.decisions)
+    outcome = project.outcome_of(done.calls, done.lanes, done.decisions, done.cached)
     keep(store, outcome, done.routed, done.caps)
     rest = list(project.rests(outcome, done.candidates))
     totals, status = _totals(outcome, rest)
@@ -101,6 +104,12 @@ def simulate(
         project.waterfall(outcome), project.by_tier(outcome), project.by_model(outcome), _reasons(done),
         project.references(outcome, done.candidates), project.daily(outcome), _assumptions(rest),
     ]  # fmt: skip
+    if policy.cache.prompt is not None:
+        tables.append(project.prompt_cache_arms(outcome))
+        totals["prompt_cache_read_ratio"], status["prompt_cache_read_ratio"] = (
+            _read_ratio(outcome),
+            "replayed under assumption",
+        )
     changed = sum((Decimal(str(row[3])) for row in tables[0].rows), Decimal(0))
     assert changed == totals["policy_cost_usd"] - totals["baseline_cost_usd"], (
         "the waterfall does not sum to the change"
@@ -109,7 +118,8 @@ def simulate(
         "simulate", totals, {table.name: table for table in tables}, tuple(_warnings(done, outcome, rest)),
         {
             "costctl": __version__, "policy": f"{policy.name} #{digest[:8]}", "seed": seed, "price_set": price_set,
-            "logs": audited.get("logs", []), "status": status, "not_computed": NOT_COMPUTED,
+            "logs": audited.get("logs", []), "status": status,
+            "not_computed": {name: why for name, why in NOT_COMPUTED.items() if name not in totals},
         },
     )  # fmt: skip
 
@@ -159,6 +169,13 @@ def _totals(outcome: project.Outcome, rest: list[project.Rest]) -> tuple[dict[st
         for name in ("policy_cost_usd", "saving_usd", "saving_ratio"):
             status[name] = "replayed under assumption"
     return totals, status
+
+
+def _read_ratio(outcome: project.Outcome) -> float | None:
+    """The share of all input tokens that the policy's calls read from a prompt cache."""
+    known = outcome.is_served & (outcome.calls.input_tokens >= 0)
+    tokens = outcome.lanes.take("input_tokens", outcome.decisions.lane)
+    return _share(exact_sum(outcome.cached.read_tokens, known), exact_sum(tokens, known))
 
 
 def _share(part: int | Decimal, whole: int | Decimal) -> float | None:
@@ -224,7 +241,7 @@ def _warnings(done: Replay, outcome: project.Outcome, rest: list[project.Rest]) 
             )
         )
     moved_cached = outcome.is_moved & (calls.cache_read_tokens > 0)
-    if moved_cached.any():
+    if moved_cached.any() and not done.cached.read_tokens[outcome.is_moved].any():
         count = int(np.count_nonzero(moved_cached))
         said.append(
             Warning(
