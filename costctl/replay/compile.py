@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from costctl.prices.book import PriceBook
 from costctl.replay.calls import DAY_US, Calls, Flag, Int, codes, fetch
 from costctl.replay.candidates import Candidate, InputPrices, PriceDays, input_prices, price_candidate
 from costctl.replay.conditions import COLUMN_OF, Conditions
+from costctl.replay.draws import uniform
 from costctl.replay.engine import Decisions
 from costctl.replay.lanes import Lanes, build_lanes
 from costctl.replay.plan import PROVIDER, Stage
@@ -149,10 +149,7 @@ def _pusd(usd: Decimal) -> int:
 
 def _weighted(calls: Calls, weights: tuple[Decimal, ...], seed: int) -> Int:
     """Which of a tier's models each call draws, by weight; the same for every policy under one seed."""
-    from costctl.replay.draws import uniform  # noqa: PLC0415
-
     total = sum(weights)
     edges = np.cumsum([float(one / total) for one in weights])[:-1]
-    keys: Any = calls.draw_key
-    drawn: Int = np.searchsorted(edges, uniform(seed, keys, "weights"), side="right").astype(np.int64)
+    drawn: Int = np.searchsorted(edges, uniform(seed, calls.draw_key, "weights"), side="right").astype(np.int64)
     return drawn

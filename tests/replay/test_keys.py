@@ -98,6 +98,15 @@ def test_a_tier_of_several_models_takes_the_first_or_the_cheapest_that_fits(simu
     assert [one["model"] for one in cheapest] == ["openai/gpt-4o-mini", "openai/gpt-4.1-mini"]
 
 
+def test_weights_divide_the_calls_of_a_tier_the_same_way_each_time(simulated: Simulated) -> None:
+    requests = [request(number) for number in range(40)]
+    policy = "tiers: {A: {models: [gpt-4o-mini, gpt-4.1-mini], select: weights, weights: [3, 1]}}\n"
+    policy += f"{ASSUME}routing: {{default: A}}\n"
+    first = [one["model"] for one in simulated(policy, requests)]
+    assert 20 <= first.count("openai/gpt-4o-mini") <= 38
+    assert [one["model"] for one in simulated(policy, requests[:20])] == first[:20]
+
+
 def test_a_call_that_does_not_fit_goes_one_tier_up(simulated: Simulated) -> None:
     small = "tiers: {A: {models: [gpt-4o-mini], context_tokens: 1k}, C: {models: [gpt-4o]}}\n"
     made = simulated(f"{small}{ASSUME}routing: {{default: A}}\n", [request(0), request(1, prompt_tokens=800)])
