@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from costctl.replay.calls import Calls, Code, Flag, Int
 from costctl.replay.lanes import Lanes
-from costctl.replay.plan import PROVIDER, Plan, Stage
+from costctl.replay.plan import NO_CAP, NO_ENTRY, STOP, Chunk, Stage
 
 CHUNK_CALLS = 20_000  # plain lists of so many calls at a time: memory stays small
 
@@ -34,52 +34,47 @@ class Decisions:
 def walk(calls: Calls, lanes: Lanes, base: Int, is_walked: Flag, stages: Sequence[Stage]) -> Decisions:
     """Walk all calls through the stages; `base` is the lane of each by the rules alone.
 
-    Calls that are not `is_walked` (no time, no price, no answer to compare) stay as logged and meet no stage.
+    Calls that are not `is_walked` (no time or no price) stay as logged and meet no stage.
     """
     count = calls.count
-    served_by = np.zeros(count, dtype=np.int8)
-    answered_by = np.full(count, -1, dtype=np.int64)
     lane = np.where(is_walked, base, lanes.logged).astype(np.int16)
-    routed = lane.copy()
-    notice, cap = np.zeros(count, dtype=np.int8), np.full(count, -1, dtype=np.int16)
+    made = Decisions(
+        lane, lane.copy(), np.zeros(count, dtype=np.int8), np.full(count, NO_ENTRY, dtype=np.int64),
+        np.zeros(count, dtype=np.int8), np.full(count, NO_CAP, dtype=np.int16),
+    )  # fmt: skip
     if stages:
         for start in range(0, count, CHUNK_CALLS):
             stop = min(start + CHUNK_CALLS, count)
-            rows = _walk_chunk(calls, lane, is_walked, stages, start, stop)
-            columns = np.array(rows, dtype=np.int64).reshape(stop - start, 6)
-            made: tuple[Code, ...] = (lane, routed, served_by, answered_by, notice, cap)
-            for place, column in enumerate(made):
-                column[start:stop] = columns[:, place]
-    return Decisions(lane, routed, served_by, answered_by, notice, cap)
+            chunk = Chunk(start, stop, calls.time_us[start:stop].tolist())
+            final, routed = _walk_chunk(chunk, lane[start:stop], is_walked[start:stop], stages)
+            made.lane[start:stop], made.routed_lane[start:stop] = final, routed
+            made.served_by[start:stop], made.answered_by[start:stop] = chunk.served_by, chunk.answered_by
+            made.notice[start:stop], made.cap[start:stop] = chunk.notice, chunk.cap
+    return made
 
 
-def _walk_chunk(
-    calls: Calls, lane: Code, is_walked: Flag, stages: Sequence[Stage], start: int, stop: int
-) -> list[tuple[int, int, int, int, int, int]]:
-    for stage in stages:
-        stage.load(start, stop)
-    budgets = next((stage for stage in stages if stage.name == "budgets"), None)
-    deciders = [stage.decide for stage in stages if stage is not budgets]
-    settlers = [stage.settle for stage in stages]
-    plan = Plan()
-    rows = []
-    for row, (time_us, base, walked) in enumerate(
-        zip(calls.time_us[start:stop].tolist(), lane[start:stop].tolist(), is_walked[start:stop].tolist(), strict=True)
-    ):
-        plan.row, plan.position, plan.time_us, plan.lane = row, start + row, time_us, base
-        plan.served_by, plan.answered_by, plan.notice, plan.cap = PROVIDER, -1, 0, -1
-        if not walked:
-            rows.append((base, base, PROVIDER, -1, 0, -1))
-            continue
+def _walk_chunk(chunk: Chunk, base: Code, is_walked: Flag, stages: Sequence[Stage]) -> tuple[list[int], list[int]]:
+    """The lanes of the rows in the end and before budgets; the rest stands in the chunk."""
+    opened = {stage.name: stage.open(chunk) for stage in stages}
+    budget = opened["budgets"][0] if "budgets" in opened else None
+    deciders = [decide for name, (decide, _) in opened.items() if name != "budgets"]
+    settlers = [settle for _, settle in opened.values()]
+    final = base.tolist()
+    routed = list(final)
+    for row in np.flatnonzero(is_walked).tolist():
+        lane = final[row]
         for decide in deciders:
-            decide(plan)
-            if plan.served_by:
+            lane = decide(row, lane)
+            if lane == STOP:
                 break
-        routed = plan.lane
-        if budgets is not None and not plan.served_by:
-            budgets.decide(plan)
-        if not plan.served_by:
+        else:
+            routed[row] = lane
+            if budget is not None:
+                lane = budget(row, lane)
+                if lane == STOP:
+                    final[row] = routed[row]
+                    continue
+            final[row] = lane
             for settle in settlers:
-                settle(plan)
-        rows.append((plan.lane, routed, plan.served_by, plan.answered_by, plan.notice, plan.cap))
-    return rows
+                settle(row, lane)
+    return final, routed

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from costctl.replay.calls import Int
 from costctl.replay.lanes import Lanes
-from costctl.replay.plan import DEGRADED, OVER_BUDGET, REFUSED, Plan
+from costctl.replay.plan import DEGRADED, NO_CAP, OVER_BUDGET, REFUSED, STOP, Chunk, Decide, Settle
 
 SHARES_FROM_CALLS = 100  # a share of fewer calls says nothing yet
 ANY_LANE = -1
@@ -45,13 +45,16 @@ class BudgetRules:
 class _Counter:
     """A cap with what each unit has used of it today, and the units of the calls at hand."""
 
-    __slots__ = ("cap", "lane", "limit", "number", "size", "units", "used")
+    __slots__ = ("cap", "lane", "limit", "number", "units", "used")
 
     def __init__(self, number: int, cap: Cap) -> None:
         self.number, self.cap, self.limit, self.lane = number, cap, cap.limit, cap.lane
-        self.size = int(cap.unit.max(initial=0)) + 1
-        self.used = [0] * self.size
+        self.used = [0] * (int(cap.unit.max(initial=0)) + 1)
         self.units: list[int] = []
+
+    def begin_day(self) -> None:
+        """Nothing is used yet."""
+        self.used = [0] * len(self.used)
 
 
 class Budgets:
@@ -61,108 +64,95 @@ class Budgets:
 
     def __init__(self, rules: BudgetRules, lanes: Lanes, floors: Int, days: Int, tokens: Int) -> None:
         self._rules, self._lanes = rules, lanes
-        self._all_floors, self._all_days, self._all_tokens = floors, days, tokens
-        self._is_tier = lanes.is_tier
+        self._floors, self._days, self._tokens = floors, days, tokens.clip(min=0)
         counters = [_Counter(number, cap) for number, cap in enumerate(rules.caps)]
         self._token_caps = [one for one in counters if one.cap.is_tokens]
         self._money_caps = [one for one in counters if not one.cap.is_tokens]
-        self._request_cap, self._share_cap = len(counters), len(counters) + 1
-        self._request_max = rules.request_max_pusd
         self._shares = {lane: (over, under) for lane, over, under in rules.share_of_lane}
         self._day = -1
-        self._count_of_lane = [0] * len(lanes.lanes)
-        self._count = 0
-        self._floors: list[int] = []
-        self._days: list[int] = []
-        self._input: list[int] = []
-        self._costs: list[list[int]] = []
-        self._output: list[list[int]] = []
-        self._holds: list[list[bool]] = []
+        self._counts = [0] * (len(lanes.lanes) + 1)  # calls of each lane today, and of all
 
-    def load(self, start: int, stop: int) -> None:
-        """Columns of the next calls."""
-        self._floors, self._days = self._all_floors[start:stop].tolist(), self._all_days[start:stop].tolist()
-        self._costs, self._holds = self._lanes.costs(start, stop), self._lanes.holds(start, stop)
-        for one in (*self._token_caps, *self._money_caps):
+    def open(self, chunk: Chunk) -> tuple[Decide, Settle]:
+        """Take calls one tier down for tokens, then as far down as the caps on money and share ask."""
+        start, stop, lanes = chunk.start, chunk.stop, self._lanes
+        counters, counts = (*self._token_caps, *self._money_caps), self._counts
+        for one in counters:
             one.units = one.cap.unit[start:stop].tolist()
-        if self._token_caps:
-            self._input = self._all_tokens[start:stop].clip(min=0).tolist()
-            self._output = [lane.output_tokens[start:stop].tolist() for lane in self._lanes.lanes]
+        days, costs, holds = self._days[start:stop].tolist(), lanes.costs(start, stop), lanes.holds(start, stop)
+        lowest = [0] * (stop - start) if self._rules.goes_below_floor else self._floors[start:stop].clip(min=0).tolist()
+        input_tokens = self._tokens[start:stop].tolist() if self._token_caps else []
+        output_tokens = [lane.output_tokens[start:stop].tolist() for lane in lanes.lanes] if self._token_caps else []
+        token_caps, money_caps, shares, tier_count = self._token_caps, self._money_caps, self._shares, lanes.tier_count
+        request_max, refuses = self._rules.request_max_pusd, self._rules.refuses
+        request_cap, share_cap = len(counters), len(counters) + 1
 
-    def decide(self, plan: Plan) -> None:
-        """Take the call one tier down for tokens, then as far down as the caps on money and share ask."""
-        row, lane = plan.row, plan.lane
-        if self._days[row] != self._day:
-            self._begin_day(self._days[row])
-        used_up = self._used_up(row, lane) if self._token_caps else None
-        broken = self._broken(row, lane) if used_up is None else used_up
-        if broken is None:
-            return
-        plan.cap = broken
-        if self._rules.refuses:
-            plan.served_by = REFUSED
-            return
-        lowest = 0 if self._rules.goes_below_floor else max(self._floors[row], 0)
-        if used_up is not None:
-            if self._goes_down(row, lane, lowest):
+        def begin_day(day: int) -> None:
+            self._day = day
+            for one in counters:
+                one.begin_day()
+            counts[:] = [0] * len(counts)
+
+        def used_up(row: int, lane: int) -> int:
+            """The first cap on tokens that the call would break, or NO_CAP."""
+            for one in token_caps:
+                unit = one.units[row]
+                if unit >= 0 and one.used[unit] + input_tokens[row] + output_tokens[lane][row] > one.limit:
+                    return one.number
+            return NO_CAP
+
+        def broken(row: int, lane: int) -> int:
+            """The first cap on money, on one request or on the lane's share that the call would break here."""
+            cost = costs[lane][row]
+            for one in money_caps:
+                unit = one.units[row]
+                if unit >= 0 and one.used[unit] + cost > one.limit and one.lane in (lane, ANY_LANE):
+                    return one.number
+            if request_max is not None and cost > request_max:
+                return request_cap
+            if lane in shares and counts[-1] >= SHARES_FROM_CALLS:
+                over, under = shares[lane]
+                if (counts[lane] + 1) * under > over * (counts[-1] + 1):
+                    return share_cap
+            return NO_CAP
+
+        def decide(row: int, lane: int) -> int:
+            if days[row] != self._day:
+                begin_day(days[row])
+            exhausted = used_up(row, lane) if token_caps else NO_CAP
+            cap = broken(row, lane) if exhausted == NO_CAP else exhausted
+            if cap == NO_CAP:
+                return lane
+            chunk.cap[row] = cap
+            if refuses:
+                chunk.served_by[row] = REFUSED
+                return STOP
+            routed, least = lane, lowest[row]
+            if exhausted != NO_CAP:
+                if least < lane < tier_count and holds[lane - 1][row]:
+                    lane -= 1
+                else:
+                    chunk.notice[row] = OVER_BUDGET
+                cap = broken(row, lane)
+            while cap != NO_CAP:
+                if not (least < lane < tier_count and holds[lane - 1][row]):
+                    chunk.notice[row] |= OVER_BUDGET
+                    break
                 lane -= 1
-            else:
-                plan.notice |= OVER_BUDGET
-            broken = self._broken(row, lane)
-        while broken is not None:
-            if not self._goes_down(row, lane, lowest):
-                plan.notice |= OVER_BUDGET
-                break
-            lane -= 1
-            broken = self._broken(row, lane)
-        if lane != plan.lane:
-            plan.notice |= DEGRADED
-            plan.lane = lane
+                cap = broken(row, lane)
+            if lane != routed:
+                chunk.notice[row] |= DEGRADED
+            return lane
 
-    def settle(self, plan: Plan) -> None:
-        """Charge what the call cost and used."""
-        row, lane = plan.row, plan.lane
-        self._count += 1
-        self._count_of_lane[lane] += 1
-        for one in self._money_caps:
-            unit = one.units[row]
-            if unit >= 0 and one.lane in (lane, ANY_LANE):
-                one.used[unit] += self._costs[lane][row]
-        for one in self._token_caps:
-            unit = one.units[row]
-            if unit >= 0:
-                one.used[unit] += self._input[row] + self._output[lane][row]
+        def settle(row: int, lane: int) -> None:
+            counts[-1] += 1
+            counts[lane] += 1
+            for one in money_caps:
+                unit = one.units[row]
+                if unit >= 0 and one.lane in (lane, ANY_LANE):
+                    one.used[unit] += costs[lane][row]
+            for one in token_caps:
+                unit = one.units[row]
+                if unit >= 0:
+                    one.used[unit] += input_tokens[row] + output_tokens[lane][row]
 
-    def _begin_day(self, day: int) -> None:
-        self._day = day
-        for one in (*self._token_caps, *self._money_caps):
-            one.used = [0] * one.size
-        self._count_of_lane = [0] * len(self._lanes.lanes)
-        self._count = 0
-
-    def _goes_down(self, row: int, lane: int, lowest: int) -> bool:
-        """Whether there is a tier below that may and can take the call."""
-        return self._is_tier[lane] and lane > lowest and self._holds[lane - 1][row]
-
-    def _used_up(self, row: int, lane: int) -> int | None:
-        """The first cap on tokens that the call would break."""
-        for one in self._token_caps:
-            unit = one.units[row]
-            if unit >= 0 and one.used[unit] + self._input[row] + self._output[lane][row] > one.limit:
-                return one.number
-        return None
-
-    def _broken(self, row: int, lane: int) -> int | None:
-        """The first cap that the call would break on this lane: on money, on one request, on the lane's share."""
-        cost = self._costs[lane][row]
-        for one in self._money_caps:
-            unit = one.units[row]
-            if unit >= 0 and one.used[unit] + cost > one.limit and one.lane in (lane, ANY_LANE):
-                return one.number
-        if self._request_max is not None and cost > self._request_max:
-            return self._request_cap
-        if lane in self._shares and self._count >= SHARES_FROM_CALLS:
-            over, under = self._shares[lane]
-            if (self._count_of_lane[lane] + 1) * under > over * (self._count + 1):
-                return self._share_cap
-        return None
+        return decide, settle

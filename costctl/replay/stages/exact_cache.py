@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from costctl.replay.calls import Flag, Int
-from costctl.replay.plan import EXACT_CACHE, Plan
+from costctl.replay.plan import EXACT_CACHE, STOP, Chunk, Decide, Settle
 
 
 class ExactCache:
@@ -20,33 +20,33 @@ class ExactCache:
     def __init__(
         self, keys: Int, is_kept: Flag, *, ttl_us: int, from_last_hit: bool = False, capacity: int | None = None
     ) -> None:
-        self._all_keys, self._all_kept = keys, is_kept
+        self._keys, self._is_kept = keys, is_kept & (keys >= 0) & (ttl_us > 0)
         self._ttl_us, self._from_last_hit, self._capacity = ttl_us, from_last_hit, capacity
         self._entries: OrderedDict[int, tuple[int, int]] = OrderedDict()  # key -> (lives from, position)
-        self._keys: list[int] = []
-        self._is_kept: list[bool] = []
 
-    def load(self, start: int, stop: int) -> None:
-        """Columns of the next calls."""
-        self._keys, self._is_kept = self._all_keys[start:stop].tolist(), self._all_kept[start:stop].tolist()
+    def open(self, chunk: Chunk) -> tuple[Decide, Settle]:
+        """Serve from a live entry; keep a good answer that came from a provider."""
+        entries, times, start = self._entries, chunk.times_us, chunk.start
+        ttl_us, from_last_hit, capacity = self._ttl_us, self._from_last_hit, self._capacity
+        keys, is_kept = (column[start : chunk.stop].tolist() for column in (self._keys, self._is_kept))
 
-    def decide(self, plan: Plan) -> None:
-        """Serve the call from a live entry, which thereby becomes the most recently used one."""
-        key = self._keys[plan.row]
-        entry = self._entries.get(key) if key >= 0 else None
-        if entry is None or plan.time_us - entry[0] >= self._ttl_us:
-            return
-        plan.served_by, plan.answered_by = EXACT_CACHE, entry[1]
-        self._entries.move_to_end(key)
-        if self._from_last_hit:
-            self._entries[key] = (plan.time_us, entry[1])
+        def decide(row: int, lane: int) -> int:
+            key = keys[row]
+            entry = entries.get(key)
+            if entry is None or times[row] - entry[0] >= ttl_us:
+                return lane
+            chunk.served_by[row], chunk.answered_by[row] = EXACT_CACHE, entry[1]
+            entries.move_to_end(key)
+            if from_last_hit:
+                entries[key] = (times[row], entry[1])
+            return STOP
 
-    def settle(self, plan: Plan) -> None:
-        """Keep a good answer that came from a provider."""
-        key = self._keys[plan.row]
-        if key < 0 or not self._is_kept[plan.row] or self._ttl_us <= 0:
-            return
-        self._entries[key] = (plan.time_us, plan.position)
-        self._entries.move_to_end(key)
-        if self._capacity is not None and len(self._entries) > self._capacity:
-            self._entries.popitem(last=False)
+        def settle(row: int, _: int) -> None:
+            if is_kept[row]:
+                key = keys[row]
+                entries[key] = (times[row], start + row)
+                entries.move_to_end(key)
+                if capacity is not None and len(entries) > capacity:
+                    entries.popitem(last=False)
+
+        return decide, settle

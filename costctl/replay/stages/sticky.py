@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from costctl.replay.calls import Int
 from costctl.replay.lanes import Lanes
-from costctl.replay.plan import Plan
+from costctl.replay.plan import Chunk, Decide, Settle
 
 
 class Sticky:
@@ -13,27 +13,22 @@ class Sticky:
     name = "sticky"
 
     def __init__(self, sessions: Int, lanes: Lanes) -> None:
-        self._all_sessions, self._lanes = sessions, lanes
-        self._is_tier = lanes.is_tier
-        self._sessions: list[int] = []
-        self._held: list[list[bool]] = []
+        self._sessions, self._lanes = sessions, lanes
         self._highest: dict[int, int] = {}
 
-    def load(self, start: int, stop: int) -> None:
-        """Columns of the next calls."""
-        self._sessions = self._all_sessions[start:stop].tolist()
-        self._held = self._lanes.holds(start, stop)
+    def open(self, chunk: Chunk) -> tuple[Decide, Settle]:
+        """Raise a call to its session's tier, if that one can hold it; a degraded call does not lower it."""
+        highest, tier_count = self._highest, self._lanes.tier_count
+        sessions = self._sessions[chunk.start : chunk.stop].tolist()
+        holds = self._lanes.holds(chunk.start, chunk.stop)
 
-    def decide(self, plan: Plan) -> None:
-        """Raise the call to its session's tier, if that one can hold it."""
-        if not self._is_tier[plan.lane]:
-            return
-        highest = self._highest.get(self._sessions[plan.row], -1)
-        if highest > plan.lane and self._held[highest][plan.row]:
-            plan.lane = highest
+        def decide(row: int, lane: int) -> int:
+            held = highest.get(sessions[row], -1)
+            return held if lane < held and lane < tier_count and holds[held][row] else lane
 
-    def settle(self, plan: Plan) -> None:
-        """Remember the tier that served; a degraded call does not lower it."""
-        session = self._sessions[plan.row]
-        if session >= 0 and self._is_tier[plan.lane] and plan.lane > self._highest.get(session, -1):
-            self._highest[session] = plan.lane
+        def settle(row: int, lane: int) -> None:
+            session = sessions[row]
+            if session >= 0 and lane < tier_count and lane > highest.get(session, -1):
+                highest[session] = lane
+
+        return decide, settle
