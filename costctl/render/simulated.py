@@ -57,7 +57,9 @@ def _head(report: Report, width: int) -> list[str]:
         before, after = total.get(f"baseline_latency_ms_{name}"), total.get(f"policy_latency_ms_{name}")
         if before is not None:
             told = cell(after, "latency_ms") if after is not None else "—"
-            lines.append(f"  latency {name}   {cell(before, 'latency_ms'):>14} {told:>14}")
+            low, high = (total.get(f"policy_latency_ms_{name}_{end}") for end in ("low", "high"))
+            span = f"{'':>18}{cell(low, 'latency_ms')} .. {cell(high, 'latency_ms')}" if low and high else ""
+            lines.append(f"  latency {name}   {cell(before, 'latency_ms'):>14} {told:>14}{span}".rstrip())
     lines.append(f"  cache hits    {'—':>14} {ratio_display(total['cache_hit_ratio']):>14}")
     counts = (
         ("moved", "moved to another model or shortened"), ("degraded", "taken down by a budget"),

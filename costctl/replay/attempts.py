@@ -27,6 +27,7 @@ PURPOSE = "attempt"
 # A draw is named by position, try and whether it is the hedge, in a numbering that no rule changes, so that
 # policies with other numbers of retries share the draws of the tries that they both make.
 TRIES_MAX = 1 << 15
+CHUNK_CALLS = 65_536  # so that the arrays of a step stay in the processor's cache: half the time of one piece
 NEVER_US = 2**62  # an instant that no sum of latencies reaches
 
 
@@ -90,6 +91,11 @@ def run(
     """
     assert chain.shape[0] == len(times_us) == len(call_keys)
     draw = draws.sample if isinstance(draws, Empirical) else draws
+    cuts = [slice(start, start + CHUNK_CALLS) for start in range(0, max(len(chain), 1), CHUNK_CALLS)]
+    return _joined([_run_chunk(chain[cut], times_us[cut], draw, rules, seed, call_keys[cut]) for cut in cuts])
+
+
+def _run_chunk(chain: Counts, times_us: Int, draw: Draw, rules: AttemptRules, seed: int, call_keys: Keys) -> Attempts:
     made = _before(chain)
     for position in range(chain.shape[1]):
         rows = np.flatnonzero((chain[:, position] >= 0) & (made.status != OK))
@@ -109,11 +115,6 @@ def run(
             _note(made, rows, position, tried, timed_out_is_billed=rules.timed_out_is_billed)
             rows = rows[np.isin(tried.outcome, list(rules.retry_on))]
     return made
-
-
-def join(parts: list[Attempts]) -> Attempts:
-    """Attempts of consecutive chunks of calls as one."""
-    return Attempts(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Attempts)))
 
 
 def _before(chain: Counts) -> Attempts:
@@ -136,6 +137,11 @@ def _before(chain: Counts) -> Attempts:
         billed_count=np.zeros(chain.shape, dtype=np.int16),
         timed_out_count=np.zeros(chain.shape, dtype=np.int16),
     )
+
+
+def _joined(parts: list[Attempts]) -> Attempts:
+    """Attempts of consecutive chunks of calls as one."""
+    return Attempts(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Attempts)))
 
 
 def _note(made: Attempts, rows: Int, position: int, tried: _Try, *, timed_out_is_billed: bool) -> None:
@@ -170,9 +176,10 @@ class _Source(NamedTuple):
 def _try(source: _Source, timeout_us: int | None, hedge_after_us: int | None) -> _Try:
     """One try: one attempt, or two where the first has not ended `hedge_after_us` later, under one timeout.
 
-    The first answer wins; if both attempts fail, the try lasts until the later one has. A timeout
-    cuts what is not answered by then. Of two attempts the one still running when the other answers
-    is billed in full: its provider has begun (the cost of hedging is 1 + P(T > d)).
+    The first answer wins; if both attempts fail, the try lasts until the later one has, and fails as
+    that one did (as the first, if at the same instant). A timeout cuts what is not answered by then.
+    Of two attempts the one still running when the other answers is billed in full: its provider has
+    begun (the cost of hedging is 1 + P(T > d)).
     """
     limit = NEVER_US if timeout_us is None else timeout_us
     first_us, first = source.attempts(is_hedge=False)

@@ -27,7 +27,7 @@ def uniform(seed: int, call_keys: Keys, purpose: str, attempt: int | NDArray[np.
     Keys are stable 64-bit names of calls and need not look random.
 
     >>> uniform(1, np.array([7, 8], dtype=np.uint64), "attempt").round(6).tolist()
-    [0.0, 0.0]
+    [0.381826, 0.816789]
     """
     state = _mixed(np.asarray(call_keys, dtype=np.uint64) + np.uint64(_stream(seed, purpose)))
     if isinstance(attempt, int):
@@ -35,7 +35,7 @@ def uniform(seed: int, call_keys: Keys, purpose: str, attempt: int | NDArray[np.
         state += np.uint64((attempt + 1) * STEP & WORD)
     else:
         state = state + (attempt.astype(np.uint64) + np.uint64(1)) * np.uint64(STEP)
-    return (_mixed(state) >> np.uint64(11)) * 2.0**-53
+    return (_mixed(state) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def _stream(seed: int, purpose: str) -> int:

@@ -50,7 +50,7 @@ class Support(NamedTuple):
     """Which rows a draw is taken from: first row, number of rows, and place in LEVELS (-1: model not covered)."""
 
     start: Int
-    count: Int
+    size: Int
     level: NDArray[np.int8]
 
 
@@ -112,7 +112,7 @@ class Empirical:
             # Without a time there is no hour to ask for, though attempts without one share a name.
             is_enough = ((sizes >= self.attempts_min) & (times_us[rows] >= 0)) | is_last
             chosen = rows[is_enough]
-            found.start[chosen], found.count[chosen] = cells.starts[place[is_enough]], sizes[is_enough]
+            found.start[chosen], found.size[chosen] = cells.starts[place[is_enough]], sizes[is_enough]
             found.level[chosen] = level
             rows = rows[~is_enough]
             if not len(rows):

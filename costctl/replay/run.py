@@ -21,7 +21,9 @@ from costctl.replay.compile import Known, budget_rules, lanes_of, price_candidat
 from costctl.replay.decisions import keep
 from costctl.replay.engine import Decisions, walk
 from costctl.replay.lanes import Lanes
+from costctl.replay.latency import Latency, replay_latency
 from costctl.replay.plan import DEGRADED, EXACT_CACHE, OVER_BUDGET, REFUSED
+from costctl.replay.quantiles import latency_quantiles
 from costctl.replay.route import Route, route
 from costctl.replay.stages.prompt_cache import Cached
 from costctl.report import Report, Table, Value, Warning
@@ -31,7 +33,6 @@ NOT_COMPUTED = {
     "semantic_hit_ratio": "needs the semantic cache", "semantic_refresh_ratio": "needs the semantic cache",
     "wrong_per_hit_ratio": "needs the semantic cache", "wrong_per_request_ratio": "needs the semantic cache",
     "prompt_cache_read_ratio": "the policy has no `cache: {prompt: ...}`",
-    "policy_latency_ms": "needs the stage of attempts",
     "fallback_count": "needs the stage of attempts", "timeout_count": "needs the stage of attempts",
     "escalated_count": "needs the stage of attempts",
     "complex_to_premium_ratio": "needs labels", "quality": "no evidence: the log has no scores for other models",
@@ -49,6 +50,7 @@ class Replay:
     candidates: dict[str, Candidate]
     caps: tuple[str, ...]
     cached: Cached
+    latency: Latency
 
 
 def replay(store: Store, policy: Policy, book: PriceBook, seed: int, days: PriceDays) -> Replay:
@@ -75,7 +77,8 @@ def replay_calls(
     stages = stages_of(store, policy, calls, lanes, routed, rules)
     decisions = walk(calls, lanes, routed.lane, calls.is_dated & ~calls.is_unpriced, stages)
     cached = prompt_caches(store, policy, book, calls, lanes, decisions, days)
-    return Replay(calls, lanes, routed, decisions, candidates, rules.titles, cached)
+    latency = replay_latency(store, calls, lanes, decisions, seed)
+    return Replay(calls, lanes, routed, decisions, candidates, rules.titles, cached, latency)
 
 
 def simulate(
@@ -100,6 +103,8 @@ def simulate(
     keep(store, outcome, done.routed, done.caps)
     rest = list(project.rests(outcome, done.candidates))
     totals, status = _totals(outcome, rest)
+    missing = dict(NOT_COMPUTED)
+    _add_latency(totals, status, missing, done)
     tables = [
         project.waterfall(outcome), project.by_tier(outcome), project.by_model(outcome), _reasons(done),
         project.references(outcome, done.candidates), project.daily(outcome), _assumptions(rest),
@@ -119,7 +124,7 @@ def simulate(
         {
             "costctl": __version__, "policy": f"{policy.name} #{digest[:8]}", "seed": seed, "price_set": price_set,
             "logs": audited.get("logs", []), "status": status,
-            "not_computed": {name: why for name, why in NOT_COMPUTED.items() if name not in totals},
+            "not_computed": {name: why for name, why in missing.items() if name not in totals},
         },
     )  # fmt: skip
 
@@ -147,12 +152,6 @@ def _totals(outcome: project.Outcome, rest: list[project.Rest]) -> tuple[dict[st
         "refused_count": int(np.count_nonzero(made.served_by == REFUSED)),
         "left_as_logged_count": int(np.count_nonzero(~calls.is_movable)),
     }
-    known = calls.is_ok & (calls.latency_us >= 0)
-    if known.any():
-        for name, value in zip(
-            ("p50", "p95", "p99"), np.percentile(calls.latency_us[known], (50, 95, 99)), strict=True
-        ):
-            totals[f"baseline_latency_ms_{name}"] = round(float(value) / 1000, 1)
     status = {name: "exact" if name.startswith(("call", "baseline")) else "replayed" for name in totals}
     ratios = [ratio for one in rest for ratio in (one.input, one.output)]
     if any(ratio.low != ratio.high for ratio in ratios):
@@ -169,6 +168,27 @@ def _totals(outcome: project.Outcome, rest: list[project.Rest]) -> tuple[dict[st
         for name in ("policy_cost_usd", "saving_usd", "saving_ratio"):
             status[name] = "replayed under assumption"
     return totals, status
+
+
+def _add_latency(totals: dict[str, Any], status: dict[str, str], missing: dict[str, str], done: Replay) -> None:
+    """p50, p95 and p99 of baseline and policy; the policy's with their 95 % interval where calls were drawn."""
+    calls, latency = done.calls, done.latency
+    for one in latency_quantiles(calls.latency_us[calls.is_ok & (calls.latency_us >= 0)]):
+        if one.value_ms is not None:
+            totals[f"baseline_latency_ms_p{one.percent}"] = float(one.value_ms)
+            status[f"baseline_latency_ms_p{one.percent}"] = "exact"
+    if latency.uncovered:
+        missing["policy_latency_ms"] = f"not identifiable: the log shows no latency of {', '.join(latency.uncovered)}"
+        return
+    is_estimate = bool(latency.is_drawn.any())
+    for one in latency_quantiles(latency.policy_us[latency.policy_us >= 0]):
+        name = f"policy_latency_ms_p{one.percent}"
+        if one.value_ms is None:
+            continue
+        totals[name], status[name] = float(one.value_ms), "estimated" if is_estimate else "replayed"
+        for end, bound in (("low", one.lower_ms), ("high", one.upper_ms)):
+            if is_estimate and bound is not None:
+                totals[f"{name}_{end}"], status[f"{name}_{end}"] = float(bound), "estimated"
 
 
 def _read_ratio(outcome: project.Outcome) -> float | None:
@@ -240,6 +260,9 @@ def _warnings(done: Replay, outcome: project.Outcome, rest: list[project.Rest]) 
                 "measure some requests and say it: assume: {output_tokens_ratio: 1.1}",
             )
         )
+    hits = int(np.count_nonzero(done.decisions.served_by == EXACT_CACHE))
+    if hits:
+        said.append(Warning("W207", f"{hits:,} cache hits count as 0 ms: what a look-up takes is not in the log"))
     moved_cached = outcome.is_moved & (calls.cache_read_tokens > 0)
     if moved_cached.any() and not done.cached.read_tokens[outcome.is_moved].any():
         count = int(np.count_nonzero(moved_cached))
