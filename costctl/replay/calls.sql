@@ -27,16 +27,19 @@ told AS (
         CAST(list_cost_usd IS NULL AS BIGINT), CAST(round(latency_ms * 1000) AS BIGINT)
     FROM request WHERE trace_id IS NULL
 ),
+placed AS (
+    SELECT t.*, r.session_id, r.turn_count,
+        coalesce(epoch_us(t.first_at), t.first_offset_ms * 1000) AS time_us,
+        row_number() OVER (ORDER BY coalesce(epoch_us(t.first_at), t.first_offset_ms * 1000) NULLS LAST,
+            r.request_id, r.model, r.input_tokens, r.output_tokens, t.latency_us, t.source_line, t.file_id) - 1
+            AS position
+    FROM told t JOIN request r USING (file_id, source_line)
+),
 opening AS (
-    SELECT r.session_id, arg_min((r.file_id, r.source_line), (r.started_at, r.request_id, r.file_id, r.source_line)) AS place
-    FROM request r JOIN told t USING (file_id, source_line) WHERE r.session_id IS NOT NULL GROUP BY r.session_id
+    SELECT session_id, min(position) AS opened_at FROM placed WHERE session_id IS NOT NULL GROUP BY session_id
 )
-SELECT t.file_id, t.source_line, t.first_at, t.attempt_count, t.unpriced_count, t.latency_us,
-    coalesce(epoch_us(t.first_at), t.first_offset_ms * 1000) AS time_us,
-    coalesce(CAST(t.baseline_cost_usd * 1000000000000 AS BIGINT), 0) AS baseline_cost_pusd,
+SELECT p.file_id, p.source_line, p.first_at, p.attempt_count, p.unpriced_count, p.latency_us, p.time_us, p.position,
+    coalesce(CAST(p.baseline_cost_usd * 1000000000000 AS BIGINT), 0) AS baseline_cost_pusd,
     -- The same words in a later turn whose history is not in the log may mean something else.
-    coalesce(r.turn_count <= 1 AND o.place <> (t.file_id, t.source_line), false) AS is_later_turn,
-    row_number() OVER in_time - 1 AS position
-FROM told t JOIN request r USING (file_id, source_line) LEFT JOIN opening o ON o.session_id = r.session_id
-WINDOW in_time AS (ORDER BY coalesce(epoch_us(t.first_at), t.first_offset_ms * 1000) NULLS LAST,
-    r.request_id, r.model, r.input_tokens, r.output_tokens, t.latency_us, t.source_line, t.file_id)
+    coalesce(p.turn_count <= 1 AND p.position > o.opened_at, false) AS is_later_turn
+FROM placed p LEFT JOIN opening o USING (session_id)

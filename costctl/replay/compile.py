@@ -69,7 +69,7 @@ def stages_of(
         stages.append(Sticky(session_codes(store, policy.routing.sticky), lanes))
     if rules.caps or rules.share_of_lane or rules.request_max_pusd is not None:
         days = np.where(calls.is_dated, calls.time_us // DAY_US, -1)
-        stages.append(Budgets(rules, lanes, routed.floor, days, calls.input_tokens))
+        stages.append(Budgets(rules, lanes, routed.floor, days))
     return stages
 
 

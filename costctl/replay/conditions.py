@@ -33,7 +33,7 @@ class Conditions:
         return f"${name}"
 
     def sql(self, when: When) -> str:
-        """A boolean expression; an unknown value fulfils nothing, so it is false and never NULL."""
+        """A boolean expression, never NULL: an unknown number or text fulfils nothing, an unknown fact is not so."""
         match when:
             case All(parts):
                 return f"({' AND '.join(map(self.sql, parts))})" if parts else "true"

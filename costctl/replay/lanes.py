@@ -33,7 +33,6 @@ class Lane:
     is_changed: Flag  # not what the log did
     is_other_model: Flag
     can_hold: Flag
-    is_known: Flag
 
 
 @dataclass(frozen=True)
@@ -102,8 +101,7 @@ def _logged(calls: Calls) -> Lane:
     every = np.ones(calls.count, dtype=np.bool_)
     return Lane(
         LOGGED, calls.model, calls.baseline_pusd, calls.baseline_pusd, calls.input_tokens,
-        np.maximum(calls.output_tokens, 0), ~every, ~every,
-        every, every,
+        np.maximum(calls.output_tokens, 0), ~every, ~every, every,
     )  # fmt: skip
 
 
@@ -116,25 +114,27 @@ def _lane(
     models: tuple[str, ...],
 ) -> Lane:
     offered = [_as_logged(calls) if name == LOGGED else candidates[name] for name in spec.models]
-    fits = [_fits(calls, one, spec, windows) for one in offered]
-    choice = _chosen(spec, offered, fits, draws)
-
-    uncapped = pick(choice, [one.cost_pusd for one in offered])
-    tokens = pick(choice, [one.output_tokens for one in offered])
-    cut = (
-        np.maximum(tokens - spec.max_output_tokens, 0) if spec.max_output_tokens is not None else np.zeros_like(tokens)
-    )
-    cost = uncapped - cut * pick(choice, [one.output_price_pusd for one in offered])
+    cuts = [_cut(one.output_tokens, spec.max_output_tokens) for one in offered]
+    costs = [one.cost_pusd - cut * one.output_price_pusd for one, cut in zip(offered, cuts, strict=True)]
+    usable = np.stack([_fits(calls, one, spec, windows) & one.is_known for one in offered])
+    choice = _chosen(spec, costs, usable, draws)
+    cut = pick(choice, cuts)
     is_logged = pick(choice, [one.is_logged for one in offered])
-    is_known = pick(choice, [one.is_known for one in offered])
     codes = [
         calls.model if one.price_key == LOGGED else np.full(calls.count, models.index(one.price_key)) for one in offered
     ]
     return Lane(
-        name=spec.name, model=pick(choice, codes), cost_pusd=cost, uncapped_pusd=uncapped, output_tokens=tokens - cut,
-        input_tokens=pick(choice, [one.input_tokens for one in offered]), is_other_model=~is_logged,
-        is_changed=~is_logged | (cut > 0), can_hold=np.logical_or.reduce(fits) & is_known, is_known=is_known,
+        name=spec.name, model=pick(choice, codes), cost_pusd=pick(choice, costs),
+        uncapped_pusd=pick(choice, [one.cost_pusd for one in offered]),
+        input_tokens=pick(choice, [one.input_tokens for one in offered]),
+        output_tokens=pick(choice, [one.output_tokens for one in offered]) - cut,
+        is_changed=~is_logged | (cut > 0), is_other_model=~is_logged, can_hold=np.logical_or.reduce(usable),
     )  # fmt: skip
+
+
+def _cut(tokens: Int, most: int | None) -> Int:
+    """The output tokens that a cap takes away."""
+    return np.zeros_like(tokens) if most is None else np.maximum(tokens - most, 0)
 
 
 def _as_logged(calls: Calls) -> Candidate:
@@ -147,24 +147,22 @@ def _as_logged(calls: Calls) -> Candidate:
 
 def _fits(calls: Calls, one: Candidate, spec: Tier, windows: Mapping[str, int | None]) -> Flag:
     """Whether input and the room for the answer fit into the tier's context and the model's window."""
-    limits = [limit for limit in (spec.context_tokens, windows.get(one.price_key)) if limit is not None]
-    if not limits:
-        return np.ones(calls.count, dtype=np.bool_)
     answer = one.output_tokens
     if spec.max_output_tokens is not None:
         answer = np.minimum(answer, spec.max_output_tokens)
-    # What the logged model itself has served does fit.
-    fits: Flag = (calls.input_tokens + answer <= min(limits)) | (one.is_logged & (spec.context_tokens is None))
-    return fits
+    needed = calls.input_tokens + answer
+    fits = np.ones(calls.count, dtype=np.bool_)
+    window = windows.get(one.price_key)
+    if window is not None:
+        fits = (needed <= window) | one.is_logged  # what the logged model has served did fit
+    return fits if spec.context_tokens is None else fits & (needed <= spec.context_tokens)
 
 
-def _chosen(spec: Tier, offered: list[Candidate], fits: list[Flag], draws: Mapping[str, Int]) -> Int:
-    """Which of the tier's models takes each call: the first that fits, the cheapest that fits, or by weight."""
-    usable = np.stack([fit & one.is_known for fit, one in zip(fits, offered, strict=True)])
+def _chosen(spec: Tier, costs: list[Int], usable: Flag, draws: Mapping[str, Int]) -> Int:
+    """Which of the tier's models takes each call: the first that can, the cheapest that can, or by weight."""
     first: Int = np.argmax(usable, axis=0)
     if spec.select == "cheapest":
-        costs = np.stack([one.cost_pusd for one in offered])
-        cheapest: Int = np.argmin(np.where(usable, costs, np.iinfo(np.int64).max), axis=0)
+        cheapest: Int = np.argmin(np.where(usable, np.stack(costs), np.iinfo(np.int64).max), axis=0)
         return cheapest
     if spec.select == "weights":
         drawn = draws[spec.name]

@@ -184,6 +184,33 @@ def test_an_attempt_is_drawn_from_the_time_at_which_it_starts() -> None:
     assert made.attempt_count.tolist() == [4, 4]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "status", "latency_us", "billed", "timed_out"),
+    [
+        ((9, OK), (3, OK), OK, 5, 2, 0),  # the hedge wins; what still runs is paid
+        ((9, ERROR), (3, OK), OK, 5, 2, 0),  # also if it would have failed later
+        ((4, ERROR), (3, OK), OK, 5, 1, 0),  # but not if it had failed by then
+        ((5, OK), (3, OK), OK, 5, 2, 0),
+        ((4, ERROR), (3, RATE_LIMIT), RATE_LIMIT, 5, 0, 0),  # the later failure has the last word,
+        ((5, ERROR), (3, TIMEOUT), ERROR, 5, 0, 1),  # and at the same instant the first attempt
+        ((4, ERROR), (99, OK), TIMEOUT, 10, 0, 1),  # only the hedge is still running at the timeout
+        ((99, OK), (99, OK), TIMEOUT, 10, 0, 2),
+    ],
+)
+def test_a_hedged_try_by_hand(first, second, status, latency_us, billed, timed_out) -> None:
+    """The hedge starts 2 after the first attempt, the timeout is 10."""
+
+    def draw(model, times_us, u):
+        latency, outcome = second if times_us[0] == 2 else first
+        return np.array([latency]), np.array([outcome], dtype=np.int8)
+
+    one = np.zeros((1, 1), dtype=np.int16)
+    keys = np.array([1], dtype=np.uint64)
+    made = run(one, np.array([0]), draw, AttemptRules((10,), hedge_after_us=(2,)), seed=0, call_keys=keys)
+    assert (made.status[0], made.latency_us[0], made.attempt_count[0]) == (status, latency_us, 2)
+    assert (made.billed_count[0, 0], made.timed_out_count[0, 0]) == (billed, timed_out)
+
+
 def test_chunks_do_not_matter() -> None:
     rules = AttemptRules((900_000, None), 2, 1_000, frozenset({TIMEOUT}), (300_000,), True)
     whole = play(exponential(MEAN, 1e6), rules, 0, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from costctl.replay.calls import Int
-from costctl.replay.lanes import Lanes
+from costctl.replay.lanes import Lane, Lanes
 from costctl.replay.plan import DEGRADED, NO_CAP, OVER_BUDGET, REFUSED, STOP, Chunk, Decide, Settle
 
 SHARES_FROM_CALLS = 100  # a share of fewer calls says nothing yet
@@ -62,9 +62,9 @@ class Budgets:
 
     name = "budgets"
 
-    def __init__(self, rules: BudgetRules, lanes: Lanes, floors: Int, days: Int, tokens: Int) -> None:
+    def __init__(self, rules: BudgetRules, lanes: Lanes, floors: Int, days: Int) -> None:
         self._rules, self._lanes = rules, lanes
-        self._floors, self._days, self._tokens = floors, days, tokens.clip(min=0)
+        self._floors, self._days = floors, days
         counters = [_Counter(number, cap) for number, cap in enumerate(rules.caps)]
         self._token_caps = [one for one in counters if one.cap.is_tokens]
         self._money_caps = [one for one in counters if not one.cap.is_tokens]
@@ -80,8 +80,7 @@ class Budgets:
             one.units = one.cap.unit[start:stop].tolist()
         days, costs, holds = self._days[start:stop].tolist(), lanes.costs(start, stop), lanes.holds(start, stop)
         lowest = [0] * (stop - start) if self._rules.goes_below_floor else self._floors[start:stop].clip(min=0).tolist()
-        input_tokens = self._tokens[start:stop].tolist() if self._token_caps else []
-        output_tokens = [lane.output_tokens[start:stop].tolist() for lane in lanes.lanes] if self._token_caps else []
+        tokens = [_tokens(lane, start, stop) for lane in lanes.lanes] if self._token_caps else []
         token_caps, money_caps, shares, tier_count = self._token_caps, self._money_caps, self._shares, lanes.tier_count
         request_max, refuses = self._rules.request_max_pusd, self._rules.refuses
         request_cap, share_cap = len(counters), len(counters) + 1
@@ -96,7 +95,7 @@ class Budgets:
             """The first cap on tokens that the call would break, or NO_CAP."""
             for one in token_caps:
                 unit = one.units[row]
-                if unit >= 0 and one.used[unit] + input_tokens[row] + output_tokens[lane][row] > one.limit:
+                if unit >= 0 and one.used[unit] + tokens[lane][row] > one.limit:
                     return one.number
             return NO_CAP
 
@@ -153,6 +152,13 @@ class Budgets:
             for one in token_caps:
                 unit = one.units[row]
                 if unit >= 0:
-                    one.used[unit] += input_tokens[row] + output_tokens[lane][row]
+                    one.used[unit] += tokens[lane][row]
 
         return decide, settle
+
+
+def _tokens(lane: Lane, start: int, stop: int) -> list[int]:
+    """Input and output of these calls on a lane; unknown input counts nothing."""
+    both = lane.input_tokens[start:stop].clip(min=0) + lane.output_tokens[start:stop]
+    counts: list[int] = both.tolist()
+    return counts

@@ -1,0 +1,148 @@
+"""One log beside its oracle: the same policy through both, and what must be equal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from costctl.policy.load import parse_policy
+from costctl.prices.book import PriceBook, instant_utc, load_book
+from costctl.replay.calls import load_calls
+from costctl.replay.candidates import PriceDays
+from costctl.replay.plan import DEGRADED, EXACT_CACHE, OVER_BUDGET, PROVIDER, SERVED_BY
+from costctl.replay.run import Replay, replay_calls
+from costctl.store import Store
+from tests.replay.logs import Row, dicts, make_log, store_of
+from tests.replay.oracle import UNMET, Quote, Verdict, judge
+from tests.replay.oracle_terms import PICO
+from tests.replay.policies import Size, text_of
+
+SEED = 7
+
+
+@cache
+def book() -> PriceBook:
+    return load_book()
+
+
+class BookPrices:
+    """Prices for the oracle, straight from the rates of the book."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, str] = {}
+        self._quotes: dict[tuple[str, datetime, int], Quote | None] = {}
+
+    def key(self, model: str) -> str:
+        if model not in self._keys:
+            self._keys[model] = str(book().resolve(model).model_key)
+        return self._keys[model]
+
+    def window(self, model: str) -> int | None:
+        return book().info(self.key(model)).context_window_tokens
+
+    def quote(self, model: str, when: datetime | None, input_tokens: int) -> Quote | None:
+        moment = when or instant_utc(book().dated)
+        asked = (model, moment, input_tokens)
+        if asked not in self._quotes:
+            rate = book().rate_at(self.key(model), moment, input_tokens=input_tokens)
+            millionth = PICO // 10**6
+            self._quotes[asked] = rate and Quote(
+                int(rate.prices["input"] * millionth), int(rate.prices["output"] * millionth)
+            )
+        return self._quotes[asked]
+
+
+class Bench:
+    """A log in a store, with everything that many policies over it share."""
+
+    def __init__(self, seed: int | str, rows: list[Row] | None = None, store: Store | None = None) -> None:
+        self.rows = make_log(int(seed)) if rows is None else rows
+        self.store = store or store_of(self.rows, book())
+        self.calls = load_calls(self.store)
+        self.known: dict[Any, Any] = {}
+        self.priced = dicts(self.store, "SELECT * FROM request")
+        self.members = dicts(self.store, "SELECT * FROM call")
+        self.prices = BookPrices()
+
+    def size(self) -> Size:
+        days = max(len(set((self.calls.time_us[self.calls.is_dated] // (86_400 * 10**6)).tolist())), 1)
+        cost = int(self.calls.baseline_pusd.sum()) / PICO
+        tokens = int((self.calls.input_tokens.clip(0) + self.calls.output_tokens.clip(0)).sum())
+        return Size(cost / days, cost / self.calls.count, tokens // days)
+
+    def engine(self, policy: dict[str, Any]) -> Replay:
+        parsed = parse_policy(text_of(policy), "p")
+        return replay_calls(self.store, self.calls, parsed, book(), seed=SEED, days=PriceDays(), known=self.known)
+
+    def oracle(self, policy: dict[str, Any]) -> list[Verdict]:
+        return judge(self.priced, self.members, parse_policy(text_of(policy), "p"), self.prices)
+
+
+def paid(done: Replay) -> np.ndarray[Any, Any]:
+    """What each call costs under the policy, in picodollars."""
+    return np.where(done.decisions.served_by == PROVIDER, done.lanes.take("cost_pusd", done.decisions.lane), 0)
+
+
+def differences(bench: Bench, policy: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """Every decision and every sum on which engine and oracle differ: position, what, engine's, oracle's."""
+    done, told = bench.engine(policy), bench.oracle(policy)
+    if len(told) != done.calls.count:
+        yield 0, "calls", done.calls.count, len(told)
+        return
+    made, names = done.decisions, done.lanes.names
+    place = {one.call.identity: number for number, one in enumerate(told)}
+    costs, whole = paid(done), done.lanes.take("uncapped_pusd", made.lane)
+    before, output = done.lanes.take("uncapped_pusd", made.routed_lane), done.lanes.take("output_tokens", made.lane)
+    titles: dict[str | None, str | None] = {None: None}
+    for at, one in enumerate(told):
+        answered_by = None if made.answered_by[at] < 0 else int(made.answered_by[at])
+        pairs: list[tuple[str, Any, Any]] = [
+            ("time", done.calls.time_us[at] * done.calls.is_dated[at], one.call.time_us),
+            ("baseline", done.calls.baseline_pusd[at], one.call.baseline),
+            ("served by", SERVED_BY[made.served_by[at]], one.served_by),
+            ("answered by", answered_by, None if one.answered_by is None else place[one.answered_by]),
+            ("cost", costs[at], one.cost),
+        ]
+        if made.served_by[at] != EXACT_CACHE:  # a cache answers before there is a lane
+            pairs += [
+                ("lane", names[made.lane[at]], one.lane),
+                ("routed", names[made.routed_lane[at]], one.routed),
+                ("output tokens", output[at], one.output_tokens),
+                ("degraded", bool(made.notice[at] & DEGRADED), one.degraded),
+                ("over budget", bool(made.notice[at] & OVER_BUDGET), one.over_budget),
+                ("cap", same_title(titles, done, at, one.cap), one.cap),
+                ("routed, uncapped", before[at], one.routed_uncapped),
+                ("served, uncapped", whole[at] * (made.served_by[at] == PROVIDER), one.uncapped),
+                ("reason", reason(done, at, one), one.reason),
+            ]
+        yield from ((at, what, mine, other) for what, mine, other in pairs if mine != other)
+    sums = (("baseline", done.calls.baseline_pusd, [one.call.baseline for one in told]),
+            ("cost", costs, [one.cost for one in told]))  # fmt: skip
+    yield from ((-1, f"sum of {what}", int(mine.sum()), sum(its)) for what, mine, its in sums if mine.sum() != sum(its))
+
+
+def reason(done: Replay, at: int, verdict: Verdict) -> str:
+    """The last of rule, raise and floor that chose the lane, in the oracle's words."""
+    routed = done.routed
+    if verdict.reason in {"stays", UNMET}:  # no rule was asked
+        return verdict.reason
+    if routed.floored_by[at] >= 0:
+        return routed.floors[routed.floored_by[at]]
+    if routed.raised_by[at] >= 0:
+        return routed.raises[routed.raised_by[at]]
+    found = routed.reasons[routed.reason[at]]
+    return "none" if found.startswith("no rule") else found
+
+
+def same_title(titles: dict[str | None, str | None], done: Replay, at: int, wanted: str | None) -> str | None:
+    """The oracle's name of the cap that the engine says was broken: one to one within a policy."""
+    title = None if done.decisions.cap[at] < 0 else done.caps[done.decisions.cap[at]]
+    if title == "max_share_per_day" and wanted and wanted.startswith("share "):
+        return wanted
+    if title not in titles and wanted not in titles.values():
+        titles[title] = wanted
+    return titles.get(title, title)

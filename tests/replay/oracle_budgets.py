@@ -1,0 +1,108 @@
+"""Budgets as the oracle sees them: what was spent is summed anew over the verdicts of the day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from costctl.policy.schema import Policy
+from tests.replay.oracle_terms import Call
+
+PICO = 10**12
+COLUMN = {"endpoint": "endpoint", "user": "user_id", "team": "team", "user_profile": "user_profile"}
+FREE_CALLS = 100
+
+
+class Ruling(NamedTuple):
+    """Where a call goes, and what the budgets did to it."""
+
+    lane: str
+    degraded: bool = False
+    over_budget: bool = False
+    cap: str | None = None
+    is_refused: bool = False
+
+
+class Budget:
+    """All caps of one policy."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.caps = policy.budgets
+
+    def rule(
+        self,
+        call: Call,
+        lane: str,
+        lower: Callable[[str], str | None],
+        offer: Callable[[str], Any],
+        told: Sequence[Any],
+    ) -> Ruling:
+        """One step for the caps on tokens, then as many as the caps on money need."""
+        today = [one for one in told if one.served_by == "provider" and one.call.day == call.day and charges(one.call)]
+        ruling = Ruling(lane)
+        cap = next(self._broken_tokens(call, offer(lane), today), None)
+        if cap is not None:
+            ruling = self._step(ruling, cap, lower)
+        while not ruling.is_refused:
+            cap = next(self._broken_money(call, ruling.lane, offer(ruling.lane), today), None)
+            if cap is None:
+                break
+            ruling = self._step(ruling, cap, lower)
+            if ruling.over_budget and lower(ruling.lane) is None:
+                break
+        return ruling
+
+    def _step(self, ruling: Ruling, cap: str, lower: Callable[[str], str | None]) -> Ruling:
+        first = ruling.cap or cap
+        if self.caps.over == "refuse":
+            return ruling._replace(cap=first, is_refused=True)
+        below = lower(ruling.lane)
+        if below is None:
+            return ruling._replace(cap=first, over_budget=True)
+        return ruling._replace(cap=first, lane=below, degraded=True)
+
+    def _broken_tokens(self, call: Call, offer: Any, today: Sequence[Any]) -> Iterator[str]:
+        for cap in self.caps.tokens_per_day:
+            if concerns(cap, call, None):
+                spent = sum(one.input_tokens + one.output_tokens for one in today if shares(cap, one, call))
+                if spent + offer.input_tokens + offer.output_tokens > cap.max_tokens:
+                    yield f"tokens {cap.scope} {cap.name}"
+
+    def _broken_money(self, call: Call, lane: str, offer: Any, today: Sequence[Any]) -> Iterator[str]:
+        for cap in self.caps.usd_per_day:
+            if concerns(cap, call, lane):
+                spent = sum(one.cost for one in today if shares(cap, one, call))
+                if spent + offer.cost > Fraction(cap.max_usd) * PICO:
+                    yield f"usd {cap.scope} {cap.name}"
+        most = self.caps.usd_per_request_max
+        if most is not None and offer.cost > Fraction(most) * PICO:
+            yield "request"
+        share = self.caps.max_share_per_day.get(lane)
+        if share is not None and len(today) >= FREE_CALLS:
+            here = sum(one.lane == lane for one in today)
+            if here + 1 > Fraction(share) * (len(today) + 1):
+                yield f"share {lane}"
+
+
+def charges(call: Call) -> bool:
+    """Calls that meet no stage charge nothing."""
+    return call.is_dated and not call.is_unpriced
+
+
+def concerns(cap: Any, call: Call, lane: str | None) -> bool:
+    """Whether a cap looks at this call."""
+    if cap.scope == "total":
+        return True
+    if cap.scope == "tier":
+        return cap.name == lane
+    if cap.scope == "user_profile" and call.row["user_id"] is None:
+        return False  # it counts each user of the profile
+    return call.row[COLUMN[cap.scope]] == cap.name
+
+
+def shares(cap: Any, one: Any, call: Call) -> bool:
+    """Whether an earlier call was charged to the same account of a cap."""
+    if not concerns(cap, one.call, one.lane):
+        return False
+    return cap.scope != "user_profile" or one.call.row["user_id"] == call.row["user_id"]

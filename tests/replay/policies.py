@@ -1,0 +1,193 @@
+"""Policies made from a seed, with caps and lifetimes that bite on a log of the given size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from random import Random
+from typing import Any, NamedTuple
+
+MODELS = (
+    "openai/gpt-4o-mini", "openai/gpt-3.5-turbo", "mistral/mistral-medium-latest", "openai/gpt-4o", "openai/gpt-4",
+    "openai/gpt-4.1", "anthropic/claude-3-5-haiku-latest",
+)  # fmt: skip
+TIERS = ("A", "B", "C", "D")
+CONDITIONS: tuple[dict[str, Any], ...] = (
+    {"has_code": True}, {"has_image": False}, {"contains_personal_data": True}, {"destinations": ">=3"},
+    {"input_tokens": ">1.5k"}, {"input_tokens": "<200", "output_tokens": ">40"}, {"endpoint": ["/lead", "/check*"]},
+    {"endpoint_not": "/chat"}, {"intent": "faq"}, {"intent_not": ["faq", "lead"]}, {"team": "sales"},
+    {"app_not": "web"},
+    {"any": [{"table_rows": ">20"}, {"turn_count": ">=3"}]}, {"all": [{"language": "es"}, {"tool_count": 0}]},
+    {"not": {"temperature": ">0.5"}}, {"not": {"any": [{"stream": True}, {"user_profile": "free"}]}},
+    {"word_count": ">=200"}, {"travel_days": "=5"}, {"constraints": "<=1"}, {"tier": ["B", "C"]}, {"model": "gpt-4*"},
+    {"request_model": "gpt-4o"}, {"logged_tier": "A"}, {"user_id": ["u1", "u2", "u3"]}, {"system_chars": ">1k"},
+    {"has_image_not": True}, {"temperature_not": 0}, {"turn_count": 1, "language_not": "en"},
+    {"not": {"app": "web", "team": "ops"}}, {"service_tier": "standard"},
+)  # fmt: skip
+
+
+class Size(NamedTuple):
+    """What a log costs and counts, for caps that bite."""
+
+    day_usd: float  # dollars of an average day
+    call_usd: float  # dollars of an average call
+    day_tokens: int
+
+
+class Maker:
+    """Writes one policy after the other."""
+
+    def __init__(self, seed: str, size: Size) -> None:
+        self.rng = Random(f"policy {seed}")
+        self.size = size
+        self.assumed = self._assume()  # one for all policies of a log, since each means new prices of every call
+
+    def policy(self) -> dict[str, Any]:
+        """One policy as plain values."""
+        chance = self.rng.random
+        tiers = self._tiers(TIERS[: self.rng.choice((1, 2, 3, 3, 4, 4))])
+        policy: dict[str, Any] = {"version": 1, "tiers": tiers, "assume": self.assumed}
+        if chance() < 0.4:
+            policy["specialists"] = self._tiers(("code", "local")[: self.rng.randint(1, 2)])
+        policy["routing"] = self._routing(list(tiers), list(policy.get("specialists", ())))
+        if chance() < 0.9:
+            policy["budgets"] = self._budgets(list(tiers), list(policy.get("specialists", ())))
+        if chance() < 0.75:
+            policy["cache"] = self._cache()
+        return policy
+
+    def _tiers(self, names: Sequence[str]) -> dict[str, Any]:
+        rng, made = self.rng, {}
+        for name in names:
+            tier: dict[str, Any] = {"models": rng.sample(MODELS, rng.choice((1, 1, 2, 3)))}
+            if rng.random() < 0.12:
+                tier["models"] = "logged"
+            elif len(tier["models"]) > 1 and rng.random() < 0.6:
+                tier["select"] = rng.choice(("cheapest", "cheapest", "first"))
+            if rng.random() < 0.6:
+                tier["max_output_tokens"] = rng.choice((1, 20, 60, 300, 1000))
+            if rng.random() < 0.6:
+                tier["context_tokens"] = rng.choice((500, "2k", "4k", "8k", "16k"))
+            made[name] = tier
+        return made
+
+    def _assume(self) -> dict[str, Any]:
+        ratios = (1, 0.8, 1.25, 0.5, 1.333, 2)
+        return {
+            key: self.rng.choice(ratios) if self.rng.random() < 0.6 else {m: self.rng.choice(ratios) for m in MODELS}
+            for key in ("output_tokens_ratio", "input_tokens_ratio")
+        }
+
+    def _routing(self, tiers: list[str], specialists: list[str]) -> dict[str, Any]:
+        rng = self.rng
+        lanes = [*tiers, *specialists]
+        routing: dict[str, Any] = {"default": rng.choice((*tiers, *tiers, "logged"))}
+        if rng.random() < 0.2:
+            del routing["default"]
+        if rng.random() < 0.65:
+            routing["rules"] = self._named("rule", rng.randint(1, 4), "to", lanes)
+        if rng.random() < 0.6:
+            routing["matrix"] = {intent: rng.choice(lanes) for intent in ("faq", "greeting", "lead", "itinerary_long")}
+        if rng.random() < 0.6:
+            routing["raise"] = self._named("raise", rng.randint(1, 3), "to", tiers[-2:])
+        if rng.random() < 0.6:
+            routing["floors"] = self._named("floor", rng.randint(1, 3), "at_least", tiers[-2:])
+        if rng.random() < 0.7:
+            routing["sticky"] = rng.choice(("session", "user"))
+        return routing
+
+    def _named(self, kind: str, count: int, key: str, lanes: Sequence[str]) -> list[dict[str, Any]]:
+        found = self.rng.sample(CONDITIONS, count)
+        return [
+            {"name": f"{kind} {number}", "when": when, key: self.rng.choice(lanes)} for number, when in enumerate(found)
+        ]
+
+    def _budgets(self, tiers: list[str], specialists: list[str]) -> dict[str, Any]:
+        rng, size = self.rng, self.size
+        budgets: dict[str, Any] = {"over": rng.choice(("degrade", "refuse"))}
+        if rng.random() < 0.3:
+            budgets["over_floor"] = True
+        if rng.random() < 0.45:
+            free = rng.choice(tiers)  # one tier stays without a cap
+            shares = {tier: rng.choice(("5%", "20%", 0.4, "33.3%")) for tier in tiers if tier != free}
+            if shares:
+                budgets["max_share_per_day"] = shares
+        if rng.random() < 0.5:
+            budgets["usd_per_day"] = self._usd_caps([*tiers, *specialists])
+        if rng.random() < 0.35:
+            budgets["usd_per_request_max"] = round(size.call_usd * rng.uniform(0.05, 3), 6)
+        if rng.random() < 0.5:
+            whom = ("user_profile", "endpoint", "user", "team")
+            caps = [
+                {**self._whom(scope), "max": max(1, int(size.day_tokens * part * rng.uniform(0.1, 1)))}
+                for scope, part in ((rng.choice(whom), rng.choice((0.02, 0.1, 0.3))) for _ in range(rng.randint(1, 3)))
+            ]
+            budgets["tokens_per_day"] = caps
+        return budgets
+
+    def _usd_caps(self, lanes: list[str]) -> Any:
+        rng = self.rng
+        total = round(self.size.day_usd * rng.uniform(0.02, 0.8), 6)
+        if rng.random() < 0.3:
+            return total
+        caps: list[dict[str, Any]] = [{"max": total}] if rng.random() < 0.4 else []
+        for scope in rng.sample(("tier", "tier", "endpoint", "user", "team", "user_profile"), rng.randint(1, 3)):
+            whom = {"tier": rng.choice(lanes)} if scope == "tier" else self._whom(scope)
+            caps.append({**whom, "max": round(total * rng.uniform(0.02, 0.6), 9)})
+        return caps
+
+    def _whom(self, scope: str) -> dict[str, str]:
+        names = {
+            "user_profile": ("free", "free", "pro"), "endpoint": ("/chat", "/lead", "/simple"),
+            "user": ("u0", "u1", "u2"), "team": ("sales", "ops"),
+        }  # fmt: skip
+        return {scope: self.rng.choice(names[scope])}
+
+    def _cache(self) -> dict[str, Any]:
+        rng = self.rng
+        scopes = ("app", "endpoint", "team", "user", "model", "user_profile", "session")
+        exact: dict[str, Any] = {"ttl": rng.choice(("0s", "30m", "90m", "3h", "6h", "12h", "2d"))}
+        if rng.random() < 0.4:
+            exact["ttl_from"] = rng.choice(("insert", "last_hit", "last_hit"))
+        if rng.random() < 0.8:
+            exact["scope"] = rng.sample(scopes, rng.choice((0, 0, 1, 1, 2)))
+        if rng.random() < 0.4:
+            exact["capacity"] = rng.choice((1, 3, 8, 20, "1k"))
+        if rng.random() < 0.3:
+            exact["max_temperature"] = rng.choice((0, 0.2, 0.7, 1))
+        cache: dict[str, Any] = {"exact": exact}
+        if rng.random() < 0.35:
+            chosen = ("personal_data", "endpoint:/lead", "endpoint:/check*", "team:ops", "intent:faq", "user_id:u1")
+            cache["exclude"] = rng.sample(chosen, rng.randint(1, 2))
+        return cache
+
+
+def text_of(policy: dict[str, Any]) -> str:
+    """The policy as a file: JSON is YAML."""
+    return json.dumps(policy, ensure_ascii=False)
+
+
+STAGES = ("exact cache", "routing", "raise and floor", "sticky", "degrade", "refuse", "output caps", "context fit")
+
+
+def without(policy: dict[str, Any], stage: str) -> dict[str, Any] | None:
+    """The same policy with one stage left out, None where it has none."""
+    left = json.loads(json.dumps(policy))
+    routing, over = left["routing"], left.get("budgets", {}).get("over")
+    lanes = [*left["tiers"].values(), *left.get("specialists", {}).values()]
+    match stage:
+        case "exact cache":
+            left.pop("cache", None)
+        case "routing":
+            left["routing"] = {key: value for key, value in routing.items() if key not in {"rules", "matrix"}}
+        case "raise and floor":
+            left["routing"] = {key: value for key, value in routing.items() if key not in {"raise", "floors"}}
+        case "sticky":
+            routing.pop("sticky", None)
+        case "degrade" | "refuse":
+            if over == stage:
+                del left["budgets"]
+        case "output caps" | "context fit":
+            for lane in lanes:
+                lane.pop("max_output_tokens" if stage == "output caps" else "context_tokens", None)
+    return None if left == policy else left

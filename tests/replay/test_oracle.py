@@ -1,0 +1,58 @@
+"""The replay beside its oracle: the same decisions and the same picodollars, on many logs and policies.
+
+COSTCTL_ORACLE_LOGS says how many logs; each meets 30 policies.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tests.replay.compare import Bench, differences, paid
+from tests.replay.policies import STAGES, Maker, text_of, without
+
+LOGS = int(os.environ.get("COSTCTL_ORACLE_LOGS", "24"))
+POLICIES = 30
+
+
+@pytest.mark.parametrize("seed", range(LOGS))
+def test_the_replay_agrees_with_its_oracle(seed: int) -> None:
+    bench = Bench(seed)
+    maker = Maker(str(seed), bench.size())
+    wrong = []
+    for number in range(POLICIES):
+        policy = maker.policy()
+        found = list(differences(bench, policy))
+        if found:
+            at, what, engine, oracle = found[0]
+            wrong.append(f"policy {number}, call {at}, {what}: {engine} is not {oracle}; {text_of(policy)}")
+    assert not wrong, f"{len(wrong)} of {POLICIES} policies differ on log {seed}; the first: {wrong[0]}"
+
+
+def made(bench: Bench, policy: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """What is decided for each call, and what it costs."""
+    done = bench.engine(policy)
+    told = done.decisions
+    columns = (told.lane, told.served_by, told.answered_by, told.notice, paid(done))
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def test_every_stage_changes_many_decisions() -> None:
+    """The policies bite: each stage changes 5 % of the decisions in at least 20 % of the runs."""
+    runs, bites = 0, Counter(dict.fromkeys(STAGES, 0))
+    for seed in range(3):
+        bench = Bench(seed)
+        maker = Maker(str(seed), bench.size())
+        for _ in range(POLICIES // 2):
+            policy = maker.policy()
+            runs, whole = runs + 1, made(bench, policy)
+            for stage in STAGES:
+                left = without(policy, stage)
+                if left is not None:
+                    changed = sum(one != other for one, other in zip(whole, made(bench, left), strict=True))
+                    bites[stage] += changed >= 0.05 * len(whole)
+    ratios = {stage: bites[stage] / runs for stage in STAGES}
+    assert min(ratios.values()) >= 0.2, ratios
