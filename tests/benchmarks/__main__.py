@@ -15,6 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from costctl.formats import detect, normalise, worker
 from costctl.formats.sources import Source
 from costctl.formats.tasks import line_tasks
@@ -23,6 +25,7 @@ from costctl.prices.cost import apply_prices, priced_query
 from costctl.request import COLUMNS, SOURCE_COLUMNS
 from costctl.store import Store
 from costctl.tiers.rules import load_rules
+from tests.benchmarks import replay
 from tests.benchmarks.logs import MODELS, lean_log, text_log
 from tests.benchmarks.measure import costctl, measured, timed
 
@@ -163,6 +166,29 @@ def price_claims(rows: int, sample: int) -> Iterator[Claim]:
     yield Claim("  and writing the priced table", f"{theirs_us / whole_us:,.0f} x ({whole_us:.3f} µs)", "", None)
 
 
+def replay_claims(folder: Path, rows: int) -> Iterator[Claim]:
+    """The replay through every stage, beside a plain loop of the same policy; all LRU sizes beside one."""
+    workspace = folder / "replay.duckdb"
+    replay.build(workspace, rows)
+    ours_s = best(2, lambda: replay.ours(workspace, replay.POLICY))
+    plain_s = replay.plain_loop(workspace, rows // 5) * 5
+    peak = measured([sys.executable, "-m", "tests.benchmarks.replay", str(workspace)], Path.cwd()).peak_mib
+    kept = ours_s <= 8 * rows / 1e6
+    yield Claim(f"simulate {rows:,} calls, every stage", f"{ours_s:.2f} s", f"{8 * rows / 1e6:.1f} s", kept)
+    yield Claim("peak memory of it", f"{peak:,.0f} MiB", "1,024 MiB", peak <= 1024)
+    yield Claim("plain loop of the same policy, times ours", f"{plain_s / ours_s:.1f} x", "5 x", plain_s / ours_s >= 5)
+    log = text_log(folder / "replayed.jsonl", rows // 20)
+    for name, text in (("one", replay.POLICY), ("other", replay.OTHER)):
+        (folder / f"{name}.yaml").write_text(text, "utf-8")
+    shutil.rmtree(folder / ".costctl", ignore_errors=True)
+    first = timed(costctl("simulate", str(log), "--policy", "one.yaml"), folder)
+    second = timed(costctl("simulate", str(log), "--policy", "other.yaml"), folder)
+    yield Claim("simulate of another policy, times the first", f"{second / first:.2f} x", "0.5 x", second <= first / 2)
+    keys = np.random.default_rng(7).zipf(1.2, rows) % 300_000
+    everything, one = best(2, lambda: replay.lru_all(keys)), best(2, lambda: replay.lru_once(keys, 50_000))
+    yield Claim("LRU at all sizes, times one size", f"{everything / one:.2f} x", "2 x", everything <= 2 * one)
+
+
 def help_claims() -> Iterator[Claim]:
     """How soon the command line answers."""
 
@@ -184,6 +210,7 @@ def main() -> int:
         parts = (
             help_claims(),
             price_claims(1_000_000 // scale, 3000),
+            replay_claims(folder, 1_000_000 // scale),
             audit_claims(folder, 300_000 // scale),
             lean_claims(folder, 5_000_000 // scale),
         )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import OrderedDict, defaultdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from costctl.audit import pages
 from costctl.policy.load import parse_policy
@@ -14,6 +17,7 @@ from costctl.prices.book import load_book
 from costctl.prices.cost import apply_prices
 from costctl.replay.run import simulate
 from costctl.request import COLUMNS, SOURCE_COLUMNS
+from costctl.reuse.lru import hit_counts, stack_distances
 from costctl.store import Store, open_store
 
 MODELS = ("gpt-4o", "gpt-4o-mini", "gpt-4.1")
@@ -51,17 +55,19 @@ def build(path: Path, rows: int) -> None:
         store.execute(f"CREATE TABLE source ({columns})")
         model = f"[{', '.join(repr(name) for name in MODELS)}][i % 3 + 1]"
         store.execute(
-            "INSERT INTO source (file_id, source_line, request_id, provider, request_model, response_model, started_at, "
-            "status, usage_source, input_uncached_tokens, output_tokens, prompt_key, app, endpoint, user_id, "
+            "INSERT INTO source (file_id, source_line, request_id, provider, request_model, response_model, "
+            "started_at, status, usage_source, input_uncached_tokens, output_tokens, prompt_key, app, endpoint, user_id, "
             "user_profile, session_id, intent, tier, latency_ms, temperature, turn_count) "
             f"SELECT 1, i, 'r' || i, 'openai', {model}, {model}, TIMESTAMP '2026-03-01' + to_milliseconds(i * 600), "
             "'ok', 'provider', hash(i) % 6000, hash(i + 7) % 700, hash(hash(i) % 300000), 'app', "
             "['/chat', '/faq', '/lead', '/x'][i % 4 + 1], 'u' || (hash(i) % 5000), ['free', 'pro'][i % 2 + 1], "
-            "'s' || (i // 8), ['faq', 'greeting', 'lead', 'recommendation'][CAST(hash(i * 3) % 4 AS INTEGER) + 1], 'A', "
+            "'s' || (i // 8), ['faq', 'greeting', 'lead', 'recommendation'][CAST(hash(i * 3) % 4 AS INTEGER) + 1], "
+            "'A', "
             f"hash(i) % 4000 + 200, 0.2, 1 + i % 3 FROM range({rows}) t(i)"
         )
         store.execute(
-            "CREATE VIEW request_source AS SELECT *, response_model AS model, input_uncached_tokens AS input_tokens FROM source"
+            "CREATE VIEW request_source AS SELECT *, response_model AS model, input_uncached_tokens AS input_tokens "
+            "FROM source"
         )
         apply_prices(store, source="request_source", target="request", book=load_book())
         pages.run(store, "calls.sql")
@@ -111,7 +117,8 @@ def _plain(store: Store, rows: int) -> float:
         tier = max(tier, floor, highest.get(request["session_id"], "A"))
         day = request["started_at"].date()
         user = (day, request["user_id"]) if request["user_profile"] == "free" else None
-        if user and tokens[user] + request["input_tokens"] + min(request["output_tokens"], limits[tier]) > 200_000 and tier > floor:
+        asked = request["input_tokens"] + min(request["output_tokens"], limits[tier])
+        if user and tokens[user] + asked > 200_000 and tier > floor:
             tier = chr(ord(tier) - 1)
         while True:
             answer = min(request["output_tokens"], limits[tier])
@@ -135,3 +142,30 @@ def _plain(store: Store, rows: int) -> float:
             cache.popitem(last=False)
         total += cost
     return total
+
+
+def lru_once(keys: Any, capacity: int) -> float:
+    """Seconds of one LRU cache of one size, as anybody would write it."""
+    started = time.perf_counter()
+    cache: OrderedDict[int, None] = OrderedDict()
+    hits = 0
+    for key in keys.tolist():
+        if key in cache:
+            hits += 1
+            cache.move_to_end(key)
+        else:
+            cache[key] = None
+            if len(cache) > capacity:
+                cache.popitem(last=False)
+    return time.perf_counter() - started
+
+
+def lru_all(keys: Any) -> float:
+    """Seconds of the hits at every capacity at once."""
+    started = time.perf_counter()
+    hit_counts(stack_distances(keys), np.arange(1, 100_000, 10))
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    ours(Path(sys.argv[1]), POLICY)
