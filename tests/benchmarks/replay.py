@@ -56,7 +56,8 @@ def build(path: Path, rows: int) -> None:
         model = f"[{', '.join(repr(name) for name in MODELS)}][i % 3 + 1]"
         store.execute(
             "INSERT INTO source (file_id, source_line, request_id, provider, request_model, response_model, "
-            "started_at, status, usage_source, input_uncached_tokens, output_tokens, prompt_key, app, endpoint, user_id, "
+            "started_at, status, usage_source, input_uncached_tokens, "
+            "output_tokens, prompt_key, app, endpoint, user_id, "
             "user_profile, session_id, intent, tier, latency_ms, temperature, turn_count) "
             f"SELECT 1, i, 'r' || i, 'openai', {model}, {model}, TIMESTAMP '2026-03-01' + to_milliseconds(i * 600), "
             "'ok', 'provider', hash(i) % 6000, hash(i + 7) % 700, hash(hash(i) % 300000), 'app', "
