@@ -18,6 +18,8 @@ SECTIONS = (
     ("by_model", "BY MODEL",
      ("model", "policy_cost_usd", "baseline_cost_usd", "policy_call_count", "baseline_call_count"), 8),
     ("routing", "WHY: what decided the tier", ("reason", "kind", "call_count"), 16),
+    ("quality", "LOGGED SCORES: by the policy's tier and the model that was scored",
+     ("tier", "scored_model", "scored_count", "mean_score", "moved_count"), 12),
     ("references", "THE SAME CALLS ALL ON ONE MODEL", ("reference", "cost_usd", "left_as_logged_count"), 6),
 )  # fmt: skip
 Row = Mapping[str, Any]

@@ -41,6 +41,7 @@ class Calls:
     is_ok: Flag
     is_unpriced: Flag  # some attempt has no price: left as it is
     is_dated: Flag
+    quality: NDArray[np.float64]  # the logged score of the answer, NaN where there is none
     draw_key: NDArray[np.uint64]  # names the call whatever else is in the log, so that its chance stays its own
 
     @property
@@ -70,7 +71,7 @@ def load_calls(store: Store) -> Calls:
         "coalesce(cache_read_tokens, -1) AS cache_read_tokens, coalesce(cache_write_5m_tokens, 0) "
         "+ coalesce(cache_write_1h_tokens, 0) + coalesce(cache_write_other_tokens, 0) AS cache_write_tokens, "
         "coalesce(latency_us, -1) AS latency_us, "
-        "time_us IS NOT NULL AS is_dated, "
+        "time_us IS NOT NULL AS is_dated, coalesce(quality_score, 'nan'::DOUBLE) AS quality, "
         "hash(request_id, time_us, request_model, input_tokens, output_tokens) AS draw_key",
     )
     is_dated = found["is_dated"]
@@ -90,7 +91,7 @@ def load_calls(store: Store) -> Calls:
         output_pusd=found["output_pusd"],
         latency_us=found["latency_us"], model=model, models=models,
         is_ok=found["is_ok"], is_unpriced=found["is_unpriced"], is_dated=is_dated,
-        draw_key=found["draw_key"],
+        draw_key=found["draw_key"], quality=found["quality"],
     )  # fmt: skip
 
 

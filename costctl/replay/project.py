@@ -153,6 +153,26 @@ def references(outcome: Outcome, candidates: dict[str, Candidate]) -> Table:
     return Table.of("references", ("reference", "cost_usd", "left_as_logged_count"), rows)
 
 
+def quality(outcome: Outcome) -> Table:
+    """Logged scores by the tier that the policy gives and the model that was scored.
+
+    A score belongs to the model that answered in the log. How another model would have answered the
+    same calls is not known, so moved calls carry no evidence.
+    """
+    calls, made = outcome.calls, outcome.decisions
+    rows: list[tuple[Value, ...]] = []
+    scored = outcome.is_served & ~np.isnan(calls.quality)
+    for number, tier in enumerate(outcome.lanes.names):
+        for code, model in enumerate(calls.models):
+            here = scored & (made.lane == number) & (calls.model == code)
+            count = int(np.count_nonzero(here))
+            if count:
+                moved = int(np.count_nonzero(here & outcome.is_moved))
+                mean = round(float(calls.quality[here].sum()) / count, 4)
+                rows.append((tier, model, count, mean, moved))
+    return Table.of("quality", ("tier", "scored_model", "scored_count", "mean_score", "moved_count"), rows)
+
+
 class Rest(NamedTuple):
     """A ratio that part of the policy's cost rests on; money in picodollars."""
 

@@ -35,7 +35,7 @@ NOT_COMPUTED = {
     "prompt_cache_read_ratio": "the policy has no `cache: {prompt: ...}`",
     "fallback_count": "needs the stage of attempts", "timeout_count": "needs the stage of attempts",
     "escalated_count": "needs the stage of attempts",
-    "complex_to_premium_ratio": "needs labels", "quality": "no evidence: the log has no scores for other models",
+    "complex_to_premium_ratio": "needs labels", "quality": "no evidence: the log has no scores",
 }  # fmt: skip
 
 
@@ -105,9 +105,12 @@ def simulate(
     totals, status = _totals(outcome, rest)
     missing = dict(NOT_COMPUTED)
     _add_latency(totals, status, missing, done)
+    if not np.isnan(done.calls.quality).all():
+        missing["quality"] = "no evidence: the log's scores are of the models that answered, see the table quality"
     tables = [
         project.waterfall(outcome), project.by_tier(outcome), project.by_model(outcome), _reasons(done),
-        project.references(outcome, done.candidates), project.daily(outcome), _assumptions(rest),
+        project.references(outcome, done.candidates), project.quality(outcome), project.daily(outcome),
+        _assumptions(rest),
     ]  # fmt: skip
     if policy.cache.prompt is not None:
         tables.append(project.prompt_cache_arms(outcome))
