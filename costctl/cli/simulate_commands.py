@@ -10,6 +10,7 @@ import typer
 from costctl.cli.options import Db, Out, Output, Prices
 from costctl.cli.output import Form, check_target, emit
 from costctl.cli.progress import progress
+from costctl.errors import ExitCode
 
 PolicyFile = Annotated[Path, typer.Option("--policy", help="The policy to replay (YAML).")]
 policy_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check and describe policy files.")
@@ -36,6 +37,7 @@ def simulate(
     """What would this policy have done on this very log?"""
     from costctl.audit.options import AuditOptions  # noqa: PLC0415
     from costctl.audit.run import audit, last_audit  # noqa: PLC0415
+    from costctl.gate import check_gates, is_broken, judge  # noqa: PLC0415
     from costctl.policy.describe import policy_digest  # noqa: PLC0415
     from costctl.policy.load import load_policy  # noqa: PLC0415
     from costctl.prices.book import load_book  # noqa: PLC0415
@@ -47,13 +49,17 @@ def simulate(
         if target is not None:
             check_target(target, [*(logs or ()), str(policy)])
     wanted = load_policy(policy)
+    check_gates(wanted.gates, str(policy))
     options = AuditOptions(prices=prices, db=db, threads=threads, progress=progress())
     audited = audit(logs, options) if logs else last_audit(options.database)
     with open_store(options.database, threads=threads) as store:
         report = run_simulation(store, wanted, load_book(prices), seed, audited.provenance, policy_digest(policy))
         if decisions is not None:
             write_decisions(store, decisions)
+    report = judge(report, wanted.gates)
     emit(report, output, out)
+    if is_broken(report):
+        raise typer.Exit(ExitCode.GATE)
 
 
 def explain_request(
@@ -78,7 +84,10 @@ def check(
     out: Out = None,
 ) -> None:
     """Is this policy file right? Names every mistake at once; needs no log."""
+    from costctl.gate import check_gates  # noqa: PLC0415
     from costctl.policy.describe import describe  # noqa: PLC0415
     from costctl.policy.load import load_policy  # noqa: PLC0415
 
-    emit(describe(load_policy(path)), output, out)
+    policy = load_policy(path)
+    check_gates(policy.gates, str(path))
+    emit(describe(policy), output, out)

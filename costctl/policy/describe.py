@@ -50,6 +50,7 @@ def describe(policy: Policy) -> Report:
         rows.append(
             ("cache", "exact", f"{hours:g} h from {exact.ttl_from}, per {' + '.join(exact.scope) or 'everybody'}")
         )
+    rows += [("gate", gate.metric, f"{gate.operator} {gate.bound:f} ({gate.level})") for gate in policy.gates]
     totals: dict[str, Value] = {
         "policy": policy.name,
         "tier_count": len(policy.tiers),

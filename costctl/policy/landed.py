@@ -11,7 +11,7 @@ NOT_YET: Mapping[str, str] = {
     **dict.fromkeys(
         (
             "routing.classifier", "experiments", "self_hosted", "post_process", "data_sources", "escalate", "hedge",
-            "kill_switch", "limits", "context", "compression", "batch", "scenarios", "gates", "export", "fixed_costs",
+            "kill_switch", "limits", "context", "compression", "batch", "scenarios", "export", "fixed_costs",
             "retries", "fallbacks", "tiers.*.temperature", "tiers.*.timeout_s",
             "tiers.*.select=fastest", "specialists.*.temperature", "specialists.*.timeout_s",
             "specialists.*.select=fastest", "routing.raise.*.add_instruction",

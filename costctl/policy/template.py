@@ -51,6 +51,9 @@ MORE = """\
 ## What the log cannot show; every figure that rests on it says so. Also by model: {openai/gpt-4o: 1.1}
 #assume: {output_tokens_ratio: 1, input_tokens_ratio: 1}
 
+## Bounds that the simulation must keep; a broken one of level error ends with exit code 6.
+#gates: ['saving_ratio >= 0.40', {gate: 'cache_hit_ratio >= 0.40', level: warn}]
+
 ## Special models beside the tiers, to which a rule may send.
 #specialists: {local: {models: [self/llama-3.1-8b]}}
 
@@ -89,7 +92,6 @@ LATER = """\
 #  - {{name: half, unit: user, arms: {{control: 50%, cold: {{share: 50%, tiers: {{{low}: {{temperature: 0}}}}}}}}}}
 #fixed_costs: [{{name: redis, usd_per_month: 60}}]
 #scenarios: {{outage: {{provider: openai, from: '2026-03-05T14:00Z', for: 45m}}}}
-#gates: ['saving_ratio >= 0.40', {{gate: 'cache_hit_ratio >= 0.40', level: warn}}]
 #export: {{targets: [litellm, openrouter], accept_loss: []}}
 """
 

@@ -11,6 +11,7 @@ from costctl.report import Report
 
 # A table, its heading, its columns by priority, and how many of its rows are shown.
 SECTIONS = (
+    ("gates", "GATES", ("verdict", "gate", "value", "level", "reason"), 50),
     ("waterfall", "WHERE THE CHANGE COMES FROM: in the order of the stages, sums exactly",
      ("title", "call_count", "change_usd"), 20),
     ("by_tier", "BY TIER",
