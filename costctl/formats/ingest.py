@@ -34,7 +34,8 @@ from costctl.formats.workspace import add_attempt_columns, forget_earlier
 from costctl.request import COLUMNS, SOURCE_COLUMNS
 from costctl.store import Store
 
-LOAD_FILES_MAX = 8
+# More files at a time leave a longer last load, when no worker reads any more.
+LOAD_FILES_MAX = 4
 Progress = Callable[[str, int, int], None]
 
 
