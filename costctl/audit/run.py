@@ -72,6 +72,12 @@ def last_audit(database: Path) -> Report:
     )
 
 
+def logs_of(report: Report) -> list[str]:
+    """The names of the logs that an audit read."""
+    names: object = report.provenance.get("logs", [])
+    return [str(name) for name in names] if isinstance(names, list) else []
+
+
 def prepare_workspace(database: Path) -> bytes:
     """The folder of the workspace (0700, ignored by git) and its hash key."""
     folder = database.parent

@@ -10,7 +10,7 @@ import typer
 from costctl.cli.options import Db, Out, Output, Prices
 from costctl.cli.output import Form, check_target, emit
 from costctl.cli.progress import progress
-from costctl.errors import ExitCode
+from costctl.errors import CostctlError, ExitCode
 
 PolicyFile = Annotated[Path, typer.Option("--policy", help="The policy to replay (YAML).")]
 policy_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check and describe policy files.")
@@ -36,7 +36,7 @@ def simulate(
 ) -> None:
     """What would this policy have done on this very log?"""
     from costctl.audit.options import AuditOptions  # noqa: PLC0415
-    from costctl.audit.run import audit, last_audit  # noqa: PLC0415
+    from costctl.audit.run import audit, last_audit, logs_of  # noqa: PLC0415
     from costctl.gate import check_gates, is_broken, judge  # noqa: PLC0415
     from costctl.policy.describe import policy_digest  # noqa: PLC0415
     from costctl.policy.load import load_policy  # noqa: PLC0415
@@ -45,21 +45,30 @@ def simulate(
     from costctl.replay.run import simulate as run_simulation  # noqa: PLC0415
     from costctl.store import open_store  # noqa: PLC0415
 
-    for target in (out, decisions):
-        if target is not None:
-            check_target(target, [*(logs or ()), str(policy)])
+    _check_targets(out, decisions, [*(logs or ()), str(policy)])
     wanted = load_policy(policy)
     check_gates(wanted.gates, str(policy))
     options = AuditOptions(prices=prices, db=db, threads=threads, progress=progress())
     audited = audit(logs, options) if logs else last_audit(options.database)
+    _check_targets(out, decisions, logs_of(audited))
     with open_store(options.database, threads=threads) as store:
-        report = run_simulation(store, wanted, load_book(prices), seed, audited.provenance, policy_digest(policy))
+        report = run_simulation(store, wanted, load_book(prices), seed, audited, policy_digest(policy))
         if decisions is not None:
             write_decisions(store, decisions)
     report = judge(report, wanted.gates)
     emit(report, output, out)
     if is_broken(report):
         raise typer.Exit(ExitCode.GATE)
+
+
+def _check_targets(out: Path | None, decisions: Path | None, inputs: list[str]) -> None:
+    """Refuse to write over an input, or two answers into one file."""
+    if out is not None:
+        check_target(out, inputs)
+    if decisions is not None:
+        check_target(decisions, inputs if out is None else [*inputs, str(out)])
+        if out is not None and out.resolve() == decisions.resolve():
+            raise CostctlError("E323", f"-o and --decisions are both {out}", "choose another name for one of them")
 
 
 def explain_request(
@@ -88,6 +97,8 @@ def check(
     from costctl.policy.describe import describe  # noqa: PLC0415
     from costctl.policy.load import load_policy  # noqa: PLC0415
 
+    if out is not None:
+        check_target(out, [str(path)])
     policy = load_policy(path)
     check_gates(policy.gates, str(path))
     emit(describe(policy), output, out)

@@ -21,7 +21,8 @@ SECTIONS = (
     ("routing", "WHY: what decided the tier", ("reason", "kind", "call_count"), 16),
     ("quality", "LOGGED SCORES: by the policy's tier and the model that was scored",
      ("tier", "scored_model", "scored_count", "mean_score", "moved_count"), 12),
-    ("references", "THE SAME CALLS ALL ON ONE MODEL", ("reference", "cost_usd", "left_as_logged_count"), 6),
+    ("references", "THE SAME CALLS ALL ON ONE MODEL: moved ones uncached",
+     ("reference", "cost_usd", "left_as_logged_count"), 6),
 )  # fmt: skip
 Row = Mapping[str, Any]
 
@@ -53,8 +54,8 @@ def _head(report: Report, width: int) -> list[str]:
     if "saving_ratio_low" in total:
         lines.append(
             f"  range         {'':>14} {usd_display(total['policy_cost_usd_low'])} .. "
-            f"{usd_display(total['policy_cost_usd_high'])}   saves {ratio_display(total['saving_ratio_low'])} .. "
-            f"{ratio_display(total['saving_ratio_high'])}"
+            f"{usd_display(total['policy_cost_usd_high'])}   "
+            f"{_saved_range(total['saving_ratio_low'], total['saving_ratio_high'])}"
         )
     for name in ("p50", "p95", "p99"):
         before, after = total.get(f"baseline_latency_ms_{name}"), total.get(f"policy_latency_ms_{name}")
@@ -80,6 +81,13 @@ def _saved(ratio: float | None) -> str:
     if ratio is None:
         return ""
     return f"saves {ratio_display(ratio)}" if ratio >= 0 else f"costs {ratio_display(-ratio)} more"
+
+
+def _saved_range(low: float, high: float) -> str:
+    """Both ends of the saving; where both are below 0, of what it costs more."""
+    if high < 0:
+        return f"costs {ratio_display(-high)} .. {ratio_display(-low)} more"
+    return f"saves {ratio_display(low)} .. {ratio_display(high)}"
 
 
 def _rests(report: Report) -> list[str]:

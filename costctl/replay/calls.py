@@ -56,7 +56,7 @@ def load_calls(store: Store) -> Calls:
     Leaves them in the store as `replay_call`, numbered by `position`, for conditions and prices.
 
     Raises:
-        CostctlError: E410 (exit 4) where no call can be placed in time.
+        CostctlError: E410 (exit 4) where no call can be placed in time, E414 without calls, E415 without prices.
     """
     store.execute((FOLDER / "calls.sql").read_text("utf-8"))
     store.execute(
@@ -75,7 +75,18 @@ def load_calls(store: Store) -> Calls:
         "hash(request_id, time_us, request_model, input_tokens, output_tokens) AS draw_key",
     )
     is_dated = found["is_dated"]
-    if len(is_dated) and not is_dated.any():
+    if not len(is_dated):
+        raise CostctlError(
+            "E414", "the log that was audited last holds no request", "see: costctl rejects", ExitCode.INPUT
+        )
+    if found["is_unpriced"].all():
+        raise CostctlError(
+            "E415",
+            "no call of this log has a price, so there is nothing to compare",
+            "give its models a price: costctl simulate LOG --prices rates.yaml (costctl init writes an example)",
+            ExitCode.COVERAGE,
+        )
+    if not is_dated.any():
         raise CostctlError(
             "E410",
             "no request of this log has a time or an offset, so there is no order to replay it in",

@@ -46,6 +46,8 @@ def keep(store: Store, outcome: Outcome, routed: Route, caps: Sequence[str]) -> 
         "output_tokens": np.where(is_provider, lanes.take("output_tokens", made.lane), 0),
         "baseline_pusd": outcome.calls.baseline_pusd,
         "policy_pusd": outcome.policy_pusd,
+        "prompt_cache_change_pusd": outcome.cached.change_pusd,
+        "cache_read_tokens": outcome.cached.read_tokens,
         "is_unpriced": outcome.calls.is_unpriced,
     }
     store.append("decision_row", columns, new="TABLE")
@@ -68,9 +70,12 @@ def write_decisions(store: Store, target: Path) -> None:
     form = FORMS.get(target.suffix)
     if form is None:
         raise CostctlError("E324", f"--decisions {target}: neither .jsonl nor .parquet", f"write {target.stem}.jsonl")
-    as_text = "CAST({0} AS VARCHAR) AS {0}" if target.suffix == ".jsonl" else "{0}"  # no reader makes a float of it
-    money = ", ".join(as_text.format(name) for name in ("baseline_cost_usd", "policy_cost_usd"))
-    sql = f"SELECT * EXCLUDE (position, file_id) REPLACE ({money}) FROM decision ORDER BY position"
+    money = ", ".join(
+        f"CAST({name} AS VARCHAR) AS {name}"
+        for name in ("baseline_cost_usd", "policy_cost_usd", "prompt_cache_change_usd")
+    )
+    texts = f"REPLACE ({money})" if target.suffix == ".jsonl" else ""  # no reader makes a float of it
+    sql = f"SELECT * EXCLUDE (position, file_id) {texts} FROM decision ORDER BY position"
     store.export_query(sql, target, form)
 
 
@@ -119,6 +124,10 @@ def _steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:
     if made["broken_cap"]:
         what = f"down to tier {made['tier']}" if made["is_degraded"] else "served all the same"
         steps.append((name, "budgets", what, f"over {made['broken_cap']}", None))
+    if made["prompt_cache_change_usd"]:
+        change, read = made["prompt_cache_change_usd"], made["cache_read_tokens"]
+        what = f"reads {read:,} tokens of its session, {made['logged_cache_read_tokens'] or 0:,} in the log"
+        steps.append((name, "prompt_cache", what, "dearer" if change > 0 else "cheaper", change))
     moved = "another model or fewer tokens than logged" if made["is_moved"] else "as logged"
     spent = None if made["is_unpriced"] else made["policy_cost_usd"]
     return [*steps, (name, "provider", f"answered by {made['model']}", moved, spent)]

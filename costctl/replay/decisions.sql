@@ -17,6 +17,9 @@ SELECT d.position, r.request_id, d.file_id, d.source_line, r.started_at, r.app, 
         AS baseline_cost_usd,
     CAST(CAST(d.policy_pusd AS DECIMAL(20,0)) * CAST(0.000000000001 AS DECIMAL(13,12)) AS DECIMAL(38,12))
         AS policy_cost_usd,
+    CAST(CAST(d.prompt_cache_change_pusd AS DECIMAL(20,0)) * CAST(0.000000000001 AS DECIMAL(13,12)) AS DECIMAL(38,12))
+        AS prompt_cache_change_usd,
+    d.cache_read_tokens, r.cache_read_tokens AS logged_cache_read_tokens,
     d.is_unpriced
 FROM decision_row d JOIN request r USING (file_id, source_line)
 LEFT JOIN decision_row b ON b.position = d.answered_by

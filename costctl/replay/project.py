@@ -87,8 +87,8 @@ def _tier_row(outcome: Outcome, name: str, here: Flag) -> tuple[Value, ...]:
     count = int(np.count_nonzero(here))
     degraded = int(np.count_nonzero(here & ((outcome.decisions.notice & DEGRADED) > 0)))
     return (
-        name, count, count / outcome.calls.count, usd(exact_sum(outcome.calls.baseline_pusd, here)),
-        usd(exact_sum(outcome.policy_pusd, here)), degraded, int(np.count_nonzero(here & outcome.is_moved)),
+        name, count, count / outcome.calls.count, _known_usd(outcome, outcome.calls.baseline_pusd, here),
+        _known_usd(outcome, outcome.policy_pusd, here), degraded, int(np.count_nonzero(here & outcome.is_moved)),
     )  # fmt: skip
 
 
@@ -148,7 +148,7 @@ def references(outcome: Outcome, candidates: dict[str, Candidate]) -> Table:
     rows: list[tuple[Value, ...]] = []
     for name, candidate in sorted(candidates.items()):
         cost = np.where(movable & candidate.is_known, candidate.cost_pusd, outcome.calls.baseline_pusd)
-        rows.append((f"all on {name}", usd(exact_sum(cost)), int(np.count_nonzero(movable & ~candidate.is_known))))
+        rows.append((f"all on {name}", usd(exact_sum(cost)), int(np.count_nonzero(~(movable & candidate.is_known)))))
     rows.sort(key=lambda row: (row[1], row[0]))
     return Table.of("references", ("reference", "cost_usd", "left_as_logged_count"), rows)
 

@@ -29,6 +29,7 @@ class Route:
     raised_by: NDArray[np.int16]
     floored_by: NDArray[np.int16]
     does_not_fit: Flag  # the lane that the rules gave cannot hold the call
+    is_unknown: Flag  # what the call would cost on that lane is not identifiable
     reasons: tuple[str, ...]
     raises: tuple[str, ...]
     floors: tuple[str, ...]
@@ -51,11 +52,12 @@ def route(store: Store, routing: Routing, calls: Calls, lanes: Lanes) -> Route:
         floor[holds] = np.maximum(floor[holds], least)
         low = holds & is_tier[lane] & (lane < least)
         lane[low], floored_by[low] = least, number
+    is_unknown = ~np.asarray(lanes.take("is_known", lane)) & calls.is_movable
     lane, does_not_fit = _fitted(lanes, lane, is_tier)
     lane = np.where(calls.is_movable, lane, lanes.logged)
     return Route(
-        lane, floor, code.astype(np.int16), raised_by, floored_by, does_not_fit & calls.is_movable, reasons,
-        tuple(item.name for item in routing.raises), tuple(item.name for item in routing.floors),
+        lane, floor, code.astype(np.int16), raised_by, floored_by, does_not_fit & ~is_unknown & calls.is_movable,
+        is_unknown, reasons, tuple(item.name for item in routing.raises), tuple(item.name for item in routing.floors),
     )  # fmt: skip
 
 

@@ -82,15 +82,16 @@ def replay_calls(
 
 
 def simulate(
-    store: Store, policy: Policy, book: PriceBook, seed: int, audited: Mapping[str, object], digest: str = ""
+    store: Store, policy: Policy, book: PriceBook, seed: int, audit: Report | None = None, digest: str = ""
 ) -> Report:
     """The report of one policy on the log that was audited last.
 
-    `audited` is the provenance of that audit, `digest` that of the policy's text.
+    `audit` is the report of that audit, `digest` that of the policy's text.
 
     Raises:
         CostctlError: as `replay`; E413 where the audit was priced with another set of prices.
     """
+    audited: Mapping[str, object] = audit.provenance if audit else {}
     price_set = f"{book.dated.isoformat()} #{book.digest[:8]}"
     if audited.get("price_set", price_set) != price_set:
         raise CostctlError(
@@ -123,7 +124,7 @@ def simulate(
         "the waterfall does not sum to the change"
     )
     return Report(
-        "simulate", totals, {table.name: table for table in tables}, tuple(_warnings(done, outcome, rest)),
+        "simulate", totals, {table.name: table for table in tables}, tuple(_warnings(done, outcome, rest, audit)),
         {
             "costctl": __version__, "policy": f"{policy.name} #{digest[:8]}", "seed": seed, "price_set": price_set,
             "logs": audited.get("logs", []), "status": status,
@@ -243,13 +244,13 @@ def _assumptions(rest: list[project.Rest]) -> Table:
     return Table.of("assumptions", columns, rows)
 
 
-def _warnings(done: Replay, outcome: project.Outcome, rest: list[project.Rest]) -> list[Warning]:
+def _warnings(done: Replay, outcome: project.Outcome, rest: list[project.Rest], audit: Report | None) -> list[Warning]:
     calls = done.calls
     said = []
     for code, here, what in (
         ("W201", calls.is_unpriced, "have no list price"),
         ("W202", ~calls.is_dated, "have no time"),
-        ("W203", ~calls.is_ok & ~calls.is_unpriced & calls.is_dated, "failed in the log, so no answer is known"),
+        ("W203", ~calls.is_ok & ~calls.is_unpriced & calls.is_dated, "failed in the log, so no other model is tried"),
         ("W204", calls.is_ok & ~calls.is_unpriced & calls.is_dated & ~calls.is_movable, "have no token counts"),
     ):
         count = int(np.count_nonzero(here))
@@ -263,9 +264,23 @@ def _warnings(done: Replay, outcome: project.Outcome, rest: list[project.Rest]) 
                 "measure some requests and say it: assume: {output_tokens_ratio: 1.1}",
             )
         )
+    unknown = int(np.count_nonzero(done.routed.is_unknown))
+    if unknown:
+        said.append(
+            Warning(
+                "W208",
+                f"{unknown:,} calls stay as logged: the tokens that the models of their tier would use are unknown",
+                "say it in the policy: assume: {output_tokens_ratio: 1}",
+            )
+        )
+    refused = int(np.count_nonzero(done.decisions.served_by == REFUSED))
+    if refused:
+        said.append(Warning("W209", f"{refused:,} calls got no answer: that saves money and costs what they were for"))
     hits = int(np.count_nonzero(done.decisions.served_by == EXACT_CACHE))
     if hits:
         said.append(Warning("W207", f"{hits:,} cache hits count as 0 ms: what a look-up takes is not in the log"))
+        partly = [one for one in (audit.warnings if audit else ()) if one.code == "W160"]
+        said += [Warning(one.code, one.message, "an equal visible text may be another question") for one in partly]
     moved_cached = outcome.is_moved & (calls.cache_read_tokens > 0)
     if moved_cached.any() and not done.cached.read_tokens[outcome.is_moved].any():
         count = int(np.count_nonzero(moved_cached))

@@ -79,7 +79,7 @@ def ours(path: Path, policy: str) -> float:
     wanted, book = parse_policy(policy, "policy"), load_book()
     with open_store(path, threads=2) as store:
         started = time.perf_counter()
-        simulate(store, wanted, book, 7, {})
+        simulate(store, wanted, book, 7)
         return time.perf_counter() - started
 
 

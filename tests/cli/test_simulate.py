@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from costctl.cli import run
@@ -111,3 +112,71 @@ def test_the_started_policy_of_a_log_can_be_simulated(
     code, out, _ = said(capsys, "simulate", "--output", "json")
     assert code == 0
     assert json.loads(out)["totals"]["call_count"] == 5882
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> list[str]:
+    """A copy of the story log, a policy beside it, and the options that name policy and workspace."""
+    (tmp_path / "story.jsonl.gz").write_bytes(Path(STORY).read_bytes())
+    (tmp_path / "policy.yaml").write_text("version: 1\ncache: {exact: {ttl: 24h}}\n", "utf-8")
+    return ["--policy", str(tmp_path / "policy.yaml"), "--db", str(tmp_path / "c.duckdb")]
+
+
+@pytest.mark.parametrize("option", ["-o", "--decisions"])
+def test_the_log_of_the_last_audit_is_never_written_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], story: list[str], option: str
+) -> None:
+    log = tmp_path / "story.jsonl.gz"
+    before = log.read_bytes()
+    assert said(capsys, "simulate", str(log), *story)[0] == 0
+    code, _, err = said(capsys, "simulate", *story, option, str(log))
+    assert (code, log.read_bytes()) == (2, before)
+    assert "E323" in err
+
+
+def test_two_answers_do_not_go_into_one_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], story: list[str]
+) -> None:
+    same = str(tmp_path / "x.jsonl")
+    assert said(capsys, "simulate", STORY, *story, "-o", same, "--decisions", same)[0] == 2
+    assert said(capsys, "policy", "check", story[1], "-o", story[1])[0] == 2
+    assert Path(story[1]).read_text("utf-8").startswith("version: 1")
+
+
+def test_decisions_are_written_as_parquet_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], story: list[str]
+) -> None:
+    target = tmp_path / "made.parquet"
+    assert said(capsys, "simulate", STORY, *story, "--decisions", str(target))[0] == 0
+    made = pl.read_parquet(target)
+    assert made.height == 5882
+    assert made["policy_cost_usd"].dtype == pl.Decimal(38, 12)
+
+
+@pytest.mark.parametrize(
+    ("model", "tokens", "code", "message"),
+    [("gpt-4o", 10**15, 3, "E414"), ("acme-x", 100, 4, "E415")],
+)
+def test_a_log_with_nothing_to_replay_is_refused(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    story: list[str],
+    model: str,
+    tokens: int,
+    code: int,
+    message: str,
+) -> None:
+    row = {"request_id": "r", "started_at": "2026-06-11T00:00:00Z", "request_model": model, "input_tokens": tokens}
+    log = tmp_path / "log.jsonl"
+    log.write_text(json.dumps({**row, "output_tokens": 1, "status": "ok"}) + "\n", "utf-8")
+    found = said(capsys, "simulate", str(log), *story)
+    assert (found[0], message in found[2]) == (code, True)
+
+
+def test_a_dearer_policy_says_what_it_costs_more(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], story: list[str]
+) -> None:
+    Path(story[1]).write_text("version: 1\ntiers: {A: {models: [claude-opus-4-1]}}\nrouting: {default: A}\n", "utf-8")
+    screen = said(capsys, "simulate", STORY, *story)[1]
+    assert "saves -" not in screen
+    assert " more\n" in screen
