@@ -124,7 +124,7 @@ def simulate(
         "the waterfall does not sum to the change"
     )
     return Report(
-        "simulate", totals, {table.name: table for table in tables}, tuple(_warnings(done, outcome, rest, audit)),
+        "simulate", totals, {table.name: table for table in tables}, (*_warnings(done, outcome, rest, audit), *_cold_budgets(policy, done)),
         {
             "costctl": __version__, "policy": f"{policy.name} #{digest[:8]}", "seed": seed, "price_set": price_set,
             "logs": audited.get("logs", []), "status": status,
@@ -200,6 +200,14 @@ def _read_ratio(outcome: project.Outcome) -> float | None:
     known = outcome.is_served & (outcome.calls.input_tokens >= 0)
     tokens = outcome.lanes.take("input_tokens", outcome.decisions.lane)
     return _share(exact_sum(outcome.cached.read_tokens, known), exact_sum(tokens, known))
+
+
+def _cold_budgets(policy: Policy, done: Replay) -> list[Warning]:
+    """Caps and prompt caches meet in the wrong order for a reader who does not know it."""
+    if policy.cache.prompt is None or not (done.decisions.cap >= 0).any():
+        return []
+    said = "caps count what a call costs before the prompt caches, so days end below them"
+    return [Warning("W212", said, "raise usd_per_day by the share that the caches save")]
 
 
 def _share(part: int | Decimal, whole: int | Decimal) -> float | None:
