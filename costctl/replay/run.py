@@ -124,7 +124,8 @@ def simulate(
         "the waterfall does not sum to the change"
     )
     return Report(
-        "simulate", totals, {table.name: table for table in tables}, (*_warnings(done, outcome, rest, audit), *_cold_budgets(policy, done)),
+        "simulate", totals, {table.name: table for table in tables},
+        (*_warnings(done, outcome, rest, audit), *_cold_budgets(policy, done)),
         {
             "costctl": __version__, "policy": f"{policy.name} #{digest[:8]}", "seed": seed, "price_set": price_set,
             "logs": audited.get("logs", []), "status": status,
