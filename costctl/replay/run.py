@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -16,17 +15,16 @@ from costctl.policy.schema import Policy
 from costctl.prices.book import PriceBook
 from costctl.replay import project
 from costctl.replay.calls import Calls, exact_sum, load_calls
-from costctl.replay.candidates import Candidate, PriceDays
+from costctl.replay.candidates import PriceDays
 from costctl.replay.compile import Known, budget_rules, lanes_of, price_candidates, prompt_caches, stages_of
 from costctl.replay.decisions import keep
-from costctl.replay.engine import Decisions, walk
-from costctl.replay.lanes import Lanes
-from costctl.replay.latency import Latency, replay_latency
+from costctl.replay.engine import walk
+from costctl.replay.latency import replay_latency
+from costctl.replay.notes import Replay, warnings
 from costctl.replay.plan import DEGRADED, EXACT_CACHE, OVER_BUDGET, REFUSED
 from costctl.replay.quantiles import latency_quantiles
-from costctl.replay.route import Route, route
-from costctl.replay.stages.prompt_cache import Cached
-from costctl.report import Report, Table, Value, Warning
+from costctl.replay.route import route
+from costctl.report import Report, Table, Value
 from costctl.store import Store
 
 NOT_COMPUTED = {
@@ -37,20 +35,6 @@ NOT_COMPUTED = {
     "escalated_count": "needs the stage of attempts",
     "complex_to_premium_ratio": "needs labels", "quality": "no evidence: the log has no scores",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Replay:
-    """Everything of one replay, for reports and explanations."""
-
-    calls: Calls
-    lanes: Lanes
-    routed: Route
-    decisions: Decisions
-    candidates: dict[str, Candidate]
-    caps: tuple[str, ...]
-    cached: Cached
-    latency: Latency
 
 
 def replay(store: Store, policy: Policy, book: PriceBook, seed: int, days: PriceDays) -> Replay:
@@ -125,7 +109,7 @@ def simulate(
     )
     return Report(
         "simulate", totals, {table.name: table for table in tables},
-        (*_warnings(done, outcome, rest, audit), *_cold_budgets(policy, done)),
+        warnings(policy, done, outcome, rest, audit),
         {
             "costctl": __version__, "policy": f"{policy.name} #{digest[:8]}", "seed": seed, "price_set": price_set,
             "logs": audited.get("logs", []), "status": status,
@@ -203,14 +187,6 @@ def _read_ratio(outcome: project.Outcome) -> float | None:
     return _share(exact_sum(outcome.cached.read_tokens, known), exact_sum(tokens, known))
 
 
-def _cold_budgets(policy: Policy, done: Replay) -> list[Warning]:
-    """Caps and prompt caches meet in the wrong order for a reader who does not know it."""
-    if policy.cache.prompt is None or not (done.decisions.cap >= 0).any():
-        return []
-    said = "caps count what a call costs before the prompt caches, so days end below them"
-    return [Warning("W212", said, "raise usd_per_day by the share that the caches save")]
-
-
 def _share(part: int | Decimal, whole: int | Decimal) -> float | None:
     return float(Decimal(part) / Decimal(whole)) if whole else None
 
@@ -251,52 +227,3 @@ def _assumptions(rest: list[project.Rest]) -> Table:
     ]
     columns = ("logged_model", "model", "call_count", "what", "factor", "factor_low", "factor_high", "how")
     return Table.of("assumptions", columns, rows)
-
-
-def _warnings(done: Replay, outcome: project.Outcome, rest: list[project.Rest], audit: Report | None) -> list[Warning]:
-    calls = done.calls
-    said = []
-    for code, here, what in (
-        ("W201", calls.is_unpriced, "have no list price"),
-        ("W202", ~calls.is_dated, "have no time"),
-        ("W203", ~calls.is_ok & ~calls.is_unpriced & calls.is_dated, "failed in the log, so no other model is tried"),
-        ("W204", calls.is_ok & ~calls.is_unpriced & calls.is_dated & ~calls.is_movable, "have no token counts"),
-    ):
-        count = int(np.count_nonzero(here))
-        if count:
-            said.append(Warning(code, f"{count:,} calls {what}: left as the log has them", ""))
-    if any(one.output.how != "assumed" for one in rest):
-        said.append(
-            Warning(
-                "W205",
-                "output tokens of other models are an estimate; the range shows how far it can be off",
-                "measure some requests and say it: assume: {output_tokens_ratio: 1.1}",
-            )
-        )
-    unknown = int(np.count_nonzero(done.routed.is_unknown))
-    if unknown:
-        said.append(
-            Warning(
-                "W208",
-                f"{unknown:,} calls stay as logged: the tokens that the models of their tier would use are unknown",
-                "say it in the policy: assume: {output_tokens_ratio: 1}",
-            )
-        )
-    refused = int(np.count_nonzero(done.decisions.served_by == REFUSED))
-    if refused:
-        said.append(Warning("W209", f"{refused:,} calls got no answer: that saves money and costs what they were for"))
-    hits = int(np.count_nonzero(done.decisions.served_by == EXACT_CACHE))
-    if hits:
-        said.append(Warning("W207", f"{hits:,} cache hits count as 0 ms: what a look-up takes is not in the log"))
-        partly = [one for one in (audit.warnings if audit else ()) if one.code == "W160"]
-        said += [Warning(one.code, one.message, "an equal visible text may be another question") for one in partly]
-    moved_cached = outcome.is_moved & (calls.cache_read_tokens > 0)
-    if moved_cached.any() and not done.cached.read_tokens[outcome.is_moved].any():
-        count = int(np.count_nonzero(moved_cached))
-        said.append(
-            Warning(
-                "W206",
-                f"{count:,} moved calls read a prompt cache in the log; on the new model nothing is taken as cached",
-            )
-        )
-    return said

@@ -1,0 +1,97 @@
+"""What changes how the numbers of a simulation are to be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from costctl.policy.schema import Policy
+from costctl.replay import project
+from costctl.replay.calls import Calls
+from costctl.replay.candidates import Candidate
+from costctl.replay.engine import Decisions
+from costctl.replay.lanes import Lanes
+from costctl.replay.latency import Latency
+from costctl.replay.plan import EXACT_CACHE, REFUSED
+from costctl.replay.route import Route
+from costctl.replay.stages.prompt_cache import Cached
+from costctl.report import Report, Warning
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Everything of one replay, for reports and explanations."""
+
+    calls: Calls
+    lanes: Lanes
+    routed: Route
+    decisions: Decisions
+    candidates: dict[str, Candidate]
+    caps: tuple[str, ...]
+    cached: Cached
+    latency: Latency
+
+
+def warnings(
+    policy: Policy, done: Replay, outcome: project.Outcome, rest: list[project.Rest], audit: Report | None
+) -> tuple[Warning, ...]:
+    """Every warning of a simulation, in a fixed order; `audit` is the report of the log's audit."""
+    return (*_of_calls(done, outcome, rest, audit), *_cold_budgets(policy, done))
+
+
+def _of_calls(done: Replay, outcome: project.Outcome, rest: list[project.Rest], audit: Report | None) -> list[Warning]:
+    calls = done.calls
+    said = []
+    for code, here, what in (
+        ("W201", calls.is_unpriced, "have no list price"),
+        ("W202", ~calls.is_dated, "have no time"),
+        ("W203", ~calls.is_ok & ~calls.is_unpriced & calls.is_dated, "failed in the log, so no other model is tried"),
+        ("W204", calls.is_ok & ~calls.is_unpriced & calls.is_dated & ~calls.is_movable, "have no token counts"),
+    ):
+        count = int(np.count_nonzero(here))
+        if count:
+            said.append(Warning(code, f"{count:,} calls {what}: left as the log has them", ""))
+    if any(one.output.how != "assumed" for one in rest):
+        said.append(
+            Warning(
+                "W205",
+                "output tokens of other models are an estimate; the range shows how far it can be off",
+                "measure some requests and say it: assume: {output_tokens_ratio: 1.1}",
+            )
+        )
+    unknown = int(np.count_nonzero(done.routed.is_unknown))
+    if unknown:
+        said.append(
+            Warning(
+                "W208",
+                f"{unknown:,} calls stay as logged: the tokens that the models of their tier would use are unknown",
+                "say it in the policy: assume: {output_tokens_ratio: 1}",
+            )
+        )
+    refused = int(np.count_nonzero(done.decisions.served_by == REFUSED))
+    if refused:
+        said.append(Warning("W209", f"{refused:,} calls got no answer: that saves money and costs what they were for"))
+    hits = int(np.count_nonzero(done.decisions.served_by == EXACT_CACHE))
+    if hits:
+        said.append(Warning("W207", f"{hits:,} cache hits count as 0 ms: what a look-up takes is not in the log"))
+        partly = [one for one in (audit.warnings if audit else ()) if one.code == "W160"]
+        said += [Warning(one.code, one.message, "an equal visible text may be another question") for one in partly]
+    moved_cached = outcome.is_moved & (calls.cache_read_tokens > 0)
+    if moved_cached.any() and not done.cached.read_tokens[outcome.is_moved].any():
+        count = int(np.count_nonzero(moved_cached))
+        said.append(
+            Warning(
+                "W206",
+                f"{count:,} moved calls read a prompt cache in the log; on the new model nothing is taken as cached",
+            )
+        )
+    return said
+
+
+def _cold_budgets(policy: Policy, done: Replay) -> list[Warning]:
+    """Caps and prompt caches meet in the wrong order for a reader who does not know it."""
+    if policy.cache.prompt is None or not (done.decisions.cap >= 0).any():
+        return []
+    said = "caps count what a call costs before the prompt caches, so days end below them"
+    return [Warning("W212", said, "raise usd_per_day by the share that the caches save")]
