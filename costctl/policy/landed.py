@@ -10,11 +10,9 @@ NOT_YET: Mapping[str, str] = {
     "cache.semantic": "comes with the semantic cache",
     **dict.fromkeys(
         (
-            "routing.classifier", "experiments", "self_hosted", "post_process", "data_sources", "escalate", "hedge",
-            "kill_switch", "limits", "context", "compression", "batch", "scenarios", "export", "fixed_costs",
-            "retries", "fallbacks", "tiers.*.temperature", "tiers.*.timeout_s",
-            "tiers.*.select=fastest", "specialists.*.temperature", "specialists.*.timeout_s",
-            "specialists.*.select=fastest", "routing.raise.*.add_instruction",
+            "routing.classifier", "experiments", "self_hosted", "post_process", "data_sources",
+            "context", "compression", "batch", "scenarios", "export", "fixed_costs",
+            "routing.raise.*.add_instruction",
         ),
         LATER,
     ),

@@ -124,3 +124,4 @@ class Assume(Part):
 
     output_tokens_ratio: Assumed | None = None
     input_tokens_ratio: Assumed | None = None
+    timed_out_is_billed: bool = False

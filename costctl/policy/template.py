@@ -19,8 +19,8 @@ tiers:                                 # cheapest first
 """
 
 TIER_KEYS = """\
-## More keys of a tier: select: first, cheapest or weights (with weights: [3, 1]),
-## max_output_tokens: 1200, context_tokens: 128k
+## More keys of a tier: select: first, cheapest, fastest or weights (with weights: [3, 1]),
+## max_output_tokens: 1200, context_tokens: 128k, timeout_s: 12, temperature: 0.3
 """
 
 ROUTING = """\
@@ -71,17 +71,23 @@ SEVERAL = """\
 #  max_share_per_day: {{{top}: 45%}}
 """
 
+ATTEMPTS = """\
+
+## Slow and failed attempts, drawn from the log's own; C: [B, A] tries B after C, then A.
+{fallbacks}\
+#retries: {{max: 1, backoff_s: 0.5, on: [timeout, rate_limit, server_error]}}
+#hedge: {{tier: {top}, after_s: 9}}
+## A second, dearer call where the answer is not good enough; ratio where the log cannot show how often.
+{escalate}\
+## What a provider lets through (over: queue, fallback or error), and when it is left alone for a while.
+#limits: {{openai: {{requests_per_min: 500, tokens_per_min: 200k, over: fallback}}}}
+#kill_switch: {{error_ratio: 20%, window: 15m, min_requests: 20, cooldown: 10m}}
+"""
+
 LATER = """\
 
 ## The keys below are read and checked, but not simulated yet; a policy that uses one is refused.
-## So are routing.classifier, cache.semantic, add_instruction of a raise, and temperature
-## and timeout_s of a tier.
-{fallbacks}\
-#limits: {{openai: {{requests_per_min: 500, tokens_per_min: 200k, over: fallback}}}}
-#retries: {{max: 1, backoff_s: 0.5, on: [timeout, rate_limit, server_error]}}
-#hedge: {{tier: {top}, after_s: 9}}
-{escalate}\
-#kill_switch: {{error_ratio: 20%, window: 15m, min_requests: 20, cooldown: 10m}}
+## So are routing.classifier, cache.semantic and add_instruction of a raise.
 #context: {{max_history_turns: 12, summarise_over: 8k, summariser: {low}}}
 #compression: {{ratio_kept: 0.5, min_input_tokens: 4k, usd_per_million_tokens: 0.02, ms_per_1k_tokens: 30}}
 #data_sources: [{{name: own, usd_per_call: 0, latency_ms: 20, hit_ratio: 70%}}]
@@ -119,7 +125,8 @@ def starter_policy(models: Sequence[str]) -> str:
         "fallbacks": f"#fallbacks: {{{names[-1]}: [{names[0]}]}}\n" if len(names) > 1 else "",
     }  # fmt: skip
     parts = [ROUTING.format(**words), CACHE, MORE + (SEVERAL.format(**words) if len(names) > 1 else "")]
-    return HEAD + "\n".join([*tiers, *rest, TIER_KEYS, *parts]) + LATER.format(**words)
+    later = ATTEMPTS.format(**words) + LATER.format(**words)
+    return HEAD + "\n".join([*tiers, *rest, TIER_KEYS, *parts]) + later
 
 
 def quoted(text: str) -> str:

@@ -1,49 +1,47 @@
 """Timeouts, retries, hedging and fallbacks: what a call goes through until it is answered or given up.
 
-A call has a chain of candidate models. At each position it is tried once and, after failures that
-the rules name, again; then the next position takes over. Composition of latency: each try counts
-for at most its timeout, waits between tries are added, a hedged try lasts min(T1, d + T2). Loops go
-over positions and tries, arrays over the calls still open, so the work is that of the attempts made.
+A call has a chain of candidate models. At each place it is tried once and, after failures that the
+rules name, again: that is its turn there; then the next place takes over (`kernel`). Each try counts
+for at most its timeout, waits between tries are added, a hedged try lasts min(T1, d + T2). The loop
+goes over tries, arrays over the calls still open, so the work is that of the attempts made.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from costctl.replay.draws import Keys, Real, uniform
-from costctl.replay.empirical import OK, TIMEOUT, Empirical, Flag, Int, Outcomes
+from costctl.replay.empirical import OK, TIMEOUT, Code, Flag, Int, Outcomes
 
 Counts = NDArray[np.int16]
 # Of models, start times in microseconds and draws in [0, 1): latency in microseconds and outcome code.
-Draw = Callable[[Counts, Int, Real], tuple[Int, Outcomes]]
+Draw = Callable[[Code, Int, Real], tuple[Int, Outcomes]]
 
-NO_ATTEMPT = -1  # status, model and position of a call without a candidate
+NO_ATTEMPT = -1  # outcome of a call that has not tried yet
 PURPOSE = "attempt"
-# A draw is named by position, try and whether it is the hedge, in a numbering that no rule changes, so that
+# A draw is named by place, try and whether it is the hedge, in a numbering that no rule changes, so that
 # policies with other numbers of retries share the draws of the tries that they both make.
 TRIES_MAX = 1 << 15
-CHUNK_CALLS = 65_536  # so that the arrays of a step stay in the processor's cache: half the time of one piece
 NEVER_US = 2**62  # an instant that no sum of latencies reaches
 
 
 @dataclass(frozen=True)
-class AttemptRules:
-    """What is done about slow and failed attempts. The default is one attempt, however long it takes.
+class TurnRules:
+    """What is done about slow and failed attempts at one place of a chain. The default is one attempt, however long.
 
-    Tuples go by chain position; positions beyond their end have no timeout and no hedge. Times are
-    microseconds, `retry_on` holds outcome codes of `empirical`.
+    Times are microseconds, `retry_on` holds outcome codes of `empirical`.
     """
 
-    timeout_us: tuple[int | None, ...] = ()
-    retries_max: int = 0  # at each position
-    backoff_us: int = 0  # before the first retry at a position; doubles with each further one
+    timeout_us: int | None = None
+    retries_max: int = 0
+    backoff_us: int = 0  # before the first retry; doubles with each further one
     retry_on: frozenset[int] = frozenset()
-    hedge_after_us: tuple[int | None, ...] = ()
+    hedge_after_us: int | None = None
     timed_out_is_billed: bool = False
 
     def __post_init__(self) -> None:
@@ -52,21 +50,26 @@ class AttemptRules:
         assert self.backoff_us << self.retries_max < NEVER_US, "the last wait does not fit in 64 bits"
 
 
-@dataclass(frozen=True)
-class Attempts:
-    """What became of each call; arrays as long as the calls, the last two calls x positions."""
+class Turn(NamedTuple):
+    """What became of calls at one place of their chain; arrays as long as the calls."""
 
-    final_position: Counts  # that answered, else the last one tried
-    final_model: Counts
-    status: Outcomes  # OK, or how the last try failed
+    outcome: Outcomes  # OK, or how the last try failed
+    latency_us: Int  # tries, each cut at its timeout, and the waits between them
     attempt_count: Counts  # tries and hedges
     retry_count: Counts
     hedge_count: Counts
     timeout_count: Counts  # tries that ended in a timeout, ours or one in the log
-    is_fallback: Flag  # another position than the call's first candidate was tried last
-    latency_us: Int  # tries, each cut at its timeout, and the waits between them
+    failure_count: Counts  # tries that failed
     billed_count: Counts  # attempts to pay in full: answers, also those not waited for, and as the rules say timeouts
     timed_out_count: Counts  # attempts that a timeout ended, billed or not; both of a hedged try may be
+
+
+class First(NamedTuple):
+    """Calls whose first attempt is in the log, and how it went: it is replayed, not drawn."""
+
+    is_logged: Flag
+    latency_us: Int
+    outcome: Outcomes
 
 
 class _Try(NamedTuple):
@@ -79,90 +82,63 @@ class _Try(NamedTuple):
     timed_out: Counts
 
 
-def run(
-    chain: Counts, times_us: Int, draws: Empirical | Draw, rules: AttemptRules, *, seed: int, call_keys: Keys
-) -> Attempts:
-    """Play all calls through their chains.
+def turn(
+    model: Code, starts_us: Int, draw: Draw, rules: TurnRules, place: int, *, seed: int, call_keys: Keys,
+    first: First | None = None,
+) -> Turn:  # fmt: skip
+    """Let calls try one model, and try again as the rules say.
 
-    `chain` is calls x positions of models, -1 where there is no candidate, which costs nothing;
-    `times_us` is when each call starts (-1: unknown), `call_keys` names it. Every failure that is
-    not retried goes on to the next candidate at once. An attempt is drawn from the time at which
-    it starts. `draws` must know all models of the chain: wrap an `Empirical` that does not.
+    `starts_us` is when each turn starts (-1: unknown), `call_keys` names the calls, `place` is that in
+    their chains. An attempt is drawn from the time at which it starts. `draw` must know all models.
     """
-    assert chain.shape[0] == len(times_us) == len(call_keys)
-    draw = draws.sample if isinstance(draws, Empirical) else draws
-    cuts = [slice(start, start + CHUNK_CALLS) for start in range(0, max(len(chain), 1), CHUNK_CALLS)]
-    return _joined([_run_chunk(chain[cut], times_us[cut], draw, rules, seed, call_keys[cut]) for cut in cuts])
-
-
-def _run_chunk(chain: Counts, times_us: Int, draw: Draw, rules: AttemptRules, seed: int, call_keys: Keys) -> Attempts:
-    made = _before(chain)
-    for position in range(chain.shape[1]):
-        rows = np.flatnonzero((chain[:, position] >= 0) & (made.status != OK))
-        made.is_fallback[rows] = made.final_position[rows] >= 0
-        made.final_position[rows] = position
-        made.final_model[rows] = chain[rows, position]
-        for number in range(rules.retries_max + 1):
-            if not len(rows):
-                break
-            if number:
-                made.retry_count[rows] += 1
-                made.latency_us[rows] += rules.backoff_us << (number - 1)
-            elapsed = made.latency_us[rows]
-            starts = np.where(times_us[rows] >= 0, times_us[rows] + elapsed, -1)
-            source = _Source(draw, chain[rows, position], starts, seed, call_keys[rows], position * TRIES_MAX + number)
-            tried = _try(source, _of(rules.timeout_us, position), _of(rules.hedge_after_us, position))
-            _note(made, rows, position, tried, timed_out_is_billed=rules.timed_out_is_billed)
-            rows = rows[np.isin(tried.outcome, list(rules.retry_on))]
+    assert len(model) == len(starts_us) == len(call_keys)
+    made = _no_turn(len(model))
+    rows = np.arange(len(model))
+    for number in range(rules.retries_max + 1):
+        if number:
+            made.retry_count[rows] += 1
+            made.latency_us[rows] += rules.backoff_us << (number - 1)
+        elapsed = made.latency_us[rows]
+        starts = np.where(starts_us[rows] >= 0, starts_us[rows] + elapsed, -1)
+        source = _Source(draw, model[rows], starts, seed, call_keys[rows], place * TRIES_MAX + number,
+                         first if number == 0 else None)  # fmt: skip
+        tried = _try(source, rules.timeout_us, rules.hedge_after_us)
+        _note(made, rows, tried, timed_out_is_billed=rules.timed_out_is_billed)
+        rows = rows[np.isin(tried.outcome, list(rules.retry_on))]
+        if not len(rows):
+            break
     return made
 
 
-def _before(chain: Counts) -> Attempts:
+def _no_turn(count: int) -> Turn:
     """No attempt made yet."""
-    count = len(chain)
-
-    def filled(value: int, kind: Any) -> Any:
-        return np.full(count, value, dtype=kind)
-
-    return Attempts(
-        final_position=filled(NO_ATTEMPT, np.int16),
-        final_model=filled(NO_ATTEMPT, np.int16),
-        status=filled(NO_ATTEMPT, np.int8),
-        attempt_count=filled(0, np.int16),
-        retry_count=filled(0, np.int16),
-        hedge_count=filled(0, np.int16),
-        timeout_count=filled(0, np.int16),
-        is_fallback=filled(0, np.bool_),
-        latency_us=filled(0, np.int64),
-        billed_count=np.zeros(chain.shape, dtype=np.int16),
-        timed_out_count=np.zeros(chain.shape, dtype=np.int16),
-    )
+    return Turn(
+        np.full(count, NO_ATTEMPT, dtype=np.int8), np.zeros(count, dtype=np.int64),
+        *(np.zeros(count, dtype=np.int16) for _ in range(7)),
+    )  # fmt: skip
 
 
-def _joined(parts: list[Attempts]) -> Attempts:
-    """Attempts of consecutive chunks of calls as one."""
-    return Attempts(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Attempts)))
-
-
-def _note(made: Attempts, rows: Int, position: int, tried: _Try, *, timed_out_is_billed: bool) -> None:
-    made.status[rows] = tried.outcome
+def _note(made: Turn, rows: Int, tried: _Try, *, timed_out_is_billed: bool) -> None:
+    made.outcome[rows] = tried.outcome
     made.latency_us[rows] += tried.latency_us
     made.attempt_count[rows] += 1 + tried.is_hedged
     made.hedge_count[rows] += tried.is_hedged
     made.timeout_count[rows] += tried.outcome == TIMEOUT
-    made.billed_count[rows, position] += tried.answered + timed_out_is_billed * tried.timed_out
-    made.timed_out_count[rows, position] += tried.timed_out
+    made.failure_count[rows] += tried.outcome != OK
+    made.billed_count[rows] += tried.answered + timed_out_is_billed * tried.timed_out
+    made.timed_out_count[rows] += tried.timed_out
 
 
 class _Source(NamedTuple):
     """Where the attempts of one try are drawn from."""
 
     draw: Draw
-    model: Counts
+    model: Code
     starts_us: Int
     seed: int
     call_keys: Keys
     number: int
+    first: First | None
 
     def attempts(self, *, is_hedge: bool, rows: Int | slice = slice(None), delay_us: int = 0) -> tuple[Int, Outcomes]:
         """Latency and outcome of the first attempt, or of the hedge that starts `delay_us` later."""
@@ -170,6 +146,9 @@ class _Source(NamedTuple):
         u = uniform(self.seed, keys, PURPOSE, self.number * 2 + is_hedge)
         latency, outcome = self.draw(self.model[rows], np.where(starts >= 0, starts + delay_us, -1), u)
         assert (outcome >= 0).all(), "a model without a distribution"
+        if self.first is not None and not is_hedge:
+            latency = np.where(self.first.is_logged, self.first.latency_us, latency)
+            outcome = np.where(self.first.is_logged, self.first.outcome, outcome)
         return latency, outcome
 
 
@@ -217,7 +196,3 @@ def _ended(attempt_us: Int, outcome: Outcomes, end: Int, is_cut: Flag) -> tuple[
     answered = np.where(is_running, ~is_cut, outcome == OK)
     timed_out = np.where(is_running, is_cut, outcome == TIMEOUT)
     return answered.astype(np.int16), timed_out.astype(np.int16)
-
-
-def _of(by_position: tuple[int | None, ...], position: int) -> int | None:
-    return by_position[position] if position < len(by_position) else None

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 
 from costctl.policy.caps import TokenCap, UsdCap
-from costctl.policy.schema import LOGGED, Policy
+from costctl.policy.schema import LOGGED, Policy, Tier
 from costctl.policy.stages import ExactCache as ExactCacheSpec
 from costctl.prices.book import PriceBook
-from costctl.replay.calls import DAY_US, Calls, Flag, Int, codes, fetch
+from costctl.replay.calls import Calls, Flag, Int, codes, fetch
 from costctl.replay.candidates import Candidate, InputPrices, PriceDays, input_prices, price_candidate
+from costctl.replay.chains import attempting
 from costctl.replay.conditions import COLUMN_OF, Conditions
 from costctl.replay.draws import uniform
 from costctl.replay.engine import Decisions
 from costctl.replay.lanes import Lanes, build_lanes
-from costctl.replay.plan import PROVIDER, Stage
+from costctl.replay.plan import PROVIDER, Budgets, Cap, ExactCache, Plan
 from costctl.replay.ratios import Assumed
 from costctl.replay.route import Route, session_codes
-from costctl.replay.stages.budgets import BudgetRules, Budgets, Cap
-from costctl.replay.stages.exact_cache import ExactCache
 from costctl.replay.stages.prompt_cache import Cached, nothing_cached, prompt_cache
-from costctl.replay.stages.sticky import Sticky
 from costctl.store import Store
 
 SCOPE_COLUMNS = {
@@ -55,41 +54,75 @@ def lanes_of(policy: Policy, book: PriceBook, calls: Calls, candidates: dict[str
     """The policy's lanes, with the models' context windows as the price data know them."""
     windows = {one.price_key: book.info(one.price_key).context_window_tokens for one in candidates.values()}
     draws = {tier.name: _weighted(calls, tier.weights, seed) for tier in policy.tiers if tier.select == "weights"}
-    return build_lanes(calls, policy.tiers, policy.specialists, candidates, windows, draws)
+    tiers, specialists = (
+        tuple(_fastest_first(calls, one, candidates) if one.select == "fastest" else one for one in group)
+        for group in (policy.tiers, policy.specialists)
+    )
+    return build_lanes(calls, tiers, specialists, candidates, windows, draws)
 
 
-def stages_of(
-    store: Store, policy: Policy, calls: Calls, lanes: Lanes, routed: Route, rules: BudgetRules
-) -> list[Stage]:
-    """The stages with state that this policy needs, in the order of the replay."""
-    stages: list[Stage] = []
-    if policy.cache.exact is not None:
-        stages.append(_exact_cache(store, policy, policy.cache.exact, calls))
-    if policy.routing.sticky is not None:
-        stages.append(Sticky(session_codes(store, policy.routing.sticky), lanes))
-    if rules.caps or rules.share_of_lane or rules.request_max_pusd is not None:
-        days = np.where(calls.is_dated, calls.time_us // DAY_US, -1)
-        stages.append(Budgets(rules, lanes, routed.floor, days))
-    return stages
+def _fastest_first(calls: Calls, tier: Tier, candidates: dict[str, Candidate]) -> Tier:
+    """The tier with its models in order of the median latency of their answers in the log; unknown ones last."""
+    timed = calls.is_ok & (calls.latency_us >= 0)
+
+    def median(name: str) -> float:
+        key = candidates[name].price_key if name in candidates else None
+        found = calls.latency_us[timed & (calls.model == calls.models.index(key))] if key in calls.models else []
+        return float(np.sort(found)[len(found) // 2]) if len(found) else float("inf")
+
+    return tier.model_copy(update={"models": tuple(sorted(tier.models, key=median))})
 
 
-def _exact_cache(store: Store, policy: Policy, spec: ExactCacheSpec, calls: Calls) -> ExactCache:
+def plan_of(
+    store: Store, policy: Policy, calls: Calls, lanes: Lanes, routed: Route, budgets: Budgets, seed: int
+) -> Plan:
+    """The stages with state that this policy needs.
+
+    Raises:
+        CostctlError: E416 as `attempting`.
+    """
+    sticky, exact = policy.routing.sticky, policy.cache.exact
+    return Plan(
+        cache=None if exact is None else _exact_cache(store, policy, exact, calls, lanes, routed),
+        session=None if sticky is None else session_codes(store, sticky),
+        budgets=budgets if budgets.says_something else None,
+        floor=None if budgets.goes_below_floor else routed.floor,
+        attempts=attempting(store, policy, calls, lanes, seed),
+    )
+
+
+def _exact_cache(
+    store: Store, policy: Policy, spec: ExactCacheSpec, calls: Calls, lanes: Lanes, routed: Route
+) -> ExactCache:
     conditions = Conditions()
     tests = ["prompt_key IS NOT NULL", "NOT is_later_turn", "NOT coalesce(" + conditions.personal + ", false)"]
-    if spec.max_temperature is not None:
-        # Where the log states no temperature, the providers' own default of 1 was used.
-        tests.append(f"coalesce(temperature, 1) <= CAST({conditions.value(str(spec.max_temperature))} AS DOUBLE)")
     for text in policy.cache.exclude:
         field, _, wanted = text.partition(":")
         if wanted:
             tests.append(f"NOT {conditions.equals(field, wanted)}")
     scope = "".join(f", {SCOPE_COLUMNS[name]}" for name in spec.scope)
     key = f"CASE WHEN {' AND '.join(tests)} THEN CAST(hash(prompt_key{scope}) >> 1 AS BIGINT) ELSE -1 END AS key"
-    keys: Int = fetch(store, key, conditions.params)["key"]
+    # Where neither tier nor log states a temperature, the providers' own default of 1 is used.
+    found = fetch(store, f"{key}, coalesce(temperature, 1) AS temperature", conditions.params)
+    keys: Int = found["key"]
+    if spec.max_temperature is not None:
+        keys = np.where(
+            _temperature(policy, lanes, routed, found["temperature"]) <= float(spec.max_temperature), keys, -1
+        )
+    has_key = keys >= 0
+    dense = np.full(calls.count, -1, dtype=np.int64)
+    dense[has_key] = np.unique(keys[has_key], return_inverse=True)[1]
     return ExactCache(
-        keys, calls.is_ok, ttl_us=spec.ttl_us, from_last_hit=spec.ttl_from == "last_hit",
-        capacity=spec.capacity,
-    )  # fmt: skip
+        dense, calls.is_ok & has_key & (spec.ttl_us > 0), spec.ttl_us, spec.ttl_from == "last_hit", spec.capacity
+    )
+
+
+def _temperature(policy: Policy, lanes: Lanes, routed: Route, logged: Any) -> Any:
+    """The temperature that each call is sent with: that of the tier that the rules give, else as logged."""
+    said = np.array([np.nan if one.temperature is None else float(one.temperature)
+                     for one in (*policy.tiers, *policy.specialists)] + [np.nan])  # fmt: skip
+    of_tier = said[routed.lane]
+    return np.where(np.isnan(of_tier), logged, of_tier)
 
 
 def prompt_caches(
@@ -109,7 +142,7 @@ def prompt_caches(
     return prompt_cache(calls, lanes, decisions.lane, is_served, sessions, spec, prices_of)
 
 
-def budget_rules(store: Store, policy: Policy, calls: Calls, lanes: Lanes) -> BudgetRules:
+def budget_rules(store: Store, policy: Policy, calls: Calls, lanes: Lanes) -> Budgets:
     """The policy's caps as numbers per call."""
     said = policy.budgets
     wanted: list[UsdCap | TokenCap] = [*said.usd_per_day, *said.tokens_per_day]
@@ -118,7 +151,7 @@ def budget_rules(store: Store, policy: Policy, calls: Calls, lanes: Lanes) -> Bu
         (lanes.number(tier), *share.as_integer_ratio()) for tier, share in sorted(said.max_share_per_day.items())
     )
     most = None if said.usd_per_request_max is None else _pusd(said.usd_per_request_max)
-    return BudgetRules(tuple(caps), shares, most, said.over == "refuse", said.over_floor)
+    return Budgets(tuple(caps), shares, most, said.over == "refuse", said.over_floor)
 
 
 def _cap(store: Store, calls: Calls, lanes: Lanes, cap: UsdCap | TokenCap) -> Cap:

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from costctl.errors import CostctlError, ExitCode
+from costctl.replay import kernel
 from costctl.replay.calls import fetch
-from costctl.replay.plan import DEGRADED, OVER_BUDGET, PROVIDER, SERVED_BY
+from costctl.replay.latency import Latency
+from costctl.replay.plan import PROVIDER, SERVED_BY
 from costctl.replay.project import Outcome
 from costctl.replay.route import Route
 from costctl.report import Report, Table, Value
@@ -24,7 +26,7 @@ _NEAREST = (
 FORMS = {".jsonl": "FORMAT json, ARRAY false", ".parquet": "FORMAT parquet"}
 
 
-def keep(store: Store, outcome: Outcome, routed: Route, caps: Sequence[str]) -> None:
+def keep(store: Store, outcome: Outcome, routed: Route, caps: Sequence[str], latency: Latency) -> None:
     """Keep the decisions in the workspace; the view `decision` shows one row per call."""
     made, lanes = outcome.decisions, outcome.lanes
     is_provider = made.served_by == PROVIDER
@@ -33,6 +35,7 @@ def keep(store: Store, outcome: Outcome, routed: Route, caps: Sequence[str]) -> 
         **fetch(store, "file_id, source_line"),
         "model": np.where(is_provider, outcome.serving_model, -1),
         "lane": made.lane,
+        "entry_lane": made.entry_lane,
         "routed_lane": made.routed_lane,
         "served_by": made.served_by,
         "answered_by": made.answered_by,
@@ -41,15 +44,21 @@ def keep(store: Store, outcome: Outcome, routed: Route, caps: Sequence[str]) -> 
         "floored_by": routed.floored_by,
         "cap": made.cap,
         "is_moved": outcome.is_moved,
-        "is_degraded": (made.notice & DEGRADED) > 0,
-        "is_over_budget": (made.notice & OVER_BUDGET) > 0,
         "output_tokens": np.where(is_provider, lanes.take("output_tokens", made.lane), 0),
         "baseline_pusd": outcome.calls.baseline_pusd,
         "policy_pusd": outcome.policy_pusd,
         "prompt_cache_change_pusd": outcome.cached.change_pusd,
         "cache_read_tokens": outcome.cached.read_tokens,
         "is_unpriced": outcome.calls.is_unpriced,
+        "latency_us": latency.policy_us,
+        "notice": made.notice,
     }
+    if made.played is not None:
+        columns |= {
+            "wait_us": made.played.wait_us, "attempt_count": made.played.count(kernel.ATTEMPTS),
+            "retry_count": made.played.count(kernel.RETRIES), "hedge_count": made.played.count(kernel.HEDGES),
+            "timeout_count": made.played.count(kernel.TIMEOUTS),
+        }  # fmt: skip
     store.append("decision_row", columns, new="TABLE")
     names = {
         "model": lanes.models, "lane": lanes.names, "served_by": SERVED_BY, "reason": routed.reasons,
@@ -58,7 +67,11 @@ def keep(store: Store, outcome: Outcome, routed: Route, caps: Sequence[str]) -> 
     store.execute("CREATE OR REPLACE TABLE decision_name (kind VARCHAR, code BIGINT, name VARCHAR)")
     rows = [(kind, str(code), name) for kind, listed in names.items() for code, name in enumerate(listed)]
     store.insert("decision_name", ["kind", "code", "name"], rows)
-    store.execute(_SQL.read_text("utf-8"))
+    sql = _SQL.read_text("utf-8")
+    if made.played is None:  # no column of attempts was written
+        for name in ("d.wait_us", "d.attempt_count", "d.retry_count", "d.hedge_count", "d.timeout_count"):
+            sql = sql.replace(name, "CAST(NULL AS BIGINT)")
+    store.execute(sql)
 
 
 def write_decisions(store: Store, target: Path) -> None:
@@ -128,6 +141,29 @@ def _steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:
         change, read = made["prompt_cache_change_usd"], made["cache_read_tokens"]
         what = f"reads {read:,} tokens of its session, {made['logged_cache_read_tokens'] or 0:,} in the log"
         steps.append((name, "prompt_cache", what, "dearer" if change > 0 else "cheaper", change))
+    steps += _attempt_steps(made)
+    if made["served_by"] == "failed":
+        return [*steps, (name, "attempts", "no answer", "every attempt failed", made["policy_cost_usd"])]
     moved = "another model or fewer tokens than logged" if made["is_moved"] else "as logged"
     spent = None if made["is_unpriced"] else made["policy_cost_usd"]
     return [*steps, (name, "provider", f"answered by {made['model']}", moved, spent)]
+
+
+def _attempt_steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:
+    """What happened between the tier that the call went to and its answer."""
+    name, entered, tier = made["request_id"], made["entry_tier"], made["tier"]
+    told = []
+    if made["is_passed_over"]:
+        told.append(("provider", "a provider is passed over", "kill switch: too many of its attempts failed"))
+    if made["is_limited"]:
+        wait = f"waits {made['wait_ms']:,.0f} ms" if made["is_queued"] else "is not let through"
+        told.append(("provider", wait, "limit of a provider"))
+    tries = [f"{made[key]} {text}" for key, text in (("retry_count", "retries"), ("hedge_count", "hedges"),
+                                                     ("timeout_count", "timeouts")) if made[key]]  # fmt: skip
+    if tries:
+        told.append(("attempts", ", ".join(tries), f"{made['attempt_count']} attempts in all"))
+    if made["is_fallback"]:
+        told.append(("attempts", f"falls back to tier {tier}", f"tier {entered} gave no answer"))
+    if made["is_escalated"]:
+        told.append(("attempts", f"escalates to tier {tier}", "the first answer is not good enough"))
+    return [(name, stage, what, why, None) for stage, what, why in told]

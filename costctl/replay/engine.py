@@ -1,22 +1,50 @@
 """The replay: one walk through time over the calls that have state to meet.
 
-Everything stateless stands in columns before the walk; stages with state decide in a fixed order,
-and those of a call that happened settle after all have decided.
+Everything stateless stands in columns before the walk. `kernel` walks: as machine code where numba is
+installed and the log is large, else as plain Python over one chunk of lists after the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib import util
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from costctl.replay.calls import Calls, Code, Flag, Int
+from costctl.replay import kernel
+from costctl.replay.calls import DAY_US, Calls, Code, Flag, Int
+from costctl.replay.kernel import AS_LOGGED, NONE, NUMBERS, Rows, Rules, State, Told
 from costctl.replay.lanes import Lanes
-from costctl.replay.plan import NO_CAP, NO_ENTRY, STOP, Chunk, Stage
+from costctl.replay.plan import NO_CAP, NO_ENTRY, Budgets, Plan
 
-CHUNK_CALLS = 20_000  # plain lists of so many calls at a time: memory stays small
+CHUNK_CALLS = 20_000  # so many calls at a time: memory stays small
+# Below, importing numba and loading the compiled walk takes longer than walking in Python.
+COMPILED_FROM_CALLS = 300_000
+LARGEST_CAP = kernel.MOST - 1
+# The columns that a walk fills in.
+DECIDED = ("lane", "entry_lane", "routed_lane", "served_by", "answered_by", "notice", "cap")
+PLAYED = ("cost_pusd", "latency_us", "wait_us", "counts")
+Make = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Played:
+    """What the attempts of each call came to; AS_LOGGED where none was drawn."""
+
+    cost_pusd: Int
+    latency_us: Int  # waits included, -1 where a model's latency is not known
+    wait_us: Int  # for a provider's limit
+    counts: Int  # packed, see `kernel`
+
+    def count(self, field: int) -> Int:
+        """One of the packed counts, for example `kernel.RETRIES`."""
+        counts: Int = (self.counts >> field) & kernel.FIELD
+        return counts
 
 
 @dataclass(frozen=True)
@@ -24,57 +52,214 @@ class Decisions:
     """What the policy did with each call; arrays as long as the calls."""
 
     lane: NDArray[np.int16]  # the one that served, or would have
+    entry_lane: NDArray[np.int16]  # before its attempts: after budgets
     routed_lane: NDArray[np.int16]  # before budgets
     served_by: NDArray[np.int8]
     answered_by: Int  # position of the call whose answer was served from a cache
-    notice: NDArray[np.int8]
+    notice: NDArray[np.int16]
     cap: NDArray[np.int16]  # the first cap that was broken
+    played: Played | None = None
 
 
-def walk(calls: Calls, lanes: Lanes, base: Int, is_walked: Flag, stages: Sequence[Stage]) -> Decisions:
-    """Walk all calls through the stages; `base` is the lane of each by the rules alone.
+def walk(
+    calls: Calls, lanes: Lanes, base: Code, is_walked: Flag, plan: Plan, *, is_compiled: bool | None = None
+) -> Decisions:
+    """Walk all calls through the stages of the plan; `base` is the lane of each by the rules alone.
 
-    Calls that are not `is_walked` (no time or no price) stay as logged and meet no stage.
+    Calls that are not `is_walked` (no time or no price) stay as logged and meet no stage. The result does
+    not depend on `is_compiled`, which chooses the engine; by default the size of the log does.
     """
-    count = calls.count
-    lane = np.where(is_walked, base, lanes.logged).astype(np.int16)
-    made = Decisions(
-        lane, lane.copy(), np.zeros(count, dtype=np.int8), np.full(count, NO_ENTRY, dtype=np.int64),
-        np.zeros(count, dtype=np.int8), np.full(count, NO_CAP, dtype=np.int16),
-    )  # fmt: skip
-    if stages:
-        for start in range(0, count, CHUNK_CALLS):
-            stop = min(start + CHUNK_CALLS, count)
-            chunk = Chunk(start, stop, calls.time_us[start:stop].tolist())
-            final, routed = _walk_chunk(chunk, lane[start:stop], is_walked[start:stop], stages)
-            made.lane[start:stop], made.routed_lane[start:stop] = final, routed
-            made.served_by[start:stop], made.answered_by[start:stop] = chunk.served_by, chunk.answered_by
-            made.notice[start:stop], made.cap[start:stop] = chunk.notice, chunk.cap
+    made = _as_routed(calls, np.where(is_walked, base, lanes.logged).astype(np.int16), plan)
+    if not plan.has_state:
+        return made
+    wanted = calls.count >= COMPILED_FROM_CALLS if is_compiled is None else is_compiled
+    compiled = compiled_walk() if wanted else None
+    walk_rows = kernel.walk_rows if compiled is None else compiled
+    make: Make = _listed if compiled is None else np.ascontiguousarray
+    rules, state = _rules(lanes, plan, make), _state(calls, lanes, plan, make)
+    for start in range(0, calls.count, CHUNK_CALLS):
+        stop = min(start + CHUNK_CALLS, calls.count)
+        rows = _rows(calls, lanes, made.lane, is_walked, plan, start, stop, make)
+        told = _told(made, plan, start, stop, make)
+        walk_rows(rules, rows, state, told)
+        _take(made, told, start, stop)
     return made
 
 
-def _walk_chunk(chunk: Chunk, base: Code, is_walked: Flag, stages: Sequence[Stage]) -> tuple[list[int], list[int]]:
-    """The lanes of the rows in the end and before budgets; the rest stands in the chunk."""
-    opened = {stage.name: stage.open(chunk) for stage in stages}
-    budget = opened["budgets"][0] if "budgets" in opened else None
-    deciders = [decide for name, (decide, _) in opened.items() if name != "budgets"]
-    settlers = [settle for _, settle in opened.values()]
-    final = base.tolist()
-    routed = list(final)
-    for row in np.flatnonzero(is_walked).tolist():
-        lane = final[row]
-        for decide in deciders:
-            lane = decide(row, lane)
-            if lane == STOP:
-                break
-        else:
-            routed[row] = lane
-            if budget is not None:
-                lane = budget(row, lane)
-                if lane == STOP:
-                    final[row] = routed[row]
-                    continue
-            final[row] = lane
-            for settle in settlers:
-                settle(row, lane)
-    return final, routed
+@cache
+def compiled_walk() -> Callable[[Rules, Rows, State, Told], None] | None:
+    """The walk as machine code, kept on disk between runs; None without numba."""
+    if util.find_spec("numba") is None:
+        return None
+    import numba  # noqa: PLC0415  (0.3 s)
+
+    name = f"{kernel.__name__}_compiled"
+    spec = util.spec_from_file_location(name, kernel.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    copy = util.module_from_spec(spec)
+    sys.modules[name] = copy
+    spec.loader.exec_module(copy)
+    for of_copy in ("Rules", "Rows", "State", "Told"):
+        setattr(copy, of_copy, getattr(kernel, of_copy))
+    for function, value in list(vars(copy).items()):
+        if callable(value) and getattr(value, "__module__", "") == name:
+            setattr(copy, function, numba.njit(cache=True)(value))
+    found: Callable[[Rules, Rows, State, Told], None] = copy.walk_rows
+    return found
+
+
+def _listed(values: Any) -> Any:
+    return np.asarray(values).tolist()
+
+
+def _as_routed(calls: Calls, lane: NDArray[np.int16], plan: Plan) -> Decisions:
+    """Before any stage: every call on its lane, answered by a provider."""
+    count = calls.count
+
+    def as_logged() -> Int:
+        return np.full(count, AS_LOGGED, dtype=np.int64)
+
+    zeros = np.zeros(count, dtype=np.int64)
+    played = None if plan.attempts is None else Played(as_logged(), as_logged(), zeros, zeros.copy())
+    return Decisions(
+        lane, lane.copy(), lane.copy(), np.zeros(count, dtype=np.int8), np.full(count, NO_ENTRY, dtype=np.int64),
+        np.zeros(count, dtype=np.int16), np.full(count, NO_CAP, dtype=np.int16), played,
+    )  # fmt: skip
+
+
+def _rules(lanes: Lanes, plan: Plan, make: Make) -> Rules:
+    cache, budgets, attempts = plan.cache, plan.budgets or Budgets(), plan.attempts
+    over, under = [0] * len(lanes.lanes), [0] * len(lanes.lanes)
+    for lane, part, whole in budgets.share_of_lane:
+        over[lane], under[lane] = part, whole
+
+    def ints(values: Sequence[int]) -> Any:
+        return make(np.array(values, dtype=np.int64))
+
+    most = budgets.request_max_pusd
+    of_attempts: dict[str, Any] = {
+        name: value if isinstance(value, int) else ints(value) for name, value in _attempt_rules(plan).items()
+    }
+    return Rules(
+        logged=lanes.logged, tier_count=lanes.tier_count, has_cache=cache is not None,
+        ttl_us=cache.ttl_us if cache else 0, is_from_last_hit=cache.is_from_last_hit if cache else False,
+        capacity=_capacity(plan), has_sticky=plan.session is not None, has_budgets=plan.budgets is not None,
+        is_refusing=budgets.is_refusing, request_max_pusd=NONE if most is None else min(most, LARGEST_CAP),
+        cap_limit=ints([min(cap.limit, LARGEST_CAP) for cap in budgets.caps]),
+        cap_lane=ints([cap.lane for cap in budgets.caps]),
+        cap_is_tokens=ints([cap.is_tokens for cap in budgets.caps]), cap_first=ints(_first_units(budgets)),
+        share_over=ints(over), share_under=ints(under), has_attempts=attempts is not None,
+        **of_attempts,
+    )  # fmt: skip
+
+
+def _capacity(plan: Plan) -> int:
+    """The capacity of the cache; without end where it holds every key of the log."""
+    if plan.cache is None or plan.cache.capacity is None or plan.cache.capacity > _largest(plan.cache.key):
+        return NONE
+    return plan.cache.capacity
+
+
+def _attempt_rules(plan: Plan) -> dict[str, Any]:
+    if plan.attempts is not None:
+        return plan.attempts.kernel_rules()
+    lists = ("chain_first", "chain_end", "chain_lane", "minute_requests", "minute_tokens", "day_requests", "day_tokens",
+             "over")  # fmt: skip
+    numbers = ("error_over", "error_under", "window_us", "requests_min", "cooldown_us", "escalate_place")
+    return {
+        **{name: [0] for name in lists}, **dict.fromkeys(numbers, 0), "escalate_from": NONE, "escalate_to": NONE,
+        "has_limits": False, "has_kill_switch": False,
+    }  # fmt: skip
+
+
+def _first_units(budgets: Budgets) -> list[int]:
+    """Where the counters of each cap begin, and where the last ones end."""
+    first = [0]
+    for cap in budgets.caps:
+        first.append(first[-1] + _largest(cap.unit) + 1)
+    return first
+
+
+def _largest(codes: Int) -> int:
+    return int(codes.max(initial=NONE))
+
+
+def _state(calls: Calls, lanes: Lanes, plan: Plan, make: Make) -> State:
+    keys = 0 if plan.cache is None else _largest(plan.cache.key) + 1
+    sessions = 0 if plan.session is None else _largest(plan.session) + 1
+    providers = 0 if plan.attempts is None else len(plan.attempts.providers)
+    events = 0
+    if plan.attempts is not None and plan.attempts.kill_switch is not None:
+        events = calls.count * plan.attempts.longest
+
+    def of(size: int, value: int = 0) -> Any:
+        return make(np.full(size, value, dtype=np.int64))
+
+    bounded = keys if _capacity(plan) != NONE else 0
+    per_provider = {
+        name: of(providers)
+        for name in ("minute_requests", "minute_tokens", "day_requests", "day_tokens", "window_attempts",
+                     "window_failures")
+    }  # fmt: skip
+    numbers = np.zeros(NUMBERS, dtype=np.int64)
+    numbers[[kernel.DAY, kernel.HEAD, kernel.TAIL]] = NONE
+    return State(
+        numbers=make(numbers), entry=of(keys, NONE), since_us=of(keys), before=of(bounded, NONE),
+        after=of(bounded, NONE), highest=of(sessions, NONE), used=of(_first_units(plan.budgets or Budgets())[-1]),
+        lane_calls=of(len(lanes.lanes)), minute=of(providers, NONE), of_day=of(providers, NONE),
+        out_until_us=of(providers, NONE), oldest=of(providers, NONE), newest=of(providers, NONE),
+        event_us=of(events), event_attempts=of(events), event_failures=of(events), event_next=of(events, NONE),
+        **per_provider,
+    )  # fmt: skip
+
+
+def _rows(
+    calls: Calls, lanes: Lanes, base: Code, is_walked: Flag, plan: Plan, start: int, stop: int, make: Make
+) -> Rows:
+    cut = slice(start, stop)
+    cache, budgets, attempts = plan.cache, plan.budgets, plan.attempts
+    nothing, no_columns = np.zeros(0, dtype=np.int64), np.zeros((0, 0), dtype=np.int64)
+
+    def column(values: Any) -> Any:
+        return make(values[cut].astype(np.int64))
+
+    def stacked(columns: Sequence[Any]) -> Any:
+        return make(np.stack(columns).astype(np.int64)) if columns else make(no_columns)
+
+    needs_cost = budgets is not None or attempts is not None
+    floor = None if plan.floor is None else plan.floor[cut].clip(min=0)
+    turn, turn_latency = ([], []) if attempts is None else attempts.turns(calls, lanes, start, stop)
+    return Rows(
+        start=start, walked=make(np.flatnonzero(is_walked[cut])), base=column(base), times_us=column(calls.time_us),
+        is_ok=column(calls.is_ok), key=column(cache.key) if cache else make(nothing),
+        is_kept=column(cache.is_kept) if cache else make(nothing),
+        session=make(nothing) if plan.session is None else column(plan.session),
+        day=column(np.where(calls.is_dated, calls.time_us, 0) // DAY_US) if budgets else make(nothing),
+        lowest=make(np.zeros(stop - start, dtype=np.int64) if floor is None else floor.astype(np.int64)),
+        unit=stacked([cap.unit[cut] for cap in budgets.caps] if budgets else []),
+        cost_pusd=stacked([lane.cost_pusd[cut] for lane in lanes.lanes] if needs_cost else []),
+        tokens=stacked(
+            [lane.input_tokens[cut].clip(min=0) + lane.output_tokens[cut] for lane in lanes.lanes] if needs_cost else []
+        ),
+        can_hold=stacked([lane.can_hold[cut] for lane in lanes.lanes]),
+        provider=stacked([attempts.provider_of(lane.model[cut]) for lane in lanes.lanes] if attempts else []),
+        turn=stacked(turn), turn_latency_us=stacked(turn_latency),
+        is_escalated=make(nothing) if attempts is None else column(attempts.is_escalated),
+    )  # fmt: skip
+
+
+def _told(made: Decisions, plan: Plan, start: int, stop: int, make: Make) -> Told:
+    cut, nothing = slice(start, stop), make(np.zeros(0, dtype=np.int64))
+    told = {name: make(getattr(made, name)[cut].astype(np.int64)) for name in DECIDED}
+    told |= {name: nothing if made.played is None else make(getattr(made.played, name)[cut].copy()) for name in PLAYED}
+    return Told(**told)
+
+
+def _take(made: Decisions, told: Told, start: int, stop: int) -> None:
+    """Write what was decided for the chunk into the columns of all calls."""
+    for name in DECIDED:
+        getattr(made, name)[start:stop] = getattr(told, name)
+    if made.played is not None:
+        for name in PLAYED:
+            getattr(made.played, name)[start:stop] = getattr(told, name)

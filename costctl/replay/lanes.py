@@ -32,6 +32,7 @@ class Lane:
     output_tokens: Int
     is_changed: Flag  # not what the log did
     is_other_model: Flag
+    is_capped: Flag  # the tier's cap cuts the answer
     can_hold: Flag
     is_known: Flag  # the cost of the call on some model of the lane is
 
@@ -102,7 +103,7 @@ def _logged(calls: Calls) -> Lane:
     every = np.ones(calls.count, dtype=np.bool_)
     return Lane(
         LOGGED, calls.model, calls.baseline_pusd, calls.baseline_pusd, calls.input_tokens,
-        np.maximum(calls.output_tokens, 0), ~every, ~every, every, every,
+        np.maximum(calls.output_tokens, 0), ~every, ~every, ~every, every, every,
     )  # fmt: skip
 
 
@@ -129,7 +130,8 @@ def _lane(
         uncapped_pusd=pick(choice, [one.cost_pusd for one in offered]),
         input_tokens=pick(choice, [one.input_tokens for one in offered]),
         output_tokens=pick(choice, [one.output_tokens for one in offered]) - cut,
-        is_changed=~is_logged | (cut > 0), is_other_model=~is_logged, can_hold=np.logical_or.reduce(usable),
+        is_changed=~is_logged | (cut > 0), is_other_model=~is_logged, is_capped=cut > 0,
+        can_hold=np.logical_or.reduce(usable),
         is_known=np.logical_or.reduce([one.is_known for one in offered]),
     )  # fmt: skip
 

@@ -1,46 +1,97 @@
-"""What is decided for the calls of one chunk while the replay walks through time."""
+"""What each stage with state brings to the walk: columns over the calls, and its rules in numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-# Who answers a call.
-PROVIDER, EXACT_CACHE, REFUSED = 0, 1, 2
-SERVED_BY = ("provider", "exact_cache", "refused")
-# What a budget did to a call, as bits of `Chunk.notice`.
-DEGRADED, OVER_BUDGET = 1, 2
-NO_ENTRY = NO_CAP = -1
-# In place of a lane: no provider answers this call; who does stands in `Chunk.served_by`.
-STOP = -1
+from costctl.replay.calls import Flag, Int
+from costctl.replay.kernel import (
+    DEGRADED,
+    ESCALATED,
+    EXACT_CACHE,
+    FAILED,
+    FELL_BACK,
+    KILLED,
+    LIMITED,
+    NONE,
+    OVER_BUDGET,
+    PROVIDER,
+    QUEUED,
+    REFUSED,
+)
 
-Decide: TypeAlias = Callable[[int, int], int]
-Settle: TypeAlias = Callable[[int, int], None]
+if TYPE_CHECKING:
+    from costctl.replay.chains import Attempting
 
-
-class Chunk:
-    """Calls `start` to `stop`, as plain lists; a row is a place in them. Stages write what they decide."""
-
-    __slots__ = ("answered_by", "cap", "notice", "served_by", "start", "stop", "times_us")
-
-    def __init__(self, start: int, stop: int, times_us: list[int]) -> None:
-        self.start, self.stop, self.times_us = start, stop, times_us
-        count = stop - start
-        self.served_by = [PROVIDER] * count
-        self.answered_by = [NO_ENTRY] * count
-        self.notice = [0] * count
-        self.cap = [NO_CAP] * count
+SERVED_BY = ("provider", "exact_cache", "refused", "failed")
+NO_ENTRY = NO_CAP = NONE
+ANY_LANE = NONE
 
 
-class Stage(Protocol):
-    """A stage with state. Stages decide in a fixed order; those of a call that happened settle after all have.
+@dataclass(frozen=True)
+class ExactCache:
+    """Stage 2. `key` is dense from 0; below 0 a call is never looked up nor kept."""
 
-    `open` hands out both as functions over one chunk: their columns are local names, because a million
-    calls walk through here one by one. `decide(row, lane)` may look at state and returns the lane, or
-    STOP after it has written who answers. `settle(row, lane)` may change state: the call has gone to a provider.
+    key: Int
+    is_kept: Flag
+    ttl_us: int
+    is_from_last_hit: bool = False
+    capacity: int | None = None
+
+
+@dataclass(frozen=True)
+class Cap:
+    """One cap per UTC day. `unit` (per call) says whose counter it charges; -1 is not concerned.
+
+    `limit` is picodollars or tokens; `lane` narrows it to one tier.
     """
 
-    name: str
+    title: str
+    unit: Int
+    limit: int
+    is_tokens: bool = False
+    lane: int = ANY_LANE
 
-    def open(self, chunk: Chunk) -> tuple[Decide, Settle]:
-        """Decide and settle for the rows of the chunk."""
+
+@dataclass(frozen=True)
+class Budgets:
+    """Stage 5: what a policy says about budgets, in numbers."""
+
+    caps: tuple[Cap, ...] = ()
+    share_of_lane: tuple[tuple[int, int, int], ...] = ()  # (lane, over, under): share as an exact fraction
+    request_max_pusd: int | None = None
+    is_refusing: bool = False
+    goes_below_floor: bool = False
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """What `Decisions.cap` numbers: the caps, then that on one request, then that on a tier's share."""
+        return (*(cap.title for cap in self.caps), "usd_per_request_max", "max_share_per_day")
+
+    @property
+    def says_something(self) -> bool:
+        """Whether there is any cap."""
+        return bool(self.caps or self.share_of_lane or self.request_max_pusd is not None)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The stages with state that a policy needs; `session` is that of sticky routing, -1 where there is none."""
+
+    cache: ExactCache | None = None
+    session: Int | None = None
+    budgets: Budgets | None = None
+    floor: Int | None = None
+    attempts: Attempting | None = None
+
+    @property
+    def has_state(self) -> bool:
+        """Whether the walk is needed at all."""
+        return any(part is not None for part in (self.cache, self.session, self.budgets, self.attempts))
+
+
+__all__ = [
+    "ANY_LANE", "DEGRADED", "ESCALATED", "EXACT_CACHE", "FAILED", "FELL_BACK", "KILLED", "LIMITED", "NO_CAP",
+    "NO_ENTRY", "OVER_BUDGET", "PROVIDER", "QUEUED", "REFUSED", "SERVED_BY", "Budgets", "Cap", "ExactCache", "Plan",
+]  # fmt: skip

@@ -12,8 +12,9 @@ import numpy as np
 from costctl.replay.calls import DAY_US, Calls, Flag, Int, exact_sum
 from costctl.replay.candidates import Candidate
 from costctl.replay.engine import Decisions
+from costctl.replay.kernel import AS_LOGGED
 from costctl.replay.lanes import Lanes
-from costctl.replay.plan import DEGRADED, EXACT_CACHE, PROVIDER, REFUSED
+from costctl.replay.plan import DEGRADED, EXACT_CACHE, FAILED, PROVIDER, REFUSED
 from costctl.replay.ratios import Ratio
 from costctl.replay.stages.prompt_cache import Cached
 from costctl.report import Table, Value
@@ -43,7 +44,10 @@ class Outcome:
 def outcome_of(calls: Calls, lanes: Lanes, decisions: Decisions, cached: Cached) -> Outcome:
     """Costs and models that follow from the decisions."""
     is_served = decisions.served_by == PROVIDER
-    cost = np.where(is_served, lanes.take("cost_pusd", decisions.lane), 0) + cached.change_pusd
+    cost = np.where(is_served, lanes.take("cost_pusd", decisions.lane), 0)
+    if decisions.played is not None:
+        cost = np.where(decisions.played.cost_pusd == AS_LOGGED, cost, decisions.played.cost_pusd)
+    cost = cost + cached.change_pusd
     moved = is_served & lanes.take("is_changed", decisions.lane)
     return Outcome(calls, lanes, decisions, cost, cached, is_served, moved, lanes.take("model", decisions.lane))
 
@@ -52,12 +56,20 @@ def waterfall(outcome: Outcome) -> Table:
     """The change by stage, in the order of the stages; the rows sum to policy minus baseline, exactly."""
     calls, lanes, made = outcome.calls, outcome.lanes, outcome.decisions
     is_hit, is_refused = made.served_by == EXACT_CACHE, made.served_by == REFUSED
-    routed, served = lanes.take("uncapped_pusd", made.routed_lane), lanes.take("uncapped_pusd", made.lane)
+    is_tried = outcome.is_served | (made.served_by == FAILED)
+    routed, entered = lanes.take("uncapped_pusd", made.routed_lane), lanes.take("uncapped_pusd", made.entry_lane)
+    asked = lanes.take("cost_pusd", made.entry_lane)
     steps = (
         ("exact_cache", "exact cache", is_hit, -calls.baseline_pusd),
         ("route", "tier routing", ~is_hit, routed - calls.baseline_pusd),
-        ("budgets", "budgets", ~is_hit, np.where(is_refused, 0, served) - routed),
-        ("context", "output caps", outcome.is_served, lanes.take("cost_pusd", made.lane) - served),
+        ("budgets", "budgets", ~is_hit, np.where(is_refused, 0, entered) - routed),
+        ("context", "output caps", is_tried, asked - entered),
+        (
+            "attempts",
+            "retries, fallbacks, escalation",
+            is_tried,
+            outcome.policy_pusd - outcome.cached.change_pusd - asked,
+        ),
         ("prompt_cache", "provider prompt caches", outcome.is_served, outcome.cached.change_pusd),
     )
     rows = [
@@ -76,6 +88,7 @@ def by_tier(outcome: Outcome) -> Table:
         rows.append(_tier_row(outcome, name, here))
     rows.append(_tier_row(outcome, "exact cache", made.served_by == EXACT_CACHE))
     rows.append(_tier_row(outcome, "refused", made.served_by == REFUSED))
+    rows.append(_tier_row(outcome, "no answer", made.served_by == FAILED))
     columns = (
         "tier", "call_count", "share_ratio", "baseline_cost_usd", "policy_cost_usd", "degraded_count", "moved_count",
     )  # fmt: skip
@@ -98,6 +111,8 @@ def by_model(outcome: Outcome) -> Table:
     for code, name in [*enumerate(outcome.lanes.models), (-1, None)]:
         logged = outcome.calls.model == code
         serving = outcome.is_served & (outcome.serving_model == code)
+        if name is None:
+            serving |= outcome.decisions.served_by == FAILED
         counts = int(np.count_nonzero(logged)), int(np.count_nonzero(serving))
         if any(counts):
             rows.append((

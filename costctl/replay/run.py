@@ -14,9 +14,10 @@ from costctl.errors import CostctlError
 from costctl.policy.schema import Policy
 from costctl.prices.book import PriceBook
 from costctl.replay import project
+from costctl.replay.attempts_told import NOT_ASKED, attempt_status, attempt_totals, attempt_warnings, attempts_table
 from costctl.replay.calls import Calls, exact_sum, load_calls
 from costctl.replay.candidates import PriceDays
-from costctl.replay.compile import Known, budget_rules, lanes_of, price_candidates, prompt_caches, stages_of
+from costctl.replay.compile import Known, budget_rules, lanes_of, plan_of, price_candidates, prompt_caches
 from costctl.replay.decisions import keep
 from costctl.replay.engine import walk
 from costctl.replay.latency import replay_latency
@@ -31,8 +32,7 @@ NOT_COMPUTED = {
     "semantic_hit_ratio": "needs the semantic cache", "semantic_refresh_ratio": "needs the semantic cache",
     "wrong_per_hit_ratio": "needs the semantic cache", "wrong_per_request_ratio": "needs the semantic cache",
     "prompt_cache_read_ratio": "the policy has no `cache: {prompt: ...}`",
-    "fallback_count": "needs the stage of attempts", "timeout_count": "needs the stage of attempts",
-    "escalated_count": "needs the stage of attempts",
+    **dict.fromkeys(("retry_count", "fallback_count", "timeout_count", "escalated_count"), NOT_ASKED),
     "complex_to_premium_ratio": "needs labels", "quality": "no evidence: the log has no scores",
 }  # fmt: skip
 
@@ -58,8 +58,8 @@ def replay_calls(
     lanes = lanes_of(policy, book, calls, candidates, seed)
     routed = route(store, policy.routing, calls, lanes)
     rules = budget_rules(store, policy, calls, lanes)
-    stages = stages_of(store, policy, calls, lanes, routed, rules)
-    decisions = walk(calls, lanes, routed.lane, calls.is_dated & ~calls.is_unpriced, stages)
+    plan = plan_of(store, policy, calls, lanes, routed, rules, seed)
+    decisions = walk(calls, lanes, routed.lane, calls.is_dated & ~calls.is_unpriced, plan)
     cached = prompt_caches(store, policy, book, calls, lanes, decisions, days)
     latency = replay_latency(store, calls, lanes, decisions, seed)
     return Replay(calls, lanes, routed, decisions, candidates, rules.titles, cached, latency)
@@ -85,15 +85,21 @@ def simulate(
         )
     done = replay(store, policy, book, seed, PriceDays(_day(audited, "priced_at"), _day(audited, "prices_as_of")))
     outcome = project.outcome_of(done.calls, done.lanes, done.decisions, done.cached)
-    keep(store, outcome, done.routed, done.caps)
+    keep(store, outcome, done.routed, done.caps, done.latency)
     rest = list(project.rests(outcome, done.candidates))
     totals, status = _totals(outcome, rest)
     missing = dict(NOT_COMPUTED)
     _add_latency(totals, status, missing, done)
+    totals |= attempt_totals(done)
+    status |= attempt_status(done)
+    if done.decisions.played is not None:
+        for name in ("policy_cost_usd", "saving_usd", "saving_ratio"):
+            status[name] = "estimated" if status[name] == "estimated" else "replayed under assumption"
     if not np.isnan(done.calls.quality).all():
         missing["quality"] = "no evidence: the log's scores are of the models that answered, see the table quality"
     tables = [
         project.waterfall(outcome), project.by_tier(outcome), project.by_model(outcome), _reasons(done),
+        attempts_table(done),
         project.references(outcome, done.candidates), project.quality(outcome), project.daily(outcome),
         _assumptions(rest),
     ]  # fmt: skip
@@ -109,7 +115,7 @@ def simulate(
     )
     return Report(
         "simulate", totals, {table.name: table for table in tables},
-        warnings(policy, done, outcome, rest, audit),
+        (*warnings(policy, done, outcome, rest, audit), *attempt_warnings(policy, done)),
         {
             "costctl": __version__, "policy": f"{policy.name} #{digest[:8]}", "seed": seed, "price_set": price_set,
             "logs": audited.get("logs", []), "status": status,

@@ -98,7 +98,7 @@ def test_policy_check_needs_no_log(tmp_path: Path, capsys: pytest.CaptureFixture
     code, out, _ = said(capsys, "policy", "check", str(policy))
     assert code == 0
     assert "mine" in out
-    policy.write_text("version: 1\nretries: {max: 1}\n", "utf-8")
+    policy.write_text("version: 1\nexport: {targets: [litellm]}\n", "utf-8")
     code, _, err = said(capsys, "policy", "check", str(policy))
     assert code == 2
     assert "not simulated yet" in err

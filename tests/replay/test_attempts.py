@@ -8,9 +8,10 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from costctl.replay.attempts import AttemptRules, Attempts, Draw, run
+from costctl.replay.attempts import Draw
 from costctl.replay.draws import uniform
 from costctl.replay.empirical import ERROR, OK, RATE_LIMIT, TIMEOUT, Empirical
+from tests.replay.chains import AttemptRules, Attempts, run
 
 COUNT = 200_000
 KEYS = np.random.default_rng(11).integers(0, 2**64, COUNT, dtype=np.uint64)

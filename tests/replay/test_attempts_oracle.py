@@ -14,8 +14,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from costctl.replay.attempts import AttemptRules, Attempts, run
 from costctl.replay.empirical import OK, TIMEOUT
+from tests.replay.chains import AttemptRules, Attempts, run
 
 MODELS = 3
 SLOTS = 8  # outcomes that a model may have at one time

@@ -1,0 +1,106 @@
+"""What the attempts of a replay came to: counts, a table by tier, and what they rest on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from costctl.policy.schema import Policy
+from costctl.replay import kernel
+from costctl.replay.calls import Flag
+from costctl.replay.engine import Played
+from costctl.replay.notes import Replay
+from costctl.replay.plan import (
+    ESCALATED,
+    EXACT_CACHE,
+    FAILED,
+    FELL_BACK,
+    KILLED,
+    LIMITED,
+    PROVIDER,
+    QUEUED,
+    REFUSED,
+)
+from costctl.report import Table, Value, Warning
+
+COUNTED = (("retry_count", kernel.RETRIES), ("hedge_count", kernel.HEDGES), ("timeout_count", kernel.TIMEOUTS))
+NOTICED = (
+    ("fallback_count", FELL_BACK), ("escalated_count", ESCALATED), ("queued_count", QUEUED), ("limited_count", LIMITED),
+    ("passed_over_count", KILLED),
+)  # fmt: skip
+NOT_ASKED = "the policy has no timeouts, retries, fallbacks, limits or kill switch"
+
+
+def attempt_totals(done: Replay) -> dict[str, int]:
+    """Calls without an answer in log and policy; with rules about attempts, what those did."""
+    made, calls = done.decisions, done.calls
+    answered = (made.served_by == EXACT_CACHE) | ((made.served_by == PROVIDER) & calls.is_ok)
+    totals = {
+        "baseline_failed_count": int(np.count_nonzero(~calls.is_ok)),
+        "policy_failed_count": int(np.count_nonzero(~answered & (made.served_by != REFUSED))),
+    }
+    if made.played is not None:
+        every = np.ones(calls.count, dtype=np.bool_)
+        totals |= _counts(done, made.played, every)
+    return totals
+
+
+def _counts(done: Replay, played: Played, here: Flag) -> dict[str, int]:
+    return {
+        **{name: int(played.count(field)[here].sum()) for name, field in COUNTED},
+        **{name: int(np.count_nonzero(here & ((done.decisions.notice & bit) > 0))) for name, bit in NOTICED},
+    }
+
+
+def attempts_table(done: Replay) -> Table:
+    """By the tier that each call went to first: what its attempts were; empty without rules about attempts."""
+    names = [name for name, _ in (*COUNTED, *NOTICED)]
+    columns = ("tier", "call_count", "answered_count", *names, "wait_ms")
+    made, played = done.decisions, done.decisions.played
+    rows: list[tuple[Value, ...]] = []
+    for number, tier in enumerate(done.lanes.names[: done.lanes.logged] if played else ()):
+        assert played is not None
+        here = (made.entry_lane == number) & ((made.served_by == PROVIDER) | (made.served_by == FAILED))
+        count = int(np.count_nonzero(here))
+        if count:
+            told = _counts(done, played, here)
+            answered = int(np.count_nonzero(here & (made.served_by == PROVIDER)))
+            wait_ms = float(played.wait_us[here].sum()) / 1000
+            rows.append((tier, count, answered, *(told[name] for name in names), wait_ms))
+    return Table.of("attempts", columns, rows)
+
+
+def attempt_warnings(policy: Policy, done: Replay) -> list[Warning]:
+    """What the drawn attempts rest on, and limits that meet no call."""
+    made, said = done.decisions, []
+    if made.played is None:
+        return []
+    failed = int(np.count_nonzero(made.served_by == FAILED))
+    if failed:
+        said.append(
+            Warning("W213", f"{failed:,} calls get no answer: every attempt drawn for them failed, or nobody was asked")
+        )
+    if policy.escalate is not None and policy.escalate.ratio is not None:
+        said.append(
+            Warning("W214", f"{policy.escalate.ratio:.1%} of answers escalate where the log does not show it: assumed")
+        )
+    known = {name.split("/", maxsplit=1)[0] for name in done.lanes.models}
+    unmet = sorted(set(policy.limits) - known)
+    if unmet:
+        said.append(
+            Warning(
+                "W215", f"limits of {', '.join(unmet)}: no call goes to such a provider",
+                f"providers here: {', '.join(sorted(known))}",
+            )
+        )  # fmt: skip
+    return said
+
+
+def attempt_status(done: Replay) -> dict[str, Any]:
+    """The status of each of the totals."""
+    is_drawn = done.decisions.played is not None
+    return {
+        name: "exact" if name.startswith("baseline") else "replayed under assumption" if is_drawn else "replayed"
+        for name in attempt_totals(done)
+    }

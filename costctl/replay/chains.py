@@ -1,0 +1,277 @@
+"""Stages 6 and 10: which models a call may try, in which order, and how each try would end.
+
+What a turn of a call at a place of its chain comes to is drawn before the walk (`attempts`, from the
+log's own attempts); who is out, full or next is decided in the walk (`kernel`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from costctl.errors import CostctlError
+from costctl.policy.schema import Policy
+from costctl.policy.stages import Escalate, KillSwitch, Limit
+from costctl.replay import kernel
+from costctl.replay.attempts import First, Turn, TurnRules, turn
+from costctl.replay.calls import Calls, Code, Flag, Int, fetch, plain
+from costctl.replay.draws import Real, uniform
+from costctl.replay.empirical import ERROR, OK, OUTCOMES, UNKNOWN, Empirical
+from costctl.replay.lanes import Lanes
+from costctl.store import Store
+
+_SQL = Path(__file__).with_name("attempts.sql")
+ESCALATION_PLACE = 31  # of its draws: no chain is so long
+EVIDENCE_MIN = 30  # answers of a model that must say how they ended
+SEEN = ("error", "truncated", "refusal")  # reasons to escalate that a log can show
+OVER = {"queue": kernel.QUEUE, "fallback": kernel.FALLBACK, "error": kernel.ERROR}
+
+
+@dataclass(frozen=True)
+class Attempting:
+    """What a policy says about attempts, with what the log knows about them; columns as long as the calls."""
+
+    chains: tuple[tuple[int, ...], ...]  # by lane; the logged one has none
+    rules: tuple[TurnRules, ...]
+    has_settings: tuple[bool, ...]  # of a lane: calls on their logged model are played again too
+    log: Empirical
+    first: First  # the first attempt of every call, as logged
+    seed: int
+    providers: tuple[str, ...]
+    provider_of_model: Int  # code of the model -> code of its provider
+    limits: dict[str, Limit] = field(default_factory=dict)
+    kill_switch: KillSwitch | None = None
+    escalation: tuple[int, int] | None = None
+    is_escalated: Flag = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+
+    @property
+    def longest(self) -> int:
+        """How many turns one call can have."""
+        return max(map(len, self.chains)) + 1
+
+    @property
+    def holds_calls(self) -> bool:
+        """Whether a provider may be passed over, so that any place of a chain may be the first."""
+        return bool(self.limits) or self.kill_switch is not None
+
+    def provider_of(self, model: Code) -> Int:
+        """The provider of each model, -1 where the model is unknown."""
+        found: Int = np.append(self.provider_of_model, UNKNOWN)[model]
+        return found
+
+    def kernel_rules(self) -> dict[str, Any]:
+        """The fields of `kernel.Rules` that concern attempts."""
+        ends = np.cumsum([len(chain) for chain in self.chains]).tolist()
+        limits = [self.limits.get(name) or Limit() for name in self.providers]
+        kill = self.kill_switch
+        over, under = kill.error_ratio.as_integer_ratio() if kill else (0, 1)
+        return {
+            "chain_first": [end - len(chain) for end, chain in zip(ends, self.chains, strict=True)],
+            "chain_end": ends, "chain_lane": [lane for chain in self.chains for lane in chain] or [0],
+            "escalate_from": self.escalation[0] if self.escalation else kernel.NONE,
+            "escalate_to": self.escalation[1] if self.escalation else kernel.NONE, "escalate_place": ends[-1],
+            "has_limits": bool(self.limits),
+            "minute_requests": [one.requests_per_min or 0 for one in limits],
+            "minute_tokens": [one.tokens_per_min or 0 for one in limits],
+            "day_requests": [one.requests_per_day or 0 for one in limits],
+            "day_tokens": [one.tokens_per_day or 0 for one in limits], "over": [OVER[one.over] for one in limits],
+            "has_kill_switch": kill is not None, "error_over": over, "error_under": under,
+            "window_us": kill.window_us if kill else 0, "requests_min": kill.min_requests if kill else 0,
+            "cooldown_us": kill.cooldown_us if kill else 0,
+        }  # fmt: skip
+
+    def turns(self, calls: Calls, lanes: Lanes, start: int, stop: int) -> tuple[list[Int], list[Int]]:
+        """Packed turn and latency (-1: not known) of these calls at every place of every chain."""
+        part = _Part(self, calls, lanes, start, stop)
+        packed: list[Int] = []
+        latency: list[Int] = []
+        for chain in self.chains:
+            is_open, elapsed = part.is_movable.copy(), np.zeros(stop - start, dtype=np.int64)
+            for number, lane in enumerate(chain):
+                part.add(packed, latency, lane, is_open, elapsed, number)
+                if not self.holds_calls and number + 1 < len(chain):
+                    is_tried = is_open if number == 0 else is_open & lanes.lanes[lane].can_hold[start:stop]
+                    is_open &= ~is_tried | (packed[-1] < kernel.IS_OK)
+                    elapsed += np.where(is_tried, np.maximum(latency[-1], 0), 0)
+        if self.escalation:
+            no_time = np.zeros(stop - start, dtype=np.int64)
+            wanted = part.is_movable & self.is_escalated[start:stop]
+            part.add(packed, latency, self.escalation[1], wanted, no_time, ESCALATION_PLACE)
+        return packed, latency
+
+
+class _Part:
+    """The turns of the calls of one chunk."""
+
+    def __init__(self, of: Attempting, calls: Calls, lanes: Lanes, start: int, stop: int) -> None:
+        self._of, self._lanes, self._cut = of, lanes, slice(start, stop)
+        self.is_movable = calls.is_movable[self._cut]
+        self._times, self._keys = calls.time_us[self._cut], calls.draw_key[self._cut]
+        self._logged_us = calls.latency_us[self._cut]
+        first = of.first
+        self._first = First(first.is_logged[self._cut], first.latency_us[self._cut], first.outcome[self._cut])
+
+    def add(
+        self, packed: list[Int], latency: list[Int], lane: int, wanted: Flag, elapsed: Int, number: int
+    ) -> None:  # fmt: skip
+        """The turn of the wanted calls on a lane, `elapsed` after the call began."""
+        taken, is_other = self._lanes.lanes[lane], self._lanes.lanes[lane].is_other_model[self._cut]
+        model = taken.model[self._cut]
+        as_logged = np.int64((1 << kernel.ATTEMPTS) + (1 << kernel.BILLED) + kernel.IS_OK)
+        turns, took = np.full(len(wanted), as_logged), np.where(is_other, UNKNOWN, self._logged_us)
+        is_played = wanted & self._of.log.is_covered(model) & (is_other | self._of.has_settings[lane])
+        rows = np.flatnonzero(is_played)
+        if len(rows):
+            # Only the first turn of a call on its own model is in the log.
+            is_first = ~is_other[rows] if number == 0 else np.zeros(len(rows), dtype=np.bool_)
+            first = First(is_first, self._first.latency_us[rows], self._first.outcome[rows])
+            made = turn(
+                model[rows], self._times[rows] + elapsed[rows], self._of.log.sample, self._of.rules[lane], number,
+                seed=self._of.seed, call_keys=self._keys[rows], first=first,
+            )  # fmt: skip
+            turns[rows], took[rows] = _packed(made), made.latency_us
+            took[rows[is_first & (first.latency_us < 0)]] = UNKNOWN
+        packed.append(turns)
+        latency.append(took)
+
+
+def _packed(made: Turn) -> Int:
+    fields = (
+        (made.attempt_count, kernel.ATTEMPTS), (made.retry_count, kernel.RETRIES), (made.hedge_count, kernel.HEDGES),
+        (made.timeout_count, kernel.TIMEOUTS), (made.billed_count, kernel.BILLED),
+        (made.failure_count, kernel.FAILURES),
+    )  # fmt: skip
+    total = np.where(made.outcome == OK, np.int64(kernel.IS_OK), np.int64(0))
+    for count, place in fields:
+        total += count.astype(np.int64) << place
+    return total
+
+
+def attempting(store: Store, policy: Policy, calls: Calls, lanes: Lanes, seed: int) -> Attempting | None:
+    """What the policy says about attempts; None where it says nothing.
+
+    Raises:
+        CostctlError: E416 where neither the log nor the policy says how often calls escalate.
+    """
+    specs = (*policy.tiers, *policy.specialists)
+    timeouts = [one.timeout_us for one in specs]
+    said = (policy.retries, policy.hedge, policy.escalate, policy.kill_switch)
+    if not (any(said) or policy.fallbacks or policy.limits or any(one is not None for one in timeouts)):
+        return None
+    rules = tuple(_turn_rules(policy, one.name, one.timeout_us) for one in specs)
+    chains = tuple((number, *_fallbacks(policy, lanes, one.name)) for number, one in enumerate(specs))
+    escalation = policy.escalate and (lanes.number(policy.escalate.from_tier), lanes.number(policy.escalate.to))
+    settings = tuple(
+        len(chain) > 1 or rule != TurnRules() or bool(escalation and escalation[0] == number)
+        for number, (chain, rule) in enumerate(zip(chains, rules, strict=True))
+    )
+    log = logged_attempts(store, lanes)
+    providers = tuple(dict.fromkeys(name.split("/", maxsplit=1)[0] for name in lanes.models))
+    of_model = np.array([providers.index(name.split("/", maxsplit=1)[0]) for name in lanes.models], dtype=np.int64)
+    escalated = np.zeros(calls.count, dtype=np.bool_)
+    if policy.escalate is not None and escalation:
+        escalated = _escalated(store, policy.escalate, calls, lanes, escalation[0], seed)
+    return Attempting(
+        (*chains, ()), (*rules, TurnRules()), (*settings, False), log, _first_attempts(store, calls), seed, providers,
+        of_model, dict(policy.limits), policy.kill_switch, escalation or None, escalated,
+    )  # fmt: skip
+
+
+def _turn_rules(policy: Policy, tier: str, timeout_us: int | None) -> TurnRules:
+    retries, hedge = policy.retries, policy.hedge
+    return TurnRules(
+        timeout_us, retries.max_count if retries else 0, retries.backoff_us if retries else 0,
+        frozenset(OUTCOMES.index(name) for name in retries.on) if retries and retries.max_count else frozenset(),
+        hedge.after_us if hedge and hedge.tier == tier else None,
+        policy.assume.timed_out_is_billed,
+    )  # fmt: skip
+
+
+def _fallbacks(policy: Policy, lanes: Lanes, tier: str) -> list[int]:
+    """The lanes after this one in its chain: its fallbacks, and at last where errors escalate to."""
+    names = list(policy.fallbacks.get(tier, ()))
+    escalate = policy.escalate
+    if escalate and escalate.from_tier == tier and "error" in escalate.when and escalate.to not in names:
+        names.append(escalate.to)
+    return [lanes.number(name) for name in names]
+
+
+def logged_attempts(store: Store, lanes: Lanes, *, are_answers: bool = False) -> Empirical:
+    """All attempts of the log, by the codes of `Lanes.models`, or only answers with a latency.
+
+    Attempts that the user cancelled are left out.
+    """
+    store.execute("CREATE OR REPLACE TEMP TABLE replay_model (name VARCHAR, code BIGINT)")
+    store.insert("replay_model", ["name", "code"], [(name, str(code)) for code, name in enumerate(lanes.models)])
+    found = {name: plain(values) for name, values in store.numpy(_SQL.read_text("utf-8")).items()}
+    kept = (found["outcome"] == OK) & (found["latency_us"] >= 0) if are_answers else found["outcome"] >= 0
+    return Empirical.fit(
+        found["model"][kept], found["time_us"][kept], found["latency_us"][kept], found["outcome"][kept],
+        model_count=len(lanes.models),
+    )  # fmt: skip
+
+
+def _first_attempts(store: Store, calls: Calls) -> First:
+    """The first attempt of every call: that of its trace, else the call itself."""
+    outcome = np.where(calls.is_ok, OK, ERROR).astype(np.int8)
+    latency, every = calls.latency_us.copy(), np.ones(calls.count, dtype=np.bool_)
+    sql = _SQL.read_text("utf-8")
+    found = store.numpy(
+        f"SELECT p.position, a.outcome, a.latency_us FROM ({sql}) a "
+        "JOIN call f ON f.file_id = a.file_id AND f.source_line = a.source_line AND f.attempt_number = 1 "
+        "JOIN call c ON c.trace_id = f.trace_id AND c.prompt = f.prompt AND c.call_number = f.call_number "
+        "JOIN replay_place p ON p.file_id = c.file_id AND p.source_line = c.source_line WHERE p.attempt_count > 1"
+    )
+    place = plain(found["position"])
+    outcome[place] = np.where(plain(found["outcome"]) < 0, ERROR, plain(found["outcome"]))
+    latency[place] = plain(found["latency_us"])
+    return First(every, latency, outcome)
+
+
+def _escalated(store: Store, spec: Escalate, calls: Calls, lanes: Lanes, source: int, seed: int) -> Flag:
+    """Which calls' answers on the lane `source` would not have been good enough.
+
+    An answer that the lane's cap cuts is. Beyond that: where every reason is one that the log shows,
+    an answer of the call's own model as logged, and that of another as often as the log shows of that
+    model; else as often as the policy says.
+    """
+    lane = lanes.lanes[source]
+    cut = lane.is_capped if "truncated" in spec.when else np.zeros(calls.count, dtype=np.bool_)
+    drawn: Real = uniform(seed, calls.draw_key, "escalate")
+    if not set(spec.when) <= set(SEEN):
+        return cut | (drawn < _stated(spec, "the log cannot show all of its reasons"))
+    found = fetch(
+        store,
+        "finish_reason IS NOT NULL AS is_told, "
+        "coalesce(lower(finish_reason) IN ('length', 'max_tokens', 'max_output_tokens', 'model_length'), false) "
+        "AS is_truncated, coalesce(lower(finish_reason) IN ('content_filter', 'refusal', 'safety', 'recitation', "
+        "'prohibited_content', 'blocklist', 'spii'), false) AS is_refusal",
+    )
+    is_bad = np.zeros(calls.count, dtype=np.bool_)
+    for reason in ("truncated", "refusal"):
+        if reason in spec.when:
+            is_bad |= found[f"is_{reason}"]
+    told = found["is_told"] & calls.is_ok
+    ratio = np.zeros(len(lanes.models) + 1)
+    for code in np.unique(lane.model[calls.is_movable & lane.is_other_model]).tolist():
+        here = told & (calls.model == code)
+        count = int(np.count_nonzero(here))
+        if count >= EVIDENCE_MIN:
+            ratio[code] = np.count_nonzero(is_bad & here) / count
+        else:
+            ratio[code] = _stated(spec, f"the log says of {count} answers of {lanes.models[code]} how they ended")
+    own = ~lane.is_other_model
+    return cut | np.where(own, is_bad, drawn < ratio[lane.model])
+
+
+def _stated(spec: Escalate, why: str) -> float:
+    if spec.ratio is None:
+        raise CostctlError(
+            "E416",
+            f"how often answers of tier {spec.from_tier} would escalate is not identifiable: {why}",
+            "say it in the policy: escalate: {ratio: 8%}",
+        )
+    return float(spec.ratio)
