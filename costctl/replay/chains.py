@@ -127,13 +127,13 @@ class _Part:
         if len(rows):
             # Only the first turn of a call on its own model is in the log.
             is_first = ~is_other[rows] if number == 0 else np.zeros(len(rows), dtype=np.bool_)
-            first = First(is_first, self._first.latency_us[rows], self._first.outcome[rows])
+            first = First(is_first, self._first.latency_us[rows].clip(min=0), self._first.outcome[rows])
             made = turn(
                 model[rows], self._times[rows] + elapsed[rows], self._of.log.sample, self._of.rules[lane], number,
                 seed=self._of.seed, call_keys=self._keys[rows], first=first,
             )  # fmt: skip
             turns[rows], took[rows] = _packed(made), made.latency_us
-            took[rows[is_first & (first.latency_us < 0)]] = UNKNOWN
+            took[rows[is_first & (self._first.latency_us[rows] < 0)]] = UNKNOWN
         packed.append(turns)
         latency.append(took)
 
