@@ -68,19 +68,19 @@ class Attempting:
         limits = [self.limits.get(name) or Limit() for name in self.providers]
         kill = self.kill_switch
         over, under = kill.error_ratio.as_integer_ratio() if kill else (0, 1)
+        switch = (over, under, kill.window_us, kill.min_requests, kill.cooldown_us) if kill else (0,)
         return {
-            "chain_first": [end - len(chain) for end, chain in zip(ends, self.chains, strict=True)],
-            "chain_end": ends, "chain_lane": [lane for chain in self.chains for lane in chain] or [0],
+            "chain": [[end - len(chain) for end, chain in zip(ends, self.chains, strict=True)], ends],
+            "chain_lane": [lane for chain in self.chains for lane in chain] or [0],
             "escalate_from": self.escalation[0] if self.escalation else kernel.NONE,
             "escalate_to": self.escalation[1] if self.escalation else kernel.NONE, "escalate_place": ends[-1],
             "has_limits": bool(self.limits),
-            "minute_requests": [one.requests_per_min or 0 for one in limits],
-            "minute_tokens": [one.tokens_per_min or 0 for one in limits],
-            "day_requests": [one.requests_per_day or 0 for one in limits],
-            "day_tokens": [one.tokens_per_day or 0 for one in limits], "over": [OVER[one.over] for one in limits],
-            "has_kill_switch": kill is not None, "error_over": over, "error_under": under,
-            "window_us": kill.window_us if kill else 0, "requests_min": kill.min_requests if kill else 0,
-            "cooldown_us": kill.cooldown_us if kill else 0,
+            "limit": [
+                [one.requests_per_min or 0 for one in limits], [one.tokens_per_min or 0 for one in limits],
+                [one.requests_per_day or 0 for one in limits], [one.tokens_per_day or 0 for one in limits],
+                [OVER[one.over] for one in limits],
+            ],
+            "has_kill_switch": kill is not None, "switch": switch,
         }  # fmt: skip
 
     def turns(self, calls: Calls, lanes: Lanes, start: int, stop: int) -> tuple[list[Int], list[Int]]:

@@ -129,12 +129,12 @@ def _as_routed(calls: Calls, lane: NDArray[np.int16], plan: Plan) -> Decisions:
 
 
 def _rules(lanes: Lanes, plan: Plan, make: Make) -> Rules:
-    cache, budgets, attempts = plan.cache, plan.budgets or Budgets(), plan.attempts
+    cache, budgets = plan.cache, plan.budgets or Budgets()
     over, under = [0] * len(lanes.lanes), [0] * len(lanes.lanes)
     for lane, part, whole in budgets.share_of_lane:
         over[lane], under[lane] = part, whole
 
-    def ints(values: Sequence[int]) -> Any:
+    def ints(values: Any) -> Any:
         return make(np.array(values, dtype=np.int64))
 
     most = budgets.request_max_pusd
@@ -146,11 +146,11 @@ def _rules(lanes: Lanes, plan: Plan, make: Make) -> Rules:
         ttl_us=cache.ttl_us if cache else 0, is_from_last_hit=cache.is_from_last_hit if cache else False,
         capacity=_capacity(plan), has_sticky=plan.session is not None, has_budgets=plan.budgets is not None,
         is_refusing=budgets.is_refusing, request_max_pusd=NONE if most is None else min(most, LARGEST_CAP),
-        cap_limit=ints([min(cap.limit, LARGEST_CAP) for cap in budgets.caps]),
-        cap_lane=ints([cap.lane for cap in budgets.caps]),
-        cap_is_tokens=ints([cap.is_tokens for cap in budgets.caps]), cap_first=ints(_first_units(budgets)),
-        share_over=ints(over), share_under=ints(under), has_attempts=attempts is not None,
-        **of_attempts,
+        cap=ints([
+            [min(cap.limit, LARGEST_CAP) for cap in budgets.caps], [cap.lane for cap in budgets.caps],
+            [cap.is_tokens for cap in budgets.caps], _first_units(budgets)[:-1],
+        ]),
+        share=ints([over, under]), has_attempts=plan.attempts is not None, **of_attempts,
     )  # fmt: skip
 
 
@@ -164,12 +164,9 @@ def _capacity(plan: Plan) -> int:
 def _attempt_rules(plan: Plan) -> dict[str, Any]:
     if plan.attempts is not None:
         return plan.attempts.kernel_rules()
-    lists = ("chain_first", "chain_end", "chain_lane", "minute_requests", "minute_tokens", "day_requests", "day_tokens",
-             "over")  # fmt: skip
-    numbers = ("error_over", "error_under", "window_us", "requests_min", "cooldown_us", "escalate_place")
     return {
-        **{name: [0] for name in lists}, **dict.fromkeys(numbers, 0), "escalate_from": NONE, "escalate_to": NONE,
-        "has_limits": False, "has_kill_switch": False,
+        "chain": [[0], [0]], "chain_lane": [0], "escalate_from": NONE, "escalate_to": NONE, "escalate_place": 0,
+        "has_limits": False, "limit": [[0]], "has_kill_switch": False, "switch": [0],
     }  # fmt: skip
 
 
@@ -197,20 +194,15 @@ def _state(calls: Calls, lanes: Lanes, plan: Plan, make: Make) -> State:
         return make(np.full(size, value, dtype=np.int64))
 
     bounded = keys if _capacity(plan) != NONE else 0
-    per_provider = {
-        name: of(providers)
-        for name in ("minute_requests", "minute_tokens", "day_requests", "day_tokens", "window_attempts",
-                     "window_failures")
-    }  # fmt: skip
     numbers = np.zeros(NUMBERS, dtype=np.int64)
     numbers[[kernel.DAY, kernel.HEAD, kernel.TAIL]] = NONE
+    of_provider = np.zeros((kernel.PROVIDER_NUMBERS, providers), dtype=np.int64)
+    of_provider[[kernel.MINUTE, kernel.OF_DAY, kernel.OUT_UNTIL_US, kernel.OLDEST, kernel.NEWEST]] = NONE
     return State(
         numbers=make(numbers), entry=of(keys, NONE), since_us=of(keys), before=of(bounded, NONE),
         after=of(bounded, NONE), highest=of(sessions, NONE), used=of(_first_units(plan.budgets or Budgets())[-1]),
-        lane_calls=of(len(lanes.lanes)), minute=of(providers, NONE), of_day=of(providers, NONE),
-        out_until_us=of(providers, NONE), oldest=of(providers, NONE), newest=of(providers, NONE),
-        event_us=of(events), event_attempts=of(events), event_failures=of(events), event_next=of(events, NONE),
-        **per_provider,
+        lane_calls=of(len(lanes.lanes)), provider=make(of_provider),
+        event=make(np.zeros((kernel.EVENT_NUMBERS, events), dtype=np.int64)),
     )  # fmt: skip
 
 

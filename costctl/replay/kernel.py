@@ -25,12 +25,27 @@ ATTEMPTS, RETRIES, HEDGES, TIMEOUTS, BILLED, FAILURES = 0, 10, 20, 30, 40, 50
 FIELD = 1023
 IS_OK = 1 << 60
 # Places in `State.numbers`.
-DAY, DAY_CALLS, HEAD, TAIL, SIZE, EVENTS = 0, 1, 2, 3, 4, 5
+DAY, DAY_CALLS, HEAD, TAIL, SIZE, EVENTS = range(6)
 NUMBERS = 6
+# Rows of `Rules.cap`, `Rules.share` and `Rules.chain`.
+LIMIT, LANE, IS_TOKENS, FIRST_UNIT = range(4)
+OVER, UNDER = range(2)  # a share as a fraction; UNDER 0: no cap on this lane
+FIRST, END = range(2)  # places of a lane's chain: the first, and that behind the last
+# Rows of `Rules.limit`; 0 is no limit. WHEN_OVER is QUEUE, FALLBACK or ERROR.
+MINUTE_REQUESTS, MINUTE_TOKENS, DAY_REQUESTS, DAY_TOKENS, WHEN_OVER = range(5)
+LIMITS = 5
+# Rows of `State.provider` after the first four, which are what the minute and the day hold.
+MINUTE, OF_DAY, OUT_UNTIL_US, ATTEMPTS_SEEN, FAILURES_SEEN, OLDEST, NEWEST = range(4, 11)
+PROVIDER_NUMBERS = 11
+# Rows of `State.event`.
+AT_US, ATTEMPTED, FAILED_OF_IT, NEXT = range(4)
+EVENT_NUMBERS = 4
+# Places in `Rules.switch`.
+ERROR_OVER, ERROR_UNDER, WINDOW_US, REQUESTS_MIN, COOLDOWN_US = range(5)
 
 
 class Rules(NamedTuple):
-    """What the policy says, in numbers; tuples of equal length go by lane, cap, provider or place in a chain."""
+    """What the policy says, in numbers; columns go by cap, lane, place in a chain or provider."""
 
     logged: int
     tier_count: int
@@ -42,31 +57,18 @@ class Rules(NamedTuple):
     has_budgets: bool
     is_refusing: bool
     request_max_pusd: int  # NONE: no cap
-    cap_limit: Any
-    cap_lane: Any  # NONE: on any lane
-    cap_is_tokens: Any
-    cap_first: Any  # where its units begin in `State.used`
-    share_over: Any
-    share_under: Any  # 0: no cap on this lane
+    cap: Any  # LIMIT, LANE (NONE: on any), IS_TOKENS, FIRST_UNIT
+    share: Any  # OVER, UNDER
     has_attempts: bool
-    chain_first: Any  # by lane: its places in the chain, first and behind the last
-    chain_end: Any
+    chain: Any  # FIRST, END
     chain_lane: Any
     escalate_from: int
     escalate_to: int
     escalate_place: int
     has_limits: bool
-    minute_requests: Any  # by provider; 0: no limit
-    minute_tokens: Any
-    day_requests: Any
-    day_tokens: Any
-    over: Any
+    limit: Any
     has_kill_switch: bool
-    error_over: int
-    error_under: int
-    window_us: int
-    requests_min: int
-    cooldown_us: int
+    switch: Any
 
 
 class Rows(NamedTuple):
@@ -103,21 +105,8 @@ class State(NamedTuple):
     highest: Any  # by session
     used: Any  # by unit of a cap
     lane_calls: Any  # of today
-    minute: Any  # by provider: the minute that is being filled, and what it holds
-    minute_requests: Any
-    minute_tokens: Any
-    of_day: Any
-    day_requests: Any
-    day_tokens: Any
-    out_until_us: Any
-    window_attempts: Any
-    window_failures: Any
-    oldest: Any  # by provider: first and last event in the window
-    newest: Any
-    event_us: Any
-    event_attempts: Any
-    event_failures: Any
-    event_next: Any
+    provider: Any
+    event: Any
 
 
 class Told(NamedTuple):
@@ -138,29 +127,47 @@ class Told(NamedTuple):
 
 def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
     """Walk the calls of one chunk through the stages: decide in a fixed order, settle what happened."""
-    tier_count = rules.tier_count
-    has_cache, has_sticky, has_budgets = rules.has_cache, rules.has_sticky, rules.has_budgets
-    has_attempts = rules.has_attempts
-    ttl_us, is_from_last_hit, is_bounded = rules.ttl_us, rules.is_from_last_hit, rules.capacity != NONE
-    times_us, base, keys, is_kept, sessions = rows.times_us, rows.base, rows.key, rows.is_kept, rows.session
-    can_hold, cost_pusd = rows.can_hold, rows.cost_pusd
-    entry, since_us, highest = state.entry, state.since_us, state.highest
+    logged, tier_count, has_cache, has_sticky = rules.logged, rules.tier_count, rules.has_cache, rules.has_sticky
+    has_budgets, has_attempts, has_limits, has_switch = (
+        rules.has_budgets, rules.has_attempts, rules.has_limits, rules.has_kill_switch,
+    )  # fmt: skip
+    ttl_us, is_from_last_hit, capacity = rules.ttl_us, rules.is_from_last_hit, rules.capacity
+    is_refusing, request_max_pusd = rules.is_refusing, rules.request_max_pusd
+    cap_limit, cap_lane, cap_is_tokens, cap_first = (
+        rules.cap[LIMIT], rules.cap[LANE], rules.cap[IS_TOKENS], rules.cap[FIRST_UNIT],
+    )  # fmt: skip
+    share_over, share_under, caps = rules.share[OVER], rules.share[UNDER], len(rules.cap[LIMIT])
+    chain_first, chain_end, chain_lane = rules.chain[FIRST], rules.chain[END], rules.chain_lane
+    escalate_from, escalate_to, escalate_place = rules.escalate_from, rules.escalate_to, rules.escalate_place
+    limit, switch = rules.limit, rules.switch
+    start, walked, base, times_us, is_ok = rows.start, rows.walked, rows.base, rows.times_us, rows.is_ok
+    keys, is_kept, sessions, days, lowest = rows.key, rows.is_kept, rows.session, rows.day, rows.lowest
+    units, costs, tokens, can_hold = rows.unit, rows.cost_pusd, rows.tokens, rows.can_hold
+    providers, turns, turn_latency_us, is_escalated = (
+        rows.provider, rows.turn, rows.turn_latency_us, rows.is_escalated,
+    )  # fmt: skip
+    numbers, entry, since_us, before, after = state.numbers, state.entry, state.since_us, state.before, state.after
+    highest, used, lane_calls = state.highest, state.used, state.lane_calls
+    of_provider, events = state.provider, state.event
     final, entry_lane, routed, served_by = told.lane, told.entry_lane, told.routed_lane, told.served_by
-    walked = rows.walked
+    answered_by, notices, broken_cap = told.answered_by, told.notice, told.cap
+    told_cost, told_latency, told_wait, told_counts = told.cost_pusd, told.latency_us, told.wait_us, told.counts
     for index in range(len(walked)):
         row = walked[index]
         lane = base[row]
+        time_us = times_us[row]
         key = NONE
         if has_cache:
             key = keys[row]
-            if key >= 0 and entry[key] >= 0 and times_us[row] - since_us[key] < ttl_us:
+            if key >= 0 and entry[key] >= 0 and time_us - since_us[key] < ttl_us:
                 served_by[row] = EXACT_CACHE
-                told.answered_by[row] = entry[key]
-                if is_bounded:
-                    _touch(state, key)
+                answered_by[row] = entry[key]
+                if capacity != NONE:
+                    _touch(numbers, before, after, key)
                 if is_from_last_hit:
-                    since_us[key] = times_us[row]
+                    since_us[key] = time_us
                 continue
+        session = NONE
         if has_sticky:
             session = sessions[row]
             if session >= 0:
@@ -170,35 +177,161 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
         routed[row] = lane
         final[row] = lane
         if has_budgets:
-            lane = _within_budget(rules, rows, state, told, row, lane)
-            if lane == NONE:
+            if days[row] != numbers[DAY]:
+                numbers[DAY] = days[row]
+                numbers[DAY_CALLS] = 0
+                for number in range(len(used)):
+                    used[number] = 0
+                for number in range(len(lane_calls)):
+                    lane_calls[number] = 0
+            # First the caps on tokens, one tier down; then those on money and share, as far down as it takes.
+            broken, notice, least = NONE, 0, lowest[row]
+            for number in range(caps):
+                if cap_is_tokens[number]:
+                    unit = units[number][row]
+                    if unit >= 0 and used[cap_first[number] + unit] + tokens[lane][row] > cap_limit[number]:
+                        broken = number
+                        break
+            if broken != NONE:
+                broken_cap[row] = broken
+                if is_refusing:
+                    served_by[row] = REFUSED
+                    continue
+                if least < lane < tier_count and can_hold[lane - 1][row]:
+                    lane -= 1
+                    notice |= DEGRADED
+                else:
+                    notice |= OVER_BUDGET
+            while True:
+                cost, broken = costs[lane][row], NONE
+                for number in range(caps):
+                    if not cap_is_tokens[number] and (cap_lane[number] == NONE or cap_lane[number] == lane):
+                        unit = units[number][row]
+                        if unit >= 0 and used[cap_first[number] + unit] + cost > cap_limit[number]:
+                            broken = number
+                            break
+                if broken == NONE and request_max_pusd != NONE and cost > request_max_pusd:
+                    broken = caps
+                if broken == NONE and share_under[lane] and numbers[DAY_CALLS] >= SHARES_FROM_CALLS:
+                    allowed = share_over[lane] * (numbers[DAY_CALLS] + 1)
+                    if (lane_calls[lane] + 1) * share_under[lane] > allowed:
+                        broken = caps + 1
+                if broken == NONE:
+                    break
+                if broken_cap[row] == NONE:
+                    broken_cap[row] = broken
+                    if is_refusing:
+                        served_by[row] = REFUSED
+                        break
+                if not (least < lane < tier_count and can_hold[lane - 1][row]):
+                    notice |= OVER_BUDGET
+                    break
+                lane -= 1
+                notice |= DEGRADED
+            if served_by[row] == REFUSED:
                 continue
+            notices[row] = notice
         entry_lane[row] = lane
         final[row] = lane
-        if has_attempts:
-            lane, spent, billed_tokens = _attempt(rules, rows, state, told, row, lane)
-            if lane == NONE:
+        spent, billed_tokens = 0, 0
+        if has_budgets or has_attempts:
+            spent, billed_tokens = costs[lane][row], tokens[lane][row]
+        if has_attempts and lane != logged:
+            served, counts, took_us, waited_us, notice, is_timed = NONE, 0, 0, 0, 0, True
+            spent, billed_tokens = 0, 0
+            first, end = chain_first[lane], chain_end[lane]
+            place = first
+            while place <= end:
+                if place == end:
+                    # Behind the chain: once more, on the dearer lane, where the answer is not good enough.
+                    if served == NONE or served != escalate_from or not is_escalated[row]:
+                        break
+                    place, end = escalate_place, NONE
+                at = escalate_to if end == NONE else chain_lane[place]
+                if place != first and not can_hold[at][row]:
+                    place += 1
+                    continue
+                provider, wait_us = providers[at][row], 0
+                if provider >= 0:
+                    if has_switch and time_us < of_provider[OUT_UNTIL_US][provider]:
+                        notice |= KILLED
+                        place += 1
+                        continue
+                    if has_limits:
+                        wait_us = _admitted(limit, of_provider, provider, time_us, tokens[at][row])
+                        if wait_us != 0:
+                            notice |= LIMITED if wait_us < 0 else LIMITED | QUEUED
+                        if wait_us == -1 - ERROR:
+                            break
+                        if wait_us < 0:
+                            place += 1
+                            continue
+                turn = turns[place][row]
+                if turn_latency_us[place][row] < 0:
+                    is_timed = False
+                took_us += wait_us + turn_latency_us[place][row]
+                waited_us += wait_us
+                counts += turn & (IS_OK - 1)
+                billed = (turn >> BILLED) & FIELD
+                spent += billed * costs[at][row]
+                billed_tokens += billed * tokens[at][row]
+                if has_switch and provider >= 0:
+                    attempts, failures = (turn >> ATTEMPTS) & FIELD, (turn >> FAILURES) & FIELD
+                    _watch(switch, of_provider, events, numbers, provider, time_us, attempts, failures)
+                if end == NONE:
+                    notice |= ESCALATED
+                if turn >= IS_OK:
+                    served = at
+                    if end == NONE:
+                        break
+                    if place != first:
+                        notice |= FELL_BACK
+                    place = end
+                else:
+                    place += 1
+            notices[row] |= notice
+            told_cost[row] = spent
+            told_latency[row] = took_us if is_timed else NONE
+            told_wait[row] = waited_us
+            told_counts[row] = counts
+            if served == NONE:
                 served_by[row] = FAILED
                 continue
+            lane = served
             final[row] = lane
-            if has_budgets:
-                _charge(rules, rows, state, row, lane, spent, billed_tokens)
-        elif has_budgets:
-            _charge(rules, rows, state, row, lane, cost_pusd[lane][row], rows.tokens[lane][row])
-        if has_sticky:
-            session = sessions[row]
-            if session >= 0 and lane < tier_count and lane > highest[session]:
-                highest[session] = lane
+        elif has_attempts:
+            # A call that stays as logged did get through: it counts at its provider and is never held.
+            told_cost[row] = spent
+            provider = providers[lane][row]
+            if provider >= 0 and has_limits:
+                _begin_minute(of_provider, provider, time_us // MINUTE_US)
+                _fill(of_provider, provider, billed_tokens)
+            if provider >= 0 and has_switch and time_us >= of_provider[OUT_UNTIL_US][provider]:
+                _watch(switch, of_provider, events, numbers, provider, time_us, 1, 0 if is_ok[row] else 1)
+        if has_budgets:
+            numbers[DAY_CALLS] += 1
+            lane_calls[lane] += 1
+            for number in range(caps):
+                unit = units[number][row]
+                if unit >= 0 and (cap_lane[number] == NONE or cap_lane[number] == lane):
+                    at_unit = cap_first[number] + unit
+                    used[at_unit] = min(used[at_unit] + (billed_tokens if cap_is_tokens[number] else spent), MOST)
+        if session >= 0 and lane < tier_count and lane > highest[session]:
+            highest[session] = lane
         if has_cache and is_kept[row]:
-            if is_bounded:
-                _keep(rules, state, key)
-            entry[key] = rows.start + row
-            since_us[key] = times_us[row]
+            if capacity != NONE:
+                if entry[key] >= 0:
+                    _touch(numbers, before, after, key)
+                else:
+                    oldest = _add(numbers, before, after, key, capacity)
+                    if oldest >= 0:
+                        entry[oldest] = NONE
+            entry[key] = start + row
+            since_us[key] = time_us
 
 
-def _touch(state: State, key: int) -> None:
+def _touch(numbers: Any, before: Any, after: Any, key: int) -> None:
     """Make the key the most recently used one."""
-    numbers, before, after = state.numbers, state.before, state.after
     if numbers[TAIL] == key:
         return
     if numbers[HEAD] == key:
@@ -211,12 +344,8 @@ def _touch(state: State, key: int) -> None:
     numbers[TAIL] = key
 
 
-def _keep(rules: Rules, state: State, key: int) -> None:
-    """Make room for the key and make it the most recently used one."""
-    numbers, before, after = state.numbers, state.before, state.after
-    if state.entry[key] >= 0:
-        _touch(state, key)
-        return
+def _add(numbers: Any, before: Any, after: Any, key: int, capacity: int) -> int:
+    """Make a new key the most recently used one; gives back the one that had to leave, or NONE."""
     if numbers[SIZE] == 0:
         numbers[HEAD] = key
     else:
@@ -224,252 +353,101 @@ def _keep(rules: Rules, state: State, key: int) -> None:
         before[key] = numbers[TAIL]
     numbers[TAIL] = key
     numbers[SIZE] += 1
-    if numbers[SIZE] > rules.capacity:
-        oldest = numbers[HEAD]
-        state.entry[oldest] = NONE
-        numbers[HEAD] = after[oldest]
-        numbers[SIZE] -= 1
-
-
-def _within_budget(rules: Rules, rows: Rows, state: State, told: Told, row: int, lane: int) -> int:
-    """The lane that the caps leave to the call, or NONE where it is refused."""
-    if rows.day[row] != state.numbers[DAY]:
-        state.numbers[DAY] = rows.day[row]
-        state.numbers[DAY_CALLS] = 0
-        for number in range(len(state.used)):
-            state.used[number] = 0
-        for number in range(len(state.lane_calls)):
-            state.lane_calls[number] = 0
-    exhausted = NONE
-    for number in range(len(rules.cap_limit)):
-        if rules.cap_is_tokens[number]:
-            unit = rows.unit[number][row]
-            if unit >= 0:
-                used = state.used[rules.cap_first[number] + unit]
-                if used + rows.tokens[lane][row] > rules.cap_limit[number]:
-                    exhausted = number
-                    break
-    cap = exhausted
-    if cap == NONE:
-        cap = _broken(rules, rows, state, row, lane)
-        if cap == NONE:
-            return lane
-    told.cap[row] = cap
-    if rules.is_refusing:
-        told.served_by[row] = REFUSED
+    if numbers[SIZE] <= capacity:
         return NONE
-    came, least, top = lane, rows.lowest[row], rules.tier_count
-    if exhausted != NONE:
-        if least < lane < top and rows.can_hold[lane - 1][row]:
-            lane -= 1
-        else:
-            told.notice[row] |= OVER_BUDGET
-        cap = _broken(rules, rows, state, row, lane)
-    while cap != NONE:
-        if not (least < lane < top and rows.can_hold[lane - 1][row]):
-            told.notice[row] |= OVER_BUDGET
-            break
-        lane -= 1
-        cap = _broken(rules, rows, state, row, lane)
-    if lane != came:
-        told.notice[row] |= DEGRADED
-    return lane
+    oldest: int = numbers[HEAD]
+    numbers[HEAD] = after[oldest]
+    numbers[SIZE] -= 1
+    return oldest
 
 
-def _broken(rules: Rules, rows: Rows, state: State, row: int, lane: int) -> int:
-    """The first cap on money, on one request or on the lane's share that the call would break on this lane."""
-    cost = rows.cost_pusd[lane][row]
-    for number in range(len(rules.cap_limit)):
-        if not rules.cap_is_tokens[number] and (rules.cap_lane[number] == NONE or rules.cap_lane[number] == lane):
-            unit = rows.unit[number][row]
-            if unit >= 0 and state.used[rules.cap_first[number] + unit] + cost > rules.cap_limit[number]:
-                return number
-    if rules.request_max_pusd != NONE and cost > rules.request_max_pusd:
-        return len(rules.cap_limit)
-    if rules.share_under[lane] and state.numbers[DAY_CALLS] >= SHARES_FROM_CALLS:
-        asked, all_calls = state.lane_calls[lane] + 1, state.numbers[DAY_CALLS] + 1
-        if asked * rules.share_under[lane] > rules.share_over[lane] * all_calls:
-            return len(rules.cap_limit) + 1
-    return NONE
-
-
-def _charge(rules: Rules, rows: Rows, state: State, row: int, lane: int, spent: int, tokens: int) -> None:
-    """Count a call that a provider answered."""
-    state.numbers[DAY_CALLS] += 1
-    state.lane_calls[lane] += 1
-    for number in range(len(rules.cap_limit)):
-        unit = rows.unit[number][row]
-        if unit >= 0 and (rules.cap_lane[number] == NONE or rules.cap_lane[number] == lane):
-            place = rules.cap_first[number] + unit
-            amount = tokens if rules.cap_is_tokens[number] else spent
-            state.used[place] = min(state.used[place] + amount, MOST)
-
-
-def _attempt(rules: Rules, rows: Rows, state: State, told: Told, row: int, lane: int) -> tuple[int, int, int]:
-    """Let the call go down its chain: who answers at last (NONE: nobody), dollars and tokens that were billed."""
-    time_us = rows.times_us[row]
-    if lane == rules.logged:
-        if rules.has_limits or rules.has_kill_switch:
-            _count_logged(rules, rows, state, row, lane)
-        told.cost_pusd[row] = rows.cost_pusd[lane][row]
-        return lane, rows.cost_pusd[lane][row], rows.tokens[lane][row]
-    served, spent, tokens, counts, took_us, is_timed = NONE, 0, 0, 0, 0, True
-    first = rules.chain_first[lane]
-    for place in range(first, rules.chain_end[lane]):
-        at = rules.chain_lane[place]
-        if place > first and not rows.can_hold[at][row]:
-            continue
-        wait_us = _admitted(rules, rows, state, told, row, at)
-        if wait_us < 0:
-            if wait_us == -1 - ERROR:
-                break
-            continue
-        turn = rows.turn[place][row]
-        if rows.turn_latency_us[place][row] < 0:
-            is_timed = False
-        took_us += wait_us + rows.turn_latency_us[place][row]
-        told.wait_us[row] += wait_us
-        counts += turn & (IS_OK - 1)
-        billed = (turn >> BILLED) & FIELD
-        spent += billed * rows.cost_pusd[at][row]
-        tokens += billed * rows.tokens[at][row]
-        if rules.has_kill_switch:
-            _watch(
-                rules, state, rows.provider[at][row], time_us, (turn >> ATTEMPTS) & FIELD, (turn >> FAILURES) & FIELD
-            )
-        if turn >= IS_OK:
-            served = at
-            if place > first:
-                told.notice[row] |= FELL_BACK
-            break
-    if served != NONE and served == rules.escalate_from and rows.is_escalated[row]:
-        at, place = rules.escalate_to, rules.escalate_place
-        wait_us = _admitted(rules, rows, state, told, row, at) if rows.can_hold[at][row] else NONE
-        if wait_us >= 0:
-            turn = rows.turn[place][row]
-            if rows.turn_latency_us[place][row] < 0:
-                is_timed = False
-            took_us += wait_us + rows.turn_latency_us[place][row]
-            told.wait_us[row] += wait_us
-            counts += turn & (IS_OK - 1)
-            billed = (turn >> BILLED) & FIELD
-            spent += billed * rows.cost_pusd[at][row]
-            tokens += billed * rows.tokens[at][row]
-            told.notice[row] |= ESCALATED
-            if turn >= IS_OK:
-                served = at
-    told.cost_pusd[row] = spent
-    told.latency_us[row] = took_us if is_timed else NONE
-    told.counts[row] = counts
-    return served, spent, tokens
-
-
-def _count_logged(rules: Rules, rows: Rows, state: State, row: int, lane: int) -> None:
-    """A call that stays as logged did get through: it counts at its provider and is never held."""
-    provider = rows.provider[lane][row]
-    if provider < 0:
-        return
-    if rules.has_limits:
-        _begin_minute(state, provider, rows.times_us[row] // MINUTE_US)
-        _fill(state, provider, rows.tokens[lane][row])
-    if rules.has_kill_switch:
-        _watch(rules, state, provider, rows.times_us[row], 1, 0 if rows.is_ok[row] else 1)
-
-
-def _admitted(rules: Rules, rows: Rows, state: State, told: Told, row: int, lane: int) -> int:
-    """How long the call waits for this lane's provider; below 0 it is not let through, -1 - ERROR: nor is any other."""
-    provider = rows.provider[lane][row]
-    if provider < 0:
-        return 0
-    time_us = rows.times_us[row]
-    if rules.has_kill_switch and time_us < state.out_until_us[provider]:
-        told.notice[row] |= KILLED
-        return -1 - FALLBACK
-    if not rules.has_limits:
-        return 0
-    tokens, minute = rows.tokens[lane][row], time_us // MINUTE_US
-    _begin_minute(state, provider, minute)
-    if not _has_room(rules, state, provider, tokens):
-        told.notice[row] |= LIMITED
-        if rules.over[provider] != QUEUE:
-            kept_out: int = -1 - rules.over[provider]
+def _admitted(limit: Any, of_provider: Any, provider: int, time_us: int, tokens: int) -> int:
+    """How long a turn waits for its provider; below 0 it is not let through, -1 - ERROR: nor to any other."""
+    minute = time_us // MINUTE_US
+    _begin_minute(of_provider, provider, minute)
+    if not _has_room(limit, of_provider, provider, tokens):
+        if limit[WHEN_OVER][provider] != QUEUE:
+            kept_out: int = -1 - limit[WHEN_OVER][provider]
             return kept_out
-        told.notice[row] |= QUEUED
-        while not _has_room(rules, state, provider, tokens):
-            of_day, later = state.minute[provider] // MINUTES_OF_DAY, state.minute[provider] + 1
-            if not _has_day(rules, state, provider, tokens):
-                later = (of_day + 1) * MINUTES_OF_DAY
-            _begin_minute(state, provider, later)
-    _fill(state, provider, tokens)
-    wait_us: int = max(0, state.minute[provider] * MINUTE_US - time_us)
+        while not _has_room(limit, of_provider, provider, tokens):
+            later = of_provider[MINUTE][provider] + 1
+            if not _has_day(limit, of_provider, provider, tokens):
+                later = (of_provider[OF_DAY][provider] + 1) * MINUTES_OF_DAY
+            _begin_minute(of_provider, provider, later)
+    _fill(of_provider, provider, tokens)
+    wait_us: int = max(0, of_provider[MINUTE][provider] * MINUTE_US - time_us)
     return wait_us
 
 
-def _begin_minute(state: State, provider: int, minute: int) -> None:
+def _begin_minute(of_provider: Any, provider: int, minute: int) -> None:
     """Go on to this minute, if it is later than the one that is being filled."""
-    if minute > state.minute[provider]:
-        state.minute[provider] = minute
-        state.minute_requests[provider] = 0
-        state.minute_tokens[provider] = 0
-        if minute // MINUTES_OF_DAY > state.of_day[provider]:
-            state.of_day[provider] = minute // MINUTES_OF_DAY
-            state.day_requests[provider] = 0
-            state.day_tokens[provider] = 0
+    if minute > of_provider[MINUTE][provider]:
+        of_provider[MINUTE][provider] = minute
+        of_provider[MINUTE_REQUESTS][provider] = 0
+        of_provider[MINUTE_TOKENS][provider] = 0
+        if minute // MINUTES_OF_DAY > of_provider[OF_DAY][provider]:
+            of_provider[OF_DAY][provider] = minute // MINUTES_OF_DAY
+            of_provider[DAY_REQUESTS][provider] = 0
+            of_provider[DAY_TOKENS][provider] = 0
 
 
-def _has_day(rules: Rules, state: State, provider: int, tokens: int) -> bool:
+def _has_day(limit: Any, of_provider: Any, provider: int, tokens: int) -> bool:
     """Whether the day has room; a call above the limit itself goes through where it is the first."""
-    requests, most, most_tokens = state.day_requests[provider], rules.day_requests[provider], rules.day_tokens[provider]
+    requests, most, most_tokens = (
+        of_provider[DAY_REQUESTS][provider], limit[DAY_REQUESTS][provider], limit[DAY_TOKENS][provider],
+    )  # fmt: skip
     if most and requests + 1 > most:
         return False
-    return not (most_tokens and requests and state.day_tokens[provider] + tokens > most_tokens)
+    return not (most_tokens and requests and of_provider[DAY_TOKENS][provider] + tokens > most_tokens)
 
 
-def _has_room(rules: Rules, state: State, provider: int, tokens: int) -> bool:
+def _has_room(limit: Any, of_provider: Any, provider: int, tokens: int) -> bool:
     """Whether the minute and its day have room."""
-    requests = state.minute_requests[provider]
-    most, most_tokens = rules.minute_requests[provider], rules.minute_tokens[provider]
+    requests, most, most_tokens = (
+        of_provider[MINUTE_REQUESTS][provider], limit[MINUTE_REQUESTS][provider], limit[MINUTE_TOKENS][provider],
+    )  # fmt: skip
     if most and requests + 1 > most:
         return False
-    if most_tokens and requests and state.minute_tokens[provider] + tokens > most_tokens:
+    if most_tokens and requests and of_provider[MINUTE_TOKENS][provider] + tokens > most_tokens:
         return False
-    return _has_day(rules, state, provider, tokens)
+    return _has_day(limit, of_provider, provider, tokens)
 
 
-def _fill(state: State, provider: int, tokens: int) -> None:
+def _fill(of_provider: Any, provider: int, tokens: int) -> None:
     """Count one call in the minute that is being filled, and in its day."""
-    state.minute_requests[provider] += 1
-    state.minute_tokens[provider] += tokens
-    state.day_requests[provider] += 1
-    state.day_tokens[provider] += tokens
+    of_provider[MINUTE_REQUESTS][provider] += 1
+    of_provider[MINUTE_TOKENS][provider] += tokens
+    of_provider[DAY_REQUESTS][provider] += 1
+    of_provider[DAY_TOKENS][provider] += tokens
 
 
-def _watch(rules: Rules, state: State, provider: int, time_us: int, attempts: int, failures: int) -> None:
+def _watch(
+    switch: Any, of_provider: Any, events: Any, numbers: Any, provider: int, time_us: int, attempts: int, failures: int
+) -> None:
     """Count attempts at a provider; too many failures within the window take it out for the cooldown."""
-    if provider < 0 or time_us < state.out_until_us[provider]:
-        return
-    event = state.numbers[EVENTS]
-    state.numbers[EVENTS] += 1
-    state.event_us[event] = time_us
-    state.event_attempts[event] = attempts
-    state.event_failures[event] = failures
-    state.event_next[event] = NONE
-    if state.oldest[provider] == NONE:
-        state.oldest[provider] = event
+    event = numbers[EVENTS]
+    numbers[EVENTS] += 1
+    events[AT_US][event] = time_us
+    events[ATTEMPTED][event] = attempts
+    events[FAILED_OF_IT][event] = failures
+    events[NEXT][event] = NONE
+    if of_provider[OLDEST][provider] == NONE:
+        of_provider[OLDEST][provider] = event
     else:
-        state.event_next[state.newest[provider]] = event
-    state.newest[provider] = event
-    state.window_attempts[provider] += attempts
-    state.window_failures[provider] += failures
-    while state.oldest[provider] != event and state.event_us[state.oldest[provider]] <= time_us - rules.window_us:
-        gone = state.oldest[provider]
-        state.window_attempts[provider] -= state.event_attempts[gone]
-        state.window_failures[provider] -= state.event_failures[gone]
-        state.oldest[provider] = state.event_next[gone]
-    attempts, failures = state.window_attempts[provider], state.window_failures[provider]
-    if failures and attempts >= rules.requests_min and failures * rules.error_under >= rules.error_over * attempts:
-        state.out_until_us[provider] = time_us + rules.cooldown_us
-        state.oldest[provider] = NONE
-        state.newest[provider] = NONE
-        state.window_attempts[provider] = 0
-        state.window_failures[provider] = 0
+        events[NEXT][of_provider[NEWEST][provider]] = event
+    of_provider[NEWEST][provider] = event
+    of_provider[ATTEMPTS_SEEN][provider] += attempts
+    of_provider[FAILURES_SEEN][provider] += failures
+    gone = of_provider[OLDEST][provider]
+    while gone != event and events[AT_US][gone] <= time_us - switch[WINDOW_US]:
+        of_provider[ATTEMPTS_SEEN][provider] -= events[ATTEMPTED][gone]
+        of_provider[FAILURES_SEEN][provider] -= events[FAILED_OF_IT][gone]
+        gone = events[NEXT][gone]
+        of_provider[OLDEST][provider] = gone
+    seen, failed = of_provider[ATTEMPTS_SEEN][provider], of_provider[FAILURES_SEEN][provider]
+    if failed and seen >= switch[REQUESTS_MIN] and failed * switch[ERROR_UNDER] >= switch[ERROR_OVER] * seen:
+        of_provider[OUT_UNTIL_US][provider] = time_us + switch[COOLDOWN_US]
+        of_provider[OLDEST][provider] = NONE
+        of_provider[NEWEST][provider] = NONE
+        of_provider[ATTEMPTS_SEEN][provider] = 0
+        of_provider[FAILURES_SEEN][provider] = 0
