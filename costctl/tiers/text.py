@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+import numpy as np
 import polars as pl
 
 from costctl.tiers.content import Content, Intent
@@ -89,14 +90,16 @@ class TextReader:
             [(name, number, cue) for number, (name, group) in enumerate(counted) for cue in group] + timed
         )
         said = {cue for intent in content.intents if not intent.alone for cue, _ in intent.cues}
-        self._patterns = sorted({*fold(said).values(), *self._counted["pattern"]})
+        signals = sorted({name for intent in content.intents for name in (*intent.needs, *intent.bars)})
+        self._company = _signal_table(
+            [(name, number, cue) for number, name in enumerate(signals)
+             for group in content.signals.get(name, ()) for cue in group]
+        ).unique(["group", "pattern"], maintain_order=True)  # fmt: skip
+        self._company_row = {name: number for number, name in enumerate(signals)}
+        self._patterns = sorted({*fold(said).values(), *self._counted["pattern"], *self._company["pattern"]})
         alone = {cue for intent in content.intents if intent.alone for cue, _ in intent.cues}
         self._alone_patterns = sorted(fold(alone).values())
         self._alone = _only(fold([*alone, *content.fillers]).values())
-        self._signals = {
-            name: sorted(fold(cue for group in groups for cue in group).values())
-            for name, groups in content.signals.items()
-        }
         self._slot = _slot_pattern([cue for group in content.signals.get("slots", ()) for cue in group])
 
     def features(self, texts: pl.Series) -> pl.DataFrame:
@@ -136,7 +139,7 @@ class TextReader:
         """The first intent that holds, with its longest cue; the user's own go first, then one that stands alone."""
         found = hits.join(self._cues.filter(~pl.col("alone")), on="pattern")
         found = found.filter(word_count.gather(found["row"]) <= found["max_words"])
-        found = found.filter(self._in_company(text, found))
+        found = found.filter(self._in_company(len(text), found, hits))
         alone = text.str.contains(self._alone).fill_null(value=False).arg_true().alias("row")
         greeted = _hits(alone, text.gather(alone), self._alone_patterns)
         greeted = greeted.join(self._cues.filter("alone"), on="pattern")
@@ -148,22 +151,21 @@ class TextReader:
         chosen = self._cues.unique("order").sort("order").select("intent", "intent_tier", "intent_cue", "cue_language")
         return best.select("row").with_columns(chosen[order].get_columns())
 
-    def _in_company(self, text: pl.Series, found: pl.DataFrame) -> pl.Series:
-        """Which candidates keep to the `with` and `without` of their intent."""
-        kept = pl.repeat(value=True, n=found.height, dtype=pl.Boolean, eager=True)
-        for rank, intent in enumerate(self._intents):
+    def _in_company(self, count: int, found: pl.DataFrame, hits: pl.DataFrame) -> pl.Series:
+        """Which candidates keep to the `with` and `without` of their intent; `count` texts in all."""
+        said = np.zeros((len(self._company_row), count), dtype=np.bool_)
+        beside = hits.join(self._company, on="pattern")
+        said[beside["group"].to_numpy(), beside["row"].to_numpy()] = True
+        kept, rank, row = np.ones(found.height, dtype=np.bool_), found["rank"].to_numpy(), found["row"].to_numpy()
+        for number, intent in enumerate(self._intents):
             if not intent.needs and not intent.bars:
                 continue
-            places = (found["rank"] == rank).arg_true()
-            texts = text.gather(found["row"].gather(places))
-            kept = kept.scatter(places, self._any(texts, intent.needs, empty=True) & ~self._any(texts, intent.bars))
-        return kept
-
-    def _any(self, texts: pl.Series, signals: tuple[str, ...], *, empty: bool = False) -> pl.Series:
-        patterns = [pattern for name in signals for pattern in self._signals.get(name, ())]
-        if not signals or not patterns:
-            return pl.repeat(value=empty and not signals, n=len(texts), dtype=pl.Boolean, eager=True)
-        return texts.str.contains_any(patterns)
+            here = rank == number
+            rows = row[here]
+            needed, barred = ([self._company_row[name] for name in names] for names in (intent.needs, intent.bars))
+            is_needed = said[:, rows][needed].any(axis=0) if needed else True
+            kept[here] = is_needed & ~said[:, rows][barred].any(axis=0)
+        return pl.Series(kept)
 
 
 def _cue_table(intents: tuple[Intent, ...]) -> pl.DataFrame:
