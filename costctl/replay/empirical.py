@@ -5,9 +5,9 @@ together: attempts are not independent during an incident, and an incident drawn
 it did (joint resampling erred by 5 % at p95 and 9 % at p99 on held-out halves of 19 runs, constants
 by 11 % and 17 %, always too low). Latency is not scaled by output tokens: the attempt brings its own.
 
-Rows of a window lie in order of outcome and latency, `ok` and quick first. So the same draw is about
+Rows of an hour lie in order of outcome and latency, `ok` and quick first. So the same draw is about
 as lucky under every model, which steadies the difference of two policies, and the order of the
-log does not matter.
+log does not matter. A day or the whole log is its hours in order.
 """
 
 from __future__ import annotations

@@ -175,6 +175,7 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
                 if lane < held and lane < tier_count and can_hold[held][row]:
                     lane = held
         routed[row] = lane
+        entry_lane[row] = lane
         final[row] = lane
         if has_budgets:
             if days[row] != numbers[DAY]:

@@ -1,0 +1,291 @@
+"""Retries, timeouts, fallbacks, hedges, limits, kill switch, escalation: small logs, worked out by hand.
+
+The logs leave nothing to chance: in the first hour every logged attempt of a model is the same.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from costctl.cli import run
+
+COLUMNS = (
+    "id", "timestamp", "model", "prompt_tokens", "completion_tokens", "prompt_hash", "status", "http_status",
+    "latency_ms", "finish_reason", "temperature", "endpoint",
+)  # fmt: skip
+TIERS = "tiers: {A: {models: [gpt-4o-mini]}, B: {models: [gpt-4.1-mini]}, C: {models: [gpt-4o]}}\n"
+ASSUME = "assume: {output_tokens_ratio: 1, input_tokens_ratio: 1}\n"
+# 1,000 tokens in and 100 out: gpt-4o-mini 0.15 / 0.60, gpt-4.1-mini 0.40 / 1.60, gpt-4o 2.50 / 10.00 a million.
+COST = {"A": Decimal("0.00021"), "B": Decimal("0.00056"), "C": Decimal("0.0035")}
+
+
+def attempt(number: int, minute: int, model: str, **said: Any) -> tuple[Any, ...]:
+    """One logged attempt, by default answered after a second."""
+    row = {
+        "id": f"r{number:03d}", "timestamp": f"2026-03-02T00:{minute:02d}:{number % 60:02d}Z", "model": model,
+        "prompt_tokens": 1000, "completion_tokens": 100, "prompt_hash": f"q{number}", "status": "ok",
+        "http_status": 200, "latency_ms": 1000, "finish_reason": "stop", "temperature": "", "endpoint": "/chat",
+    }  # fmt: skip
+    return tuple((row | said)[name] for name in COLUMNS)
+
+
+def failed(number: int, minute: int, model: str, status: int = 503, latency_ms: int = 200) -> tuple[Any, ...]:
+    return attempt(
+        number, minute, model, status="error", http_status=status, latency_ms=latency_ms, completion_tokens="",
+        finish_reason="",
+    )  # fmt: skip
+
+
+def an_hour_of(model: str, *, ok: bool, latency_ms: int = 1000, first: int = 100) -> list[tuple[Any, ...]]:
+    """Thirty attempts of a model in the first hour, and one success much later so that the model is known."""
+    rows = [
+        attempt(first + number, 50, model, latency_ms=latency_ms)
+        if ok
+        else failed(first + number, 50, model, latency_ms=latency_ms)
+        for number in range(30)
+    ]
+    late = attempt(first + 31, 0, model, latency_ms=latency_ms, timestamp="2026-03-04T12:00:00Z")
+    return [*rows, late]
+
+
+class Simulated:
+    """Decisions by request id, and the totals of the run."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self._folder, self._capsys = folder, capsys
+        self.report: dict[str, Any] = {}
+
+    def __call__(
+        self, policy: str, rows: list[tuple[Any, ...]], assume: str = ASSUME, tiers: str = TIERS
+    ) -> dict[str, dict[str, Any]]:
+        log, file, made = (self._folder / name for name in ("log.csv", "policy.yaml", "made.jsonl"))
+        with log.open("w", encoding="utf-8", newline="") as target:
+            csv.writer(target).writerows([COLUMNS, *rows])
+        file.write_text("version: 1\n" + tiers + assume + policy, "utf-8")
+        arguments = [str(log), "--policy", str(file), "--decisions", str(made), "--output", "json"]
+        assert run(["simulate", *arguments, "--db", str(self._folder / "c.duckdb")]) == 0
+        self.report = json.loads(self._capsys.readouterr().out)
+        rows_of = (json.loads(line) for line in made.read_text("utf-8").splitlines())
+        return {one["request_id"]: one for one in rows_of}
+
+    def explained(self, request_id: str) -> str:
+        assert run(["explain-request", request_id, "--db", str(self._folder / "c.duckdb")]) == 0
+        return self._capsys.readouterr().out
+
+
+@pytest.fixture
+def simulated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Simulated:
+    return Simulated(tmp_path, capsys)
+
+
+ROUTE = "routing: {rules: [{name: mine, when: {model: gpt-4o}, to: A}]}\n"
+ASKED = attempt(1, 5, "gpt-4o")
+
+
+def cost(made: dict[str, Any]) -> Decimal:
+    return Decimal(made["policy_cost_usd"])
+
+
+def test_without_rules_about_attempts_a_moved_call_is_answered(simulated: Simulated) -> None:
+    made = simulated(ROUTE, [ASKED, *an_hour_of("gpt-4o-mini", ok=False)])["r001"]
+    assert (made["served_by"], made["tier"], cost(made)) == ("provider", "A", COST["A"])
+    assert made["attempt_count"] is None
+
+
+def test_retries_then_no_answer(simulated: Simulated) -> None:
+    """Three tries of 200 ms, waits of 500 and 1,000 ms; nobody is paid and nobody answers."""
+    policy = ROUTE + "retries: {max: 2, backoff_s: 0.5, on: [server_error]}\n"
+    made = simulated(policy, [ASKED, *an_hour_of("gpt-4o-mini", ok=False, latency_ms=200)])["r001"]
+    assert (made["served_by"], made["attempt_count"], made["retry_count"]) == ("failed", 3, 2)
+    assert cost(made) == 0
+    assert made["policy_latency_ms"] is None
+    totals = simulated.report["totals"]
+    assert (totals["retry_count"], totals["policy_failed_count"], totals["baseline_failed_count"]) == (2, 31, 30)
+    assert "W213" in {one["code"] for one in simulated.report["warnings"]}
+    assert "every attempt failed" in simulated.explained("r001")
+    by_tier = {row["tier"]: row for row in simulated.report["tables"]["by_tier"]}
+    assert by_tier["no answer"]["call_count"] == 1
+
+
+def test_only_named_failures_are_retried(simulated: Simulated) -> None:
+    policy = ROUTE + "retries: {max: 2, on: [rate_limit]}\n"
+    made = simulated(policy, [ASKED, *an_hour_of("gpt-4o-mini", ok=False)])["r001"]
+    assert (made["attempt_count"], made["retry_count"]) == (1, 0)
+
+
+def test_fallback_goes_down_its_list(simulated: Simulated) -> None:
+    """A fails after 200 ms, B is not known and answers, so the latency is not known; with C it takes 200 + 1,000 ms."""
+    rows = [ASKED, *an_hour_of("gpt-4o-mini", ok=False, latency_ms=200), *an_hour_of("gpt-4o", ok=True, first=200)]
+    made = simulated(ROUTE + "fallbacks: {A: [C, B]}\n", rows)["r001"]
+    assert (made["entry_tier"], made["tier"], made["is_fallback"]) == ("A", "C", True)
+    assert (cost(made), made["policy_latency_ms"]) == (COST["C"], 1200)
+    assert "falls back to tier C" in simulated.explained("r001")
+    made = simulated(ROUTE + "fallbacks: {A: [B, C]}\n", rows)["r001"]
+    assert (made["tier"], cost(made), made["policy_latency_ms"]) == ("B", COST["B"], None)
+    waterfall = {row["stage"]: Decimal(row["change_usd"]) for row in simulated.report["tables"]["waterfall"]}
+    assert waterfall["attempts"] >= COST["B"] - COST["A"]
+
+
+@pytest.mark.parametrize(("context", "tier"), [("2k", "small"), ("1k", "C")])
+def test_a_fallback_that_cannot_hold_the_call_is_passed_over(simulated: Simulated, context: str, tier: str) -> None:
+    rows = [ASKED, *an_hour_of("gpt-4o-mini", ok=False), *an_hour_of("gpt-4o", ok=True, first=200)]
+    policy = (
+        f"specialists: {{small: {{models: [gpt-4.1-mini], context_tokens: {context}}}}}\nfallbacks: {{A: [small, C]}}\n"
+    )
+    assert simulated(ROUTE + policy, rows)["r001"]["tier"] == tier
+
+
+def test_timeout_cuts_the_logged_attempt(simulated: Simulated) -> None:
+    """On its own model the first attempt is the logged one: 5 s, cut after 2, then A answers in a second."""
+    rows = [attempt(1, 5, "gpt-4o", latency_ms=5000), *an_hour_of("gpt-4o-mini", ok=True)]
+    policy = (
+        "routing: {rules: [{name: mine, when: {model: gpt-4o}, to: slow}]}\n"
+        "specialists: {slow: {models: [gpt-4o], timeout_s: 2}}\nfallbacks: {slow: [A]}\n"
+    )
+    made = simulated(policy, rows)["r001"]
+    assert (made["tier"], made["timeout_count"], made["policy_latency_ms"]) == ("A", 1, 3000)
+    assert cost(made) == COST["A"]
+    made = simulated(policy, rows, ASSUME.replace("}", ", timed_out_is_billed: true}"))["r001"]
+    assert cost(made) == COST["A"] + COST["C"]
+    rows[0] = attempt(1, 5, "gpt-4o", latency_ms=1500)
+    made = simulated(policy, rows)["r001"]
+    assert (made["tier"], made["timeout_count"], made["policy_latency_ms"]) == ("slow", 0, 1500)
+    assert cost(made) == COST["C"]
+
+
+def test_a_hedge_takes_the_first_answer_and_pays_both(simulated: Simulated) -> None:
+    """The logged attempt takes 5 s; the second begins after 1 s and takes 1 s, like all others of the hour."""
+    rows = [attempt(1, 5, "gpt-4o", latency_ms=5000), *an_hour_of("gpt-4o", ok=True)]
+    policy = "routing: {rules: [{name: mine, when: {input_tokens: '>0'}, to: C}]}\nhedge: {tier: C, after_s: 1}\n"
+    made = simulated(policy, rows)["r001"]
+    assert made["hedge_count"] in (0, 1)
+    assert (made["hedge_count"], made["policy_latency_ms"], cost(made)) == (1, 2000, 2 * COST["C"])
+    assert simulated.report["totals"]["hedge_count"] == 1
+
+
+@pytest.mark.parametrize(
+    ("over", "expected"),
+    [
+        ("queue", [("A", 0), ("A", 0), ("A", 57_000), ("A", 56_000), ("A", 115_000)]),
+        ("fallback", [("A", 0), ("A", 0), ("B", 0), ("B", 0), ("B", 0)]),
+        ("error", [("A", 0), ("A", 0), (None, 0), (None, 0), (None, 0)]),
+    ],
+)
+def test_a_limit_of_two_a_minute(simulated: Simulated, over: str, expected: list[tuple[str | None, float]]) -> None:
+    """Five calls within one minute, at seconds 1 to 5; two may go to openai each minute, B is of another provider."""
+    rows = [attempt(number, 5, "gpt-4o") for number in range(1, 6)]
+    policy = (
+        "routing: {default: first}\n"
+        "specialists: {first: {models: [gpt-4o-mini]}, other: {models: [mistral/mistral-medium-latest]}}\n"
+        f"fallbacks: {{first: [other]}}\nlimits: {{openai: {{requests_per_min: 2, over: {over}}}}}\n"
+    )
+    made = simulated(policy, rows)
+    names = {"first": "A", "other": "B"}
+    found = [(names[one["tier"]] if one["served_by"] == "provider" else None, one["wait_ms"]) for one in made.values()]
+    assert found == expected
+    assert simulated.report["totals"]["limited_count"] == 3
+    assert simulated.report["totals"]["queued_count"] == (3 if over == "queue" else 0)
+
+
+def test_a_limit_on_tokens_and_days(simulated: Simulated) -> None:
+    """1,100 tokens a call: two fit into 2,500 a minute, three into a day of 3,500."""
+    rows = [attempt(number, 5, "gpt-4o") for number in range(1, 6)]
+    policy = "routing: {default: A}\nlimits: {openai: {tokens_per_min: 2500, tokens_per_day: 3500}}\n"
+    waits = [one["wait_ms"] for one in simulated(policy, rows).values()]
+    day_ms = 86_400_000 - 300_000
+    assert waits == [0, 0, 57_000, day_ms - 4_000, day_ms - 5_000]
+
+
+def test_a_limit_of_a_provider_that_nobody_uses_is_said(simulated: Simulated) -> None:
+    simulated("routing: {default: A}\nlimits: {opnai: {requests_per_min: 2}}\n", [ASKED])
+    assert "W215" in {one["code"] for one in simulated.report["warnings"]}
+
+
+def test_the_kill_switch_takes_a_provider_out(simulated: Simulated) -> None:
+    """Every call to A fails. After the third the provider is out for ten minutes: calls go to B without a try."""
+    rows = [attempt(number, number, "gpt-4.1-mini") for number in range(1, 16)]
+    rows += an_hour_of("gpt-4o-mini", ok=False) + an_hour_of("gpt-4.1-mini", ok=True, first=200)
+    policy = (
+        "routing: {rules: [{name: mine, when: {model: gpt-4.1-mini}, to: A}]}\n"
+        "specialists: {other: {models: [mistral/mistral-medium-latest]}}\nfallbacks: {A: [other]}\n"
+        "kill_switch: {error_ratio: 100%, window: 15m, min_requests: 3, cooldown: 10m}\n"
+    )
+    made = simulated(policy, rows)
+    passed = [made[f"r{number:03d}"]["is_passed_over"] for number in range(1, 16)]
+    assert passed == [False] * 3 + [True] * 9 + [False] * 3
+    assert {made[f"r{number:03d}"]["tier"] for number in range(1, 16)} == {"other"}
+    assert "kill switch" in simulated.explained("r004")
+
+
+def test_an_answer_escalates_as_often_as_the_policy_says(simulated: Simulated) -> None:
+    """Both calls are billed, their latencies add up."""
+    rows = [ASKED, *an_hour_of("gpt-4o-mini", ok=True), *an_hour_of("gpt-4o", ok=True, first=200)]
+    policy = ROUTE + "escalate: {from: A, to: C, when: [low_score], ratio: 100%}\n"
+    made = simulated(policy, rows)["r001"]
+    assert (made["tier"], made["is_escalated"]) == ("C", True)
+    assert (cost(made), made["policy_latency_ms"]) == (COST["A"] + COST["C"], 2000)
+    assert "W214" in {one["code"] for one in simulated.report["warnings"]}
+    made = simulated(policy.replace("100%", "0%"), rows)["r001"]
+    assert (made["tier"], made["is_escalated"], cost(made)) == ("A", False, COST["A"])
+
+
+def test_an_answer_that_the_cap_cuts_escalates(simulated: Simulated) -> None:
+    """50 of 100 tokens on the capped tier, then all of them on C."""
+    rows = [ASKED, *an_hour_of("gpt-4o-mini", ok=True), *an_hour_of("gpt-4o", ok=True, first=200)]
+    policy = (
+        "routing: {rules: [{name: mine, when: {model: gpt-4o}, to: A}]}\n"
+        "escalate: {from: A, to: C, when: [truncated], ratio: 0%}\n"
+    )
+    assert not simulated(policy, rows)["r001"]["is_escalated"]
+    capped = TIERS.replace("A: {models: [gpt-4o-mini]}", "A: {models: [gpt-4o-mini], max_output_tokens: 50}")
+    made = simulated(policy, rows, tiers=capped)["r001"]
+    assert made["is_escalated"]
+    assert cost(made) == Decimal("0.00018") + COST["C"]
+
+
+def test_how_often_answers_escalate_must_come_from_somewhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log, file = tmp_path / "log.csv", tmp_path / "policy.yaml"
+    with log.open("w", encoding="utf-8", newline="") as target:
+        csv.writer(target).writerows([COLUMNS, ASKED])
+    file.write_text(
+        "version: 1\n" + TIERS + ASSUME + ROUTE + "escalate: {from: A, to: C, when: [no_evidence]}\n", "utf-8"
+    )
+    assert run(["simulate", str(log), "--policy", str(file), "--db", str(tmp_path / "c.duckdb")]) == 2
+    assert "E416" in capsys.readouterr().err
+
+
+def test_the_log_says_how_often_answers_are_cut(simulated: Simulated) -> None:
+    """All thirty answers of gpt-4o-mini ended for length, so every call escalates; on its own model by what it says."""
+    cut = [attempt(100 + number, 50, "gpt-4o-mini", finish_reason="length") for number in range(30)]
+    policy = "routing: {default: A}\nescalate: {from: A, to: C, when: [truncated]}\n"
+    made = simulated(policy, [ASKED, attempt(2, 6, "gpt-4o-mini"), *cut])
+    assert made["r001"]["is_escalated"]
+    assert not made["r002"]["is_escalated"]
+    assert made["r100"]["is_escalated"]
+
+
+def test_fastest_is_the_model_that_answered_soonest(simulated: Simulated) -> None:
+    rows = [
+        ASKED, *an_hour_of("gpt-4o-mini", ok=True, latency_ms=900),
+        *an_hour_of("gpt-4.1-mini", ok=True, latency_ms=300, first=200),
+    ]  # fmt: skip
+    policy = "specialists: {quick: {models: [gpt-4o-mini, gpt-4.1-mini], select: fastest}}\nrouting: {default: quick}\n"
+    assert simulated(policy, rows)["r001"]["model"] == "openai/gpt-4.1-mini"
+
+
+def test_the_temperature_of_a_tier_decides_what_is_kept(simulated: Simulated) -> None:
+    """The log asks at 0.9; a tier that asks at 0.1 makes the answers fit to be kept."""
+    rows = [attempt(number, number, "gpt-4o", temperature=0.9, prompt_hash="same") for number in (1, 2)]
+    cache = "cache: {exact: {ttl: 24h, max_temperature: 0.3}}\nrouting: {default: cool}\n"
+    cool = "specialists: {cool: {models: [gpt-4o-mini], temperature: 0.1}}\n"
+    assert simulated(cache + cool, rows)["r002"]["served_by"] == "exact_cache"
+    assert simulated(cache + cool.replace("0.1", "0.8"), rows)["r002"]["served_by"] == "provider"
+    assert simulated(cache + cool.replace(", temperature: 0.1", ""), rows)["r002"]["served_by"] == "provider"
