@@ -165,19 +165,30 @@ def test_an_entry_without_a_price_is_unpriced_and_not_free() -> None:
     assert {pair.reason for pair in cerebras} == {"cerebras/qwen-3-coder-480b is listed without a price per token"}
 
 
-def test_the_source_at_the_price_of_its_day() -> None:
-    """The stale and missing prices of the source, worked by hand from its own reading."""
-    by_key = {(pair.model, pair.provider, pair.flavour): pair for pair in different()}
-    medium = by_key["mistral-medium-latest", "mistral", "default"]
-    assert medium.expected == (medium.read["input_tokens"] * Decimal("0.4") + medium.read["output_tokens"] * 2) / 10**6
-    small = by_key["mistral-small-latest", "mistral", "default"]
-    assert (small.expected, small.ours) == (Decimal("0.0000034"), Decimal("0.0000054"))  # 28 in, 2 out
-    google = by_key["claude-sonnet-4-5-20250929", "google", "anthropic"]
-    assert google.expected == (google.read["input_tokens"] * 3 + google.read["output_tokens"] * 15) / Decimal(10**6)
-    assert google.read["input_tokens"] > 200_000
-    audio = by_key["gpt-4o-audio-preview-2024-12-17", "openai", "chat"]
-    text = audio.read["input_tokens"] - audio.read.get("input_audio_tokens", 0)
-    assert audio.expected == (audio.read["input_tokens"] * Decimal("2.5") + audio.read["output_tokens"] * 10) / 10**6
-    assert audio.ours is not None
-    assert audio.ours > audio.expected
-    assert text < audio.read["input_tokens"]
+# What the source took for each of its wrong prices: USD per million of all input and all output tokens.
+ITS_RATES = {
+    "mistral-medium-latest": ("0.4", "2"),  # Medium 3; the alias had moved on
+    "mistral-small-latest": ("0.1", "0.3"),  # Small 3.2; likewise
+    "claude-sonnet-4-5-20250929": ("3", "15"),  # without the cliff at 200,000 tokens
+    "gpt-4o-audio-preview-2024-12-17": ("2.5", "10"),  # audio as if it were text
+    "qwen-3-coder-480b": ("0", "0"),  # no price at all
+}
+
+
+def test_each_of_the_27_other_prices_is_the_error_that_is_named() -> None:
+    """One by one: the source's figure is its own reading at the rates above, and its reading shows the error."""
+    others = [pair for pair in different() if (pair.model, pair.provider, pair.flavour) in OTHER_PRICE]
+    assert len(others) == 27
+    for pair in others:
+        per_input, per_output = map(Decimal, ITS_RATES[pair.model])
+        tokens, answer = pair.read["input_tokens"], pair.read["output_tokens"]
+        assert pair.expected == (tokens * per_input + answer * per_output) / 10**6, pair
+        reason = OTHER_PRICE[pair.model, pair.provider, pair.flavour][1]
+        if reason == NO_CLIFF:
+            assert tokens > 200_000, pair
+            assert pair.ours == (tokens * 6 + answer * Decimal("22.5")) / 10**6, pair
+        elif reason == NO_AUDIO:
+            assert pair.read["input_audio_tokens"] > 0, pair
+        if reason != NOT_ZERO:
+            assert pair.ours is not None, pair
+            assert pair.ours > pair.expected, pair
