@@ -121,8 +121,9 @@ class _Part:
         taken, is_other = self._lanes.lanes[lane], self._lanes.lanes[lane].is_other_model[self._cut]
         model = taken.model[self._cut]
         as_logged = np.int64((1 << kernel.ATTEMPTS) + (1 << kernel.BILLED) + kernel.IS_OK)
-        turns, took = np.full(len(wanted), as_logged), np.where(is_other, UNKNOWN, self._logged_us)
-        is_played = wanted & self._of.log.is_covered(model) & (is_other | self._of.has_settings[lane])
+        service = taken.service_us[self._cut]  # an engine of one's own always answers, and takes its own time
+        turns, took = np.full(len(wanted), as_logged), np.where(is_other, service, self._logged_us)
+        is_played = wanted & self._of.log.is_covered(model) & (is_other | self._of.has_settings[lane]) & (service < 0)
         rows = np.flatnonzero(is_played)
         if len(rows):
             # Only the first turn of a call on its own model is in the log.
@@ -215,15 +216,18 @@ def logged_attempts(store: Store, lanes: Lanes, *, are_answers: bool = False) ->
 
 
 def _first_attempts(store: Store, calls: Calls) -> First:
-    """The first attempt of every call: that of its trace, else the call itself."""
+    """The first attempt of every call on the model that stands for it: that of its trace, else the call itself."""
     outcome = np.where(calls.is_ok, OK, ERROR).astype(np.int8)
     latency, every = calls.latency_us.copy(), np.ones(calls.count, dtype=np.bool_)
     sql = _SQL.read_text("utf-8")
     found = store.numpy(
         f"SELECT p.position, a.outcome, a.latency_us FROM ({sql}) a "
-        "JOIN call f ON f.file_id = a.file_id AND f.source_line = a.source_line AND f.attempt_number = 1 "
+        "JOIN call f ON f.file_id = a.file_id AND f.source_line = a.source_line "
         "JOIN call c ON c.trace_id = f.trace_id AND c.prompt = f.prompt AND c.call_number = f.call_number "
-        "JOIN replay_place p ON p.file_id = c.file_id AND p.source_line = c.source_line WHERE p.attempt_count > 1"
+        "JOIN replay_place p ON p.file_id = c.file_id AND p.source_line = c.source_line "
+        "JOIN request r ON r.file_id = p.file_id AND r.source_line = p.source_line "
+        "JOIN replay_model m ON m.code = a.model AND m.name = r.price_key WHERE p.attempt_count > 1 "
+        "QUALIFY row_number() OVER (PARTITION BY p.position ORDER BY f.attempt_number) = 1"
     )
     place = plain(found["position"])
     outcome[place] = np.where(plain(found["outcome"]) < 0, ERROR, plain(found["outcome"]))
@@ -235,11 +239,13 @@ def _escalated(store: Store, spec: Escalate, calls: Calls, lanes: Lanes, source:
     """Which calls' answers on the lane `source` would not have been good enough.
 
     An answer that the lane's cap cuts is. Beyond that: where every reason is one that the log shows,
-    an answer of the call's own model as logged, and that of another as often as the log shows of that
-    model; else as often as the policy says.
+    an answer of the call's own model that says how it ended as logged, and others as often as the log
+    shows of their model; else as often as the policy says.
     """
     lane = lanes.lanes[source]
     cut = lane.is_capped if "truncated" in spec.when else np.zeros(calls.count, dtype=np.bool_)
+    if set(spec.when) == {"error"}:
+        return cut  # what fails goes down the chain
     drawn: Real = uniform(seed, calls.draw_key, "escalate")
     if not set(spec.when) <= set(SEEN):
         return cut | (drawn < _stated(spec, "the log cannot show all of its reasons"))
@@ -255,16 +261,16 @@ def _escalated(store: Store, spec: Escalate, calls: Calls, lanes: Lanes, source:
         if reason in spec.when:
             is_bad |= found[f"is_{reason}"]
     told = found["is_told"] & calls.is_ok
+    is_own_told = told & ~lane.is_other_model
     ratio = np.zeros(len(lanes.models) + 1)
-    for code in np.unique(lane.model[calls.is_movable & lane.is_other_model]).tolist():
+    for code in np.unique(lane.model[calls.is_movable & ~is_own_told]).tolist():
         here = told & (calls.model == code)
         count = int(np.count_nonzero(here))
         if count >= EVIDENCE_MIN:
             ratio[code] = np.count_nonzero(is_bad & here) / count
         else:
             ratio[code] = _stated(spec, f"the log says of {count} answers of {lanes.models[code]} how they ended")
-    own = ~lane.is_other_model
-    return cut | np.where(own, is_bad, drawn < ratio[lane.model])
+    return cut | np.where(is_own_told, is_bad, drawn < ratio[lane.model])
 
 
 def _stated(spec: Escalate, why: str) -> float:
