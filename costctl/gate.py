@@ -26,7 +26,9 @@ METRICS = (
     "wrong_per_hit_ratio", "wrong_per_request_ratio", "routing_accuracy_ratio", "complex_to_premium_ratio",
     "moved_count", "degraded_count", "over_budget_count", "refused_count", "left_as_logged_count", "fallback_count",
     "timeout_count", "escalated_count", "retry_count", "hedge_count", "queued_count", "limited_count",
-    "passed_over_count", "baseline_failed_count", "policy_failed_count",
+    "passed_over_count", "baseline_failed_count", "policy_failed_count", "saving_without_routing_usd", "fixed_cost_usd",
+    "net_saving_usd", "payback_days", "policy_quality_mean", "quality_coverage_ratio", "quality_evidence_count",
+    "routing_accuracy_count", "complex_to_premium_count",
     *(f"{whose}_latency_ms_p{percent}" for whose in ("baseline", "policy") for percent in (50, 95, 99)),
 )  # fmt: skip
 _HOLDS: Mapping[str, Callable[[Any, Any], bool]] = {

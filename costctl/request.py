@@ -99,6 +99,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("user_chars", "BIGINT", "text", "characters of the last user message"),
     Column("turn_count", "INTEGER", "text", "user messages in the prompt"),
     Column("has_image", "BOOLEAN", "text", "the prompt carries an image"),
+    Column("prefix_blocks", "BIGINT[]", "said", "ids of the prompt's blocks; each names the whole prefix it ends"),
+    Column("block_tokens", "INTEGER", "said", "tokens of such a block; the last one of a prompt may hold fewer"),
     # tier: what the rules read and what they decided
     Column("language", "VARCHAR", "tier", "en | es | other, of the last user message"),
     Column("register", "VARCHAR", "tier", "es-CL where the wording is Chilean"),

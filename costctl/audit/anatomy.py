@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from costctl.audit import pages
+from costctl.audit.prompt_cache import Missed, missed_caching
 from costctl.audit.totals import share
 from costctl.prices.book import PriceBook, Rate, instant_utc
 from costctl.report import Table
@@ -32,11 +34,17 @@ class BillClass(NamedTuple):
     claimed: str = ""
 
 
+# As in the SQL of the classes: `r` is the request, `c` its place among the attempts of its call.
+IS_FAILED_OR_REPEATED = (
+    "r.list_cost_usd > 0 AND (r.status IN ('error', 'cancelled') OR coalesce(c.is_repeated_success, false))"
+)
+MISSED_CLASS = "WHEN x.source_line IS NOT NULL THEN 'prompt_cache_miss'"
+MISSED_JOIN = "LEFT JOIN missed_cache x USING (file_id, source_line)"
 CLASSES = (
     BillClass("failed_or_repeated_attempt", "failed, retried, doubled calls", "retry and fallback policy"),
     BillClass("exact_repeat", "exact repeats within 24 h", "exact cache", claimed="claim: 15-25 %"),
     BillClass("near_repeat", "near repeats", "semantic cache", is_computed=False),
-    BillClass("prompt_cache_miss", "repeated, uncached context", "provider prompt caching", is_computed=False),
+    BillClass("prompt_cache_miss", "repeated, uncached context", "provider prompt caching"),
     BillClass("long_context", "long context, 32k tokens up", "context window, compression"),
     BillClass("simple_on_premium", "simple, on a premium model", "routing", claimed="claim: 35-45 % with caching"),
     BillClass("could_wait", "traffic that could wait", "batch API", claimed="list: 50 %"),
@@ -45,13 +53,23 @@ CLASSES = (
 )
 
 
-def anatomy(store: Store, book: PriceBook) -> Table:
-    """The waterfall; makes the tables `repeat_hit`, `model_class` and `anatomy_row` on its way."""
+def anatomy(
+    store: Store, book: PriceBook, *, priced_at: datetime | None = None, as_of: datetime | None = None
+) -> Table:
+    """The waterfall; makes the tables `repeat_hit`, `model_class` and `anatomy_row` on its way.
+
+    `priced_at` and `as_of`: the days at which the log was priced, as in `apply_prices`.
+    """
     _repeats(store)
+    missed = missed_caching(store, book, IS_FAILED_OR_REPEATED, priced_at, as_of)
     cheap = _model_classes(store, book)
-    pages.run(
-        store,
-        "anatomy.sql",
+    store.execute(
+        pages.page(
+            "anatomy.sql",
+            is_failed_or_repeated=IS_FAILED_OR_REPEATED,
+            missed_class=MISSED_CLASS if missed.has_requests else "",
+            missed_join=MISSED_JOIN if missed.has_requests else "",
+        ),
         {
             "long_context_tokens": LONG_CONTEXT_TOKENS,
             "cheap_input": cheap.prices["input"] if cheap else None,
@@ -61,15 +79,21 @@ def anatomy(store: Store, book: PriceBook) -> Table:
     )
     sums = {row[0]: row[1:] for row in store.query(pages.page("anatomy_sums.sql"))}
     total = sum((row[1] for row in sums.values()), Decimal(0))
-    return Table.of("anatomy", COLUMNS, [_row(item, sums.get(item.name), total, cheap) for item in CLASSES])
+    return Table.of("anatomy", COLUMNS, [_row(item, sums.get(item.name), total, cheap, missed) for item in CLASSES])
 
 
-def _row(item: BillClass, found: tuple[Any, ...] | None, total: Decimal, cheap: Rate | None) -> tuple[Any, ...]:
+def _row(
+    item: BillClass, found: tuple[Any, ...] | None, total: Decimal, cheap: Rate | None, missed: Missed
+) -> tuple[Any, ...]:
     if not item.is_computed:
         note = "not computed, arrives with simulate"
         return item.name, item.title, None, None, None, None, item.lever, item.claimed, note
+    if item.name == "prompt_cache_miss" and missed.recoverable_usd is None:
+        return item.name, item.title, None, None, None, None, item.lever, item.claimed, missed.note
     count, cost, routed, later = found or (0, Decimal(0), None, 0)
     recoverable, note = _recoverable(item.name, count, cost, routed, later, cheap)
+    if item.name == "prompt_cache_miss":
+        recoverable, note = missed.recoverable_usd, missed.note
     return item.name, item.title, count, cost, share(cost, total), recoverable, item.lever, item.claimed, note
 
 

@@ -3,9 +3,9 @@ CREATE OR REPLACE TABLE anatomy_row AS
 SELECT r.file_id, r.source_line, r.list_cost_usd,
     CASE
         WHEN r.price_status NOT IN ('priced', 'free') THEN NULL
-        WHEN r.list_cost_usd > 0 AND (r.status IN ('error', 'cancelled') OR coalesce(c.is_repeated_success, false))
-            THEN 'failed_or_repeated_attempt'
+        WHEN {is_failed_or_repeated} THEN 'failed_or_repeated_attempt'
         WHEN h.source_line IS NOT NULL THEN 'exact_repeat'
+        {missed_class}
         WHEN r.input_uncached_tokens >= $long_context_tokens THEN 'long_context'
         WHEN r.tier = 'A' AND m.price_class = 'C' THEN 'simple_on_premium'
         WHEN coalesce(r.service_tier, 'standard') NOT IN ('batch', 'flex') AND (
@@ -26,3 +26,4 @@ FROM request r
 LEFT JOIN call c USING (file_id, source_line)
 LEFT JOIN repeat_hit h USING (file_id, source_line)
 LEFT JOIN model_class m ON m.price_key = r.price_key
+{missed_join}

@@ -49,6 +49,8 @@ def compute(
         options.by,
         [parse_token_budget(text) for text in options.token_budgets],
         [parse_latency_budget(text) for text in options.latency_budgets],
+        options.priced_at,
+        options.as_of,
     )
     rules = load_rules(options.tier_rules)
     book = load_book(options.prices)
@@ -74,12 +76,7 @@ def compute(
         "worker_processes": workers.process_count,
         **_days(options),
         "status": dict.fromkeys(found, "exact"),
-        "not_computed": not_computed(found)
-        | missing
-        | {
-            "near_repeats": "needs the semantic cache of simulate",
-            "prompt_cache_misses": "needs the prompt cache of simulate",
-        },
+        "not_computed": not_computed(found) | missing | {"near_repeats": "needs the semantic cache of simulate"},
     }
     said = (*_unfound(store, options), *warnings(store, found, tables, skipped))
     return Report("audit", found, tables, said, provenance)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from costctl.audit import pages
@@ -50,6 +51,8 @@ class Wanted(NamedTuple):
     by: Sequence[str] = ()
     token_budgets: Sequence[TokenBudget] = ()
     latency_budgets: Sequence[LatencyBudget] = ()
+    priced_at: datetime | None = None
+    as_of: datetime | None = None
 
 
 def check_dimensions(by: Sequence[str]) -> None:
@@ -74,11 +77,14 @@ def tables(store: Store, book: PriceBook, wanted: Wanted) -> tuple[dict[str, Tab
     if "anomalies" not in found:
         missing["anomalies"] = "needs four dated days"
         found["anomalies"] = Table.of("anomalies", ("scope", "name"), [])
+    for row in found["anatomy"].dicts():
+        if row["class"] == "prompt_cache_miss" and row["request_count"] is None:
+            missing["prompt_cache_misses"] = str(row["note"])
     return found, missing
 
 
 def _made(store: Store, book: PriceBook, wanted: Wanted) -> Iterator[Table]:
-    yield anatomy(store, book)
+    yield anatomy(store, book, priced_at=wanted.priced_at, as_of=wanted.as_of)
     for name in dict.fromkeys((*ALWAYS_BY, *wanted.by)):
         yield by_token_class(store) if name == "token_class" else by_dimension(store, name)
     found = anomalies(store)

@@ -26,6 +26,15 @@ def simulate(
     decisions: Annotated[
         Path | None, typer.Option("--decisions", help="Write each call's decision to this .jsonl or .parquet.")
     ] = None,
+    scores: Annotated[
+        Path | None, typer.Option("--scores", help="Scores of models' answers, and labels (CSV or JSONL).")
+    ] = None,
+    staged: Annotated[
+        bool, typer.Option("--staged", help="The levers added one after another, beside published claims.")
+    ] = False,
+    compare_to: Annotated[
+        Path | None, typer.Option("--compare-to", help="An earlier run (--output json -o run.json) to compare with.")
+    ] = None,
     prices: Prices = None,
     threads: Annotated[
         int | None, typer.Option("--threads", envvar="COSTCTL_THREADS", min=1, help="Threads and processes.")
@@ -41,21 +50,29 @@ def simulate(
     from costctl.policy.describe import policy_digest  # noqa: PLC0415
     from costctl.policy.load import load_policy  # noqa: PLC0415
     from costctl.prices.book import load_book  # noqa: PLC0415
+    from costctl.replay.beside import Asked  # noqa: PLC0415
+    from costctl.replay.compare import compared, read_run  # noqa: PLC0415
     from costctl.replay.decisions import write_decisions  # noqa: PLC0415
     from costctl.replay.run import simulate as run_simulation  # noqa: PLC0415
+    from costctl.replay.scores_file import read_scores  # noqa: PLC0415
     from costctl.store import open_store  # noqa: PLC0415
 
-    _check_targets(out, decisions, [*(logs or ()), str(policy)])
+    inputs = [str(path) for path in (policy, scores, compare_to) if path is not None]
+    _check_targets(out, decisions, [*(logs or ()), *inputs])
     wanted = load_policy(policy)
     check_gates(wanted.gates, str(policy))
+    earlier = None if compare_to is None else read_run(compare_to)
+    book = load_book(prices)
+    scored = None if scores is None else read_scores(scores, book, [tier.name for tier in wanted.tiers])
     options = AuditOptions(prices=prices, db=db, threads=threads, progress=progress())
     audited = audit(logs, options) if logs else last_audit(options.database)
     _check_targets(out, decisions, logs_of(audited))
+    asked = Asked(staged, scored)
     with open_store(options.database, threads=threads) as store:
-        report = run_simulation(store, wanted, load_book(prices), seed, audited, policy_digest(policy))
+        report = run_simulation(store, wanted, book, seed, audited, policy_digest(policy), asked)
         if decisions is not None:
             write_decisions(store, decisions)
-    report = judge(report, wanted.gates)
+    report = judge(report if earlier is None else compared(report, earlier), wanted.gates)
     emit(report, output, out)
     if is_broken(report):
         raise typer.Exit(ExitCode.GATE)

@@ -62,7 +62,7 @@ def _integers(name: str, values: Sequence[Any], limit: int) -> Converted:
         whole = series.null_count() == _count_none(values)
         if whole and (low is None or (int(str(low)) >= 0 and int(str(high)) <= limit)):
             return series, {}
-    return _each(name, values, pl.Int64, lambda value: _whole(name, value, limit))
+    return each(name, values, pl.Int64, lambda value: _whole(name, value, limit))
 
 
 def _count_none(values: Sequence[Any]) -> int:
@@ -98,7 +98,7 @@ def numbers(name: str, values: Sequence[Any]) -> Converted:
     """
     if set(map(type, values)) <= {int, float, NONE}:
         return _finite_only(pl.Series(name, values, dtype=pl.Float64, strict=False)), {}
-    return _each(name, values, pl.Float64, lambda value: _finite(name, value))
+    return each(name, values, pl.Float64, lambda value: _finite(name, value))
 
 
 def durations(name: str, values: Sequence[Any]) -> Converted:
@@ -160,7 +160,7 @@ def decimals(name: str, values: Sequence[Any]) -> Converted:
         sizes = pl.Series(name, values, dtype=pl.Float64, strict=False)
         if sizes.null_count() == _count_none(values) and sizes.is_between(0, AMOUNT_MAX, closed="left").all():
             return pl.Series(name, [None if v is None else repr(v) for v in values], dtype=pl.String), {}
-    return _each(name, values, pl.String, lambda value: _amount(name, value))
+    return each(name, values, pl.String, lambda value: _amount(name, value))
 
 
 def _amount(name: str, value: Any) -> str | None:
@@ -207,7 +207,7 @@ def booleans(name: str, values: Sequence[Any]) -> Converted:
     """Booleans, also as 0/1 and as text."""
     if set(map(type, values)) <= {bool, NONE}:
         return pl.Series(name, values, dtype=pl.Boolean), {}
-    return _each(name, values, pl.Boolean, lambda value: _flag(name, value))
+    return each(name, values, pl.Boolean, lambda value: _flag(name, value))
 
 
 def _flag(name: str, value: Any) -> bool | None:
@@ -232,7 +232,7 @@ def instants(name: str, values: Sequence[Any]) -> Converted:
         missing = series.null_count() - _count_none(values)
         if not missing:
             return series, {}
-    return _each(name, values, pl.Datetime("us"), lambda value: _instant(name, value))
+    return each(name, values, pl.Datetime("us"), lambda value: _instant(name, value))
 
 
 def _iso(series: pl.Series) -> pl.Series:
@@ -293,7 +293,8 @@ def _text_instant(name: str, text: str) -> datetime:
     return parsed.astimezone(UTC).replace(tzinfo=None) if parsed.tzinfo else parsed
 
 
-def _each(name: str, values: Sequence[Any], dtype: Any, convert: Callable[[Any], Any]) -> Converted:
+def each(name: str, values: Sequence[Any], dtype: Any, convert: Callable[[Any], Any]) -> Converted:
+    """One value at a time, for columns that hold anything unusual; what `convert` refuses is None, with its reason."""
     bad: Bad = {}
     out: list[Any] = []
     for row, value in enumerate(values):

@@ -125,6 +125,8 @@ COLUMNS: Mapping[str, tuple[Path, ...]] = {
     "system": paths("system", "system_prompt"),
     "response_text": paths("response_text", "completion", "output_text", "answer", "response", "output"),
     "prompt_sha256": paths("prompt_sha256", "prompt_hash"),
+    "prefix_blocks": paths("prefix_blocks", "hash_ids", "block_hashes"),
+    "block_tokens": paths("block_tokens", "block_size"),
 }  # fmt: skip
 
 # A request names a model or counts tokens; one that only names a model must at least hold its

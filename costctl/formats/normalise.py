@@ -13,6 +13,7 @@ import polars as pl
 
 from costctl.formats import convert
 from costctl.formats.base import LogFormat
+from costctl.formats.blocks import block_lists, fitting_blocks, with_block_ids
 from costctl.formats.columns import RawColumns
 from costctl.formats.content import ContentReader
 from costctl.formats.gather import Gathered
@@ -53,11 +54,12 @@ _POLARS: Mapping[str, Any] = {
     "VARCHAR": pl.String, "BIGINT": pl.Int64, "INTEGER": pl.Int64, "DOUBLE": pl.Float64,
     "DURATION": pl.Float64, "UBIGINT": pl.UInt64,
     "BOOLEAN": pl.Boolean, "TIMESTAMP": pl.Datetime("us"), "DECIMAL(18,12)": pl.String,
+    "BIGINT[]": pl.List(pl.Int64),
 }  # fmt: skip
 _CONVERT: Mapping[str, Callable[[str, Sequence[Any]], convert.Converted]] = {
     "VARCHAR": convert.texts, "BIGINT": convert.tokens, "INTEGER": convert.counts, "DOUBLE": convert.numbers,
     "BOOLEAN": convert.booleans, "TIMESTAMP": convert.instants, "DECIMAL(18,12)": convert.decimals,
-    "DURATION": convert.durations,
+    "DURATION": convert.durations, "BIGINT[]": block_lists,
 }  # fmt: skip
 _EXTRA_TYPES: Mapping[str, str] = {
     "ended_at": "TIMESTAMP", "first_token_at": "TIMESTAMP", "latency_s": "DOUBLE",
@@ -88,12 +90,16 @@ OUTPUT: tuple[str, ...] = tuple(column.name for column in COLUMNS) + tuple(
 
 def normalise(gathered: Gathered, lines: Sequence[int], log_format: LogFormat, options: Options) -> Batch:
     """Canonical rows of the records that hold, in their order, and the refused ones."""
-    frame, rejected, unread = _typed(gathered.raw, gathered.height)
+    frame, rejected, unread = _typed(with_block_ids(gathered.raw, options.hash_key), gathered.height)
     frame = frame.with_columns(pl.Series("source_line", lines, dtype=pl.Int64))
     frame = _with_time(frame)
     frame, bad = _with_usage(frame, log_format, options.cached_in_input)
     rejected = {**bad, **rejected}
     frame = _with_status(frame)
+    if "prefix_blocks" in gathered.raw:
+        frame, misfits = fitting_blocks(frame)
+        if misfits:
+            unread["prefix_blocks"] = unread.get("prefix_blocks", 0) + misfits
     frame = _with_content(frame, gathered, options)
     if rejected:
         keep = pl.Series([row not in rejected for row in range(gathered.height)], dtype=pl.Boolean)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from costctl.formats import anthropic, captures, claude_code, generic, litellm, openai
+from costctl.formats import anthropic, captures, claude_code, generic, litellm, mooncake, openai
 from costctl.formats.base import LogFormat
 
 FORMATS: tuple[LogFormat, ...] = (
@@ -11,5 +11,6 @@ FORMATS: tuple[LogFormat, ...] = (
     *openai.FORMATS,
     *anthropic.FORMATS,
     *captures.FORMATS,
+    *mooncake.FORMATS,
     generic.FORMAT,
 )

@@ -63,8 +63,8 @@ def faults_of_meaning(values: Mapping[str, Any]) -> Faults:
     """Every fault, with its place."""
     faults: Faults = []
     for check in (
-        _tier_names, _tier_models, _references, _twice, _circles, _shares, _arms, _thresholds, _seasons, _escalation,
-        _limits,
+        _tier_names, _tier_models, _arm_tiers, _references, _twice, _circles, _shares, _arms, _thresholds, _seasons,
+        _summaries, _escalation, _limits,
     ):  # fmt: skip
         faults += check(values)
     return faults
@@ -110,15 +110,36 @@ def _tier_names(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
 def _tier_models(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
     for key in ("tiers", "specialists"):
         for at, tier in _found(values, f"{key}.*"):
-            if not isinstance(tier, dict):
-                continue
-            models, weights = tier.get("models"), tier.get("weights")
-            if isinstance(models, tuple) and LOGGED in models and len(models) > 1:
-                yield (*at, "models"), "logged stands alone: it keeps the model of the log"
-            if (tier.get("select") == "weights") != ("weights" in tier):
-                yield (*at, "select" if "select" in tier else "weights"), "select: weights and weights go together"
-            elif isinstance(weights, tuple) and isinstance(models, tuple) and len(weights) != len(models):
-                yield (*at, "weights"), f"needs one weight for each of the {len(models)} models"
+            if isinstance(tier, dict):
+                yield from _tier_settings(at, tier)
+
+
+def _tier_settings(at: Place, tier: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    models, weights = tier.get("models"), tier.get("weights")
+    if isinstance(models, tuple) and LOGGED in models and len(models) > 1:
+        yield (*at, "models"), "logged stands alone: it keeps the model of the log"
+    if (tier.get("select") == "weights") != ("weights" in tier):
+        yield (*at, "select" if "select" in tier else "weights"), "select: weights and weights go together"
+    elif isinstance(weights, tuple) and isinstance(models, tuple) and len(weights) != len(models):
+        yield (*at, "weights"), f"needs one weight for each of the {len(models)} models"
+
+
+def _arm_tiers(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """What an arm makes of a tier must be a tier; one whose fault is the tier's own is told there."""
+    tiers = {name: tier for key in ("tiers", "specialists") for name, tier in _named(values.get(key))}
+    for at, change in _found(values, "experiments.*.arms.*.tiers.*"):
+        tier = tiers.get(str(at[-1]))
+        if not isinstance(change, dict) or not isinstance(tier, dict) or list(_tier_settings((), tier)):
+            continue
+        merged = {**tier, **change}
+        if merged.get("select") != "weights" and "weights" not in change:
+            merged.pop("weights", None)
+        for _, message in _tier_settings((), merged):
+            yield at, f"in this arm: {message}"
+
+
+def _named(value: Any) -> Iterable[tuple[str, Any]]:
+    return value.items() if isinstance(value, dict) else ()
 
 
 def _references(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
@@ -223,6 +244,16 @@ def _thresholds(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
             yield (*at, "refresh_tier"), "is missing; refresh_min says when it is asked"
         if "refresh_tier" in cache and "refresh_min" not in cache:
             yield (*at, "refresh_tier"), "has no effect without refresh_min"
+
+
+def _summaries(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    for at, context in _found(values, "context"):
+        if not isinstance(context, dict):
+            continue
+        if "summarise_over" in context and "summariser" not in context:
+            yield (*at, "summariser"), "is missing; it says which tier writes the summaries"
+        if "summariser" in context and "summarise_over" not in context:
+            yield (*at, "summariser"), "has no effect without summarise_over"
 
 
 def _seasons(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from costctl.policy.results import FixedCost, Scenarios
 from costctl.policy.schema import Policy
 from costctl.report import Report, Table, Value
 
@@ -50,6 +51,17 @@ def describe(policy: Policy) -> Report:
         rows.append(
             ("cache", "exact", f"{hours:g} h from {exact.ttl_from}, per {' + '.join(exact.scope) or 'everybody'}")
         )
+    rows += [
+        ("self-hosted", one.name, f"{one.count} x {one.accelerator or 'accelerator'} at ${one.usd_per_hour:f} an hour")
+        for one in policy.self_hosted
+    ]
+    rows += [("fixed cost", one.name, _cost(one)) for one in policy.fixed_costs]
+    rows += [
+        ("experiment", one.name, f"by {one.unit}: {', '.join(f'{arm.name} {arm.share:.0%}' for arm in one.arms)}")
+        for one in policy.experiments
+    ]
+    if policy.scenarios is not None:
+        rows += _stress(policy.scenarios)
     rows += [("gate", gate.metric, f"{gate.operator} {gate.bound:f} ({gate.level})") for gate in policy.gates]
     totals: dict[str, Value] = {
         "policy": policy.name,
@@ -57,6 +69,17 @@ def describe(policy: Policy) -> Report:
         "rule_count": len(routing.rules),
     }
     return Report("policy check", totals, {"policy": Table.of("policy", ("kind", "name", "what"), rows)})
+
+
+def _cost(one: FixedCost) -> str:
+    once = f", ${one.one_off_usd:f} once" if one.one_off_usd else ""
+    return f"${one.usd_per_month:f} a month{once}"
+
+
+def _stress(scenarios: Scenarios) -> list[tuple[Value, ...]]:
+    volume = scenarios.volume_ratio
+    rows: list[tuple[Value, ...]] = [] if volume is None else [("scenario", "volume", f"{volume:f} times the log")]
+    return rows + [("scenario", f"price of {name}", f"x {ratio:f}") for name, ratio in scenarios.price_ratio.items()]
 
 
 def _limits(tier: object) -> str:

@@ -8,11 +8,12 @@ LATER = "comes with a later step of simulate"
 
 NOT_YET: Mapping[str, str] = {
     "cache.semantic": "comes with the semantic cache",
+    "post_process.validate": "needs the text of the answers, which no workspace keeps",
     **dict.fromkeys(
         (
-            "routing.classifier", "experiments", "self_hosted", "post_process", "data_sources",
-            "context", "compression", "batch", "scenarios", "export", "fixed_costs",
-            "routing.raise.*.add_instruction",
+            "routing.classifier", "scenarios.outage", "export",
+            "experiments.*.arms.*.tiers.*.temperature",
+            "experiments.*.arms.*.tiers.*.timeout_s",
         ),
         LATER,
     ),

@@ -12,7 +12,20 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
 from costctl.policy import units
-from costctl.policy.keys import Duration, Faults, Named, Part, Ratio, Table, Text, Texts, Usd, read_unique, refuse
+from costctl.policy.keys import (
+    Duration,
+    Faults,
+    Named,
+    Part,
+    Ratio,
+    Share,
+    Table,
+    Text,
+    Texts,
+    Usd,
+    read_unique,
+    refuse,
+)
 from costctl.policy.units import shown
 
 GATE = re.compile(r"([a-z][a-z0-9_.]*)\s*(>=|<=|>|<|=)\s*(-?[0-9]{1,15}(?:\.[0-9]{1,12})?)")
@@ -20,10 +33,11 @@ _TEXT_SCHEMA = {"type": "string", "minLength": 1}
 
 
 class FixedCost(Part):
-    """A cost that no request causes."""
+    """A cost that no request causes: per month, and once."""
 
     name: Text
     usd_per_month: Usd
+    one_off_usd: Usd = Decimal(0)
 
 
 def _instant(value: Any) -> datetime:
@@ -44,11 +58,28 @@ class Outage(Part):
     duration_us: Duration = Field(alias="for")
 
 
+VOLUME_MAX = 100
+
+
+def _volume(value: Any) -> Decimal:
+    found = units.ratio(value)
+    if not 1 <= found <= VOLUME_MAX:
+        raise ValueError(f"must be 1 to {VOLUME_MAX} times the log, not {shown(value)}")
+    return found
+
+
+Volume = Annotated[
+    Decimal,
+    PlainValidator(_volume),
+    WithJsonSchema({"type": "number", "minimum": 1, "maximum": VOLUME_MAX}),
+]
+
+
 class Scenarios(Part):
     """Replays of the same log under stress: an outage, more volume, other prices by provider/model."""
 
     outage: Outage | None = None
-    volume_ratio: Ratio | None = None
+    volume_ratio: Volume | None = None
     price_ratio: Named[Ratio] = Table({})
 
 
@@ -125,3 +156,4 @@ class Assume(Part):
     output_tokens_ratio: Assumed | None = None
     input_tokens_ratio: Assumed | None = None
     timed_out_is_billed: bool = False
+    summary_tokens_ratio: Share = Decimal("0.2")  # of what a summary replaces; nobody's measurement

@@ -32,7 +32,7 @@ routing:
 #    - {{name: long history, when: {{any: [{{input_tokens: '>2000'}}, {{turn_count: '>=8'}}]}}, to: {top}}}
 #    - {{name: sales on the web, when: {{endpoint: [/lead, /checkout*], has_image: false}}, to: {top}}}
 ## Go up to a tier, never down.
-#  raise: [{{name: external facts, when: {{external_facts: true}}, to: {top}}}]
+#  raise: [{{name: external facts, when: {{external_facts: true}}, to: {top}, add_instruction: Do not invent.}}]
 ## Nothing sends these requests lower.
 #  floors: [{{name: register, when: {{register: es-CL}}, at_least: {top}}}]
 #  sticky: session                     # within a session (or user) the tier never falls
@@ -84,20 +84,37 @@ ATTEMPTS = """\
 #kill_switch: {{error_ratio: 20%, window: 15m, min_requests: 20, cooldown: 10m}}
 """
 
+AROUND = """\
+
+## A model on accelerators of one's own, which a tier or a specialist may name: paid by the hour, idle or not.
+## tokens_per_s: output of one accelerator with max_num_seqs requests at once; count: accelerators.
+#self_hosted:
+#  - {{name: self/llama-3.1-8b, engine: vllm, accelerator: L4, usd_per_hour: 0.8, tokens_per_s: 1500, max_num_seqs: 64}}
+
+## What is sent: the last turns of a conversation, a summary of the oldest above a size, a compressed prompt.
+#context: {{max_history_turns: 12, summarise_over: 8k, summariser: {low}}}
+#compression: {{ratio_kept: 0.5, min_input_tokens: 4k, usd_per_million_tokens: 0.02, ms_per_1k_tokens: 30}}
+## Requests that may wait for batch prices; look-ups for calls that ask for facts, each where the one before has none.
+#batch: {{endpoints: [/nightly], max_delay: 24h}}
+#data_sources: [{{name: own, usd_per_call: 0, latency_ms: 20, hit_ratio: 70%}}]
+## Work on answers by a cheap tier: reformat where HTML or JSON is asked for, translate by the question's language.
+#post_process: {{translate: {{tier: {low}, when: {{output_language_not: es}}}}}}
+"""
+
+BESIDE = """\
+
+## Beside the main figures: costs that no request causes, the same log under stress, arms of an A/B test.
+#fixed_costs: [{{name: redis, usd_per_month: 60, one_off_usd: 0}}]
+#scenarios: {{volume_ratio: 2, price_ratio: {{openai/gpt-4o: 1.5}}}}
+#experiments:
+#  - {{name: half, unit: user, arms: {{now: 50%, short: {{share: 50%, tiers: {{{low}: {{max_output_tokens: 99}}}}}}}}}}
+"""
+
 LATER = """\
 
 ## The keys below are read and checked, but not simulated yet; a policy that uses one is refused.
-## So are routing.classifier, cache.semantic and add_instruction of a raise.
-#context: {{max_history_turns: 12, summarise_over: 8k, summariser: {low}}}
-#compression: {{ratio_kept: 0.5, min_input_tokens: 4k, usd_per_million_tokens: 0.02, ms_per_1k_tokens: 30}}
-#data_sources: [{{name: own, usd_per_call: 0, latency_ms: 20, hit_ratio: 70%}}]
-#batch: {{endpoints: [/nightly], max_delay: 24h}}
-#self_hosted: [{{name: self/llama-3.1-8b, engine: vllm, accelerator: L4, usd_per_hour: 0.8, tokens_per_s: 1500}}]
-#post_process: {{translate: {{tier: {low}, when: {{output_language_not: es}}}}, validate: {{no_contacts: true}}}}
-#experiments:
-#  - {{name: half, unit: user, arms: {{control: 50%, cold: {{share: 50%, tiers: {{{low}: {{temperature: 0}}}}}}}}}}
-#fixed_costs: [{{name: redis, usd_per_month: 60}}]
-#scenarios: {{outage: {{provider: openai, from: '2026-03-05T14:00Z', for: 45m}}}}
+## So are routing.classifier, cache.semantic, scenarios.outage, post_process.validate, and
+## temperature and timeout_s in an arm of an experiment.
 #export: {{targets: [litellm, openrouter], accept_loss: []}}
 """
 
@@ -125,7 +142,7 @@ def starter_policy(models: Sequence[str]) -> str:
         "fallbacks": f"#fallbacks: {{{names[-1]}: [{names[0]}]}}\n" if len(names) > 1 else "",
     }  # fmt: skip
     parts = [ROUTING.format(**words), CACHE, MORE + (SEVERAL.format(**words) if len(names) > 1 else "")]
-    later = ATTEMPTS.format(**words) + LATER.format(**words)
+    later = "".join(part.format(**words) for part in (ATTEMPTS, AROUND, BESIDE, LATER))
     return HEAD + "\n".join([*tiers, *rest, TIER_KEYS, *parts]) + later
 
 

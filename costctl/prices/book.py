@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from copy import copy
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -44,6 +45,7 @@ class PriceBook:
         self.dated = DATED
         self.failed = own.failed
         self._discounts = own.discounts
+        self._scales: dict[str, Decimal] = {}
         self._providers: dict[str, dict[str, Any]] = {}
         self._models: dict[str, dict[str, Any]] = {}
         self._read_base(folder / "base")
@@ -122,6 +124,12 @@ class PriceBook:
         """All rates of some model keys; a key may carry `@seller:region`."""
         return [rate for key in keys for rate in self._rates(key)]
 
+    def scaled(self, ratios: Mapping[str, Decimal]) -> PriceBook:
+        """The same book with every price of these model keys times a ratio, to the six decimals of a price."""
+        other = copy(self)
+        other._scales = dict(ratios)
+        return other
+
     def rate_at(
         self,
         model_key: str,
@@ -140,7 +148,7 @@ class PriceBook:
 
     def _rates(self, key: str) -> list[Rate]:
         base_key, place = self._split(key)
-        factor = self._discount(base_key)
+        factor = self._discount(base_key) * self._scales.get(base_key, 1)
         if place:
             seller, _, region = place.partition(":")
             factor *= Decimal(self._resolver.multiplier(seller, base_key.partition("/")[2], region) or 1)

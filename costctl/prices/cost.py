@@ -81,11 +81,16 @@ def apply_prices(
 
 
 def priced_query(
-    store: Store, *, source: str, book: PriceBook, priced_at: datetime | None = None, as_of: datetime | None = None
-) -> tuple[str, dict[str, Any]]:
-    """The SELECT that prices `source`, and its parameters; leaves out what no row or rate needs."""
-    _resolve(store, source, book)
-    _load_rates(store, book)
+    store: Store, *, source: str, book: PriceBook, priced_at: datetime | None = None, as_of: datetime | None = None,
+    is_loaded: bool = False,
+) -> tuple[str, dict[str, Any]]:  # fmt: skip
+    """The SELECT that prices `source`, and its parameters; leaves out what no row or rate needs.
+
+    `is_loaded`: the store holds the prices of all its models already, from pricing a log that has them.
+    """
+    if not is_loaded:
+        _resolve(store, source, book)
+        _load_rates(store, book)
     holds = _occurring(store, source)
     for name, is_needed in (("usd_of", True), *((name, holds[name]) for name in MACRO_COLUMNS)):
         store.execute(f"CREATE OR REPLACE TEMP MACRO {name}(tokens, price) AS {PRODUCT if is_needed else NOTHING}")

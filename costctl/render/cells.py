@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -56,7 +57,7 @@ def cell(value: Value, column: str) -> str:
     if "_per_million" in column and isinstance(value, Decimal):
         return price_display(value)
     if unit == "usd" and isinstance(value, Decimal | int | float):
-        return usd_display(Decimal(str(value)), digits=6 if "per_request" in column else 2)
+        return usd_display(Decimal(str(value)), digits=6 if "per_request" in column or "paired" in column else 2)
     if unit == "ratio" and isinstance(value, int | float | Decimal):
         return ratio_display(value)
     if unit == "tokens" and isinstance(value, int):
@@ -68,6 +69,18 @@ def cell(value: Value, column: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return safe(str(value))
+
+
+FIGURE_COLUMNS = frozenset({"base", "now", "change"})
+
+
+def unit_name(row: Mapping[str, Value], column: str) -> str:
+    """The name that carries a value's unit: its column's, or in a table of figures that of the row's figure.
+
+    >>> unit_name({"metric": "saving_usd", "base": None}, "base")
+    'saving_usd'
+    """
+    return str(row["metric"]) if column in FIGURE_COLUMNS and "metric" in row else column
 
 
 def plain(value: Value, column: str) -> str | int | float | bool | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from costctl.render.cells import cell, safe
+from costctl.render.cells import FIGURE_COLUMNS, cell, safe, unit_name
 from costctl.report import Table, unit_of
 
 TEXT_COLUMN_MIN = 12
 NAMED_MAX = 6
+_UNIT_BEFORE_BOUND = re.compile(r"_(usd|ratio)(?=_(low|high)$)")
 # Tables whose left-out columns stand in the other outputs anyway and would only make noise here.
 QUIET = frozenset({"by_model", "anatomy"})
 
@@ -33,7 +35,7 @@ def fits(table: Table, columns: Sequence[str], width: int) -> bool:
 def grid(table: Table, columns: Sequence[str], width: int, limit: int) -> list[str]:
     """Right-aligned numbers under their names; text gives way first, then the last columns, which are named."""
     rows = list(table.dicts())
-    shown = [[cell(row[name], name) for name in columns] for row in rows[:limit]]
+    shown = [[cell(row[name], unit_name(row, name)) for name in columns] for row in rows[:limit]]
     heads = [title(name) for name in columns]
     widths = [max([len(head), *(len(row[i]) for row in shown)]) for i, head in enumerate(heads)]
     names = list(columns)
@@ -60,7 +62,7 @@ def _too_wide(widths: Sequence[int], width: int) -> bool:
 
 
 def _is_text(position: int, name: str) -> bool:
-    return position == 0 or unit_of(name) == "text"
+    return position == 0 or (unit_of(name) == "text" and name not in FIGURE_COLUMNS)
 
 
 def _cut(widths: Sequence[int], names: Sequence[str], width: int) -> list[int]:
@@ -84,10 +86,12 @@ def title(column: str) -> str:
     if column == "request_count":
         return "requests"
     column = column.replace("_usd_per_million", " $/M")
+    column = _UNIT_BEFORE_BOUND.sub("", column)
     for suffix in ("_count", "_usd", "_ratio", "_tokens", "_ms"):
         column = column.removesuffix(suffix)
     return column.replace("latency_ms_", "").replace("_", " ")
 
 
 def _aligned(text: str, size: int, column: str) -> str:
-    return f"{text:<{size}}" if unit_of(column) == "text" else f"{text:>{size}}"
+    is_text = unit_of(column) == "text" and column not in FIGURE_COLUMNS
+    return f"{text:<{size}}" if is_text else f"{text:>{size}}"

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 
-from costctl.render.cells import escaped, escaped_json, plain
+from costctl.render.cells import escaped, escaped_json, plain, unit_name
 from costctl.report import SCHEMA_VERSION, Report
 
 
@@ -17,7 +17,7 @@ def to_json(report: Report) -> str:
         "command": report.command,
         "totals": {name: plain(value, name) for name, value in report.totals.items()},
         "tables": {
-            name: [{key: plain(value, key) for key, value in row.items()} for row in table.dicts()]
+            name: [{key: plain(value, unit_name(row, key)) for key, value in row.items()} for row in table.dicts()]
             for name, table in report.tables.items()
         },
         "warnings": [{"code": item.code, "message": item.message, "hint": item.hint} for item in report.warnings],
@@ -35,7 +35,10 @@ def to_csv(report: Report) -> str:
     for name, table in report.tables.items():
         writer.writerow([])
         writer.writerow(["table", *table.columns])
-        writer.writerows([name, *(_defused(plain(value, key)) for key, value in row.items())] for row in table.dicts())
+        writer.writerows(
+            [name, *(_defused(plain(value, unit_name(row, key))) for key, value in row.items())]
+            for row in table.dicts()
+        )
     return out.getvalue()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from costctl.render.cells import cell, safe
+from costctl.render.cells import cell, safe, unit_name
 from costctl.report import Report
 
 
@@ -13,7 +13,8 @@ def to_markdown(report: Report) -> str:
     for name, table in report.tables.items():
         parts += ["", f"## {name}", "", "| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
         parts += [
-            "| " + " | ".join(_md(cell(value, key)) for key, value in row.items()) + " |" for row in table.dicts()
+            "| " + " | ".join(_md(cell(value, unit_name(row, key))) for key, value in row.items()) + " |"
+            for row in table.dicts()
         ]
     parts += ["", *(f"- {item.code}: {_md(safe(item.message, 300))}" for item in report.warnings)]
     return "\n".join(parts) + "\n"

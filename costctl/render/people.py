@@ -124,8 +124,12 @@ def _audit(report: Report, width: int) -> list[str]:
 def _anatomy_notes(report: Report) -> list[str]:
     """How each class is to be read; the ones not computed together in one line."""
     rows = _rows(report, "anatomy")
-    missing = [str(row["title"]) for row in rows if row["request_count"] is None]
-    lines = [f"  {row['title']}: {safe(str(row['note']), 400)}" for row in rows if row["note"] and row["request_count"]]
+    missing = [str(row["title"]) for row in rows if str(row["note"]).startswith("not computed")]
+    lines = [
+        f"  {row['title']}: {safe(str(row['note']), 400)}"
+        for row in rows
+        if row["note"] and row["request_count"] != 0 and row["title"] not in missing
+    ]
     return [*lines, f"  {', '.join(missing)}: not computed, arrive with simulate"] if missing else lines
 
 

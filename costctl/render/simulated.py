@@ -7,7 +7,8 @@ from typing import Any
 
 from costctl.money import ratio_display, usd_display
 from costctl.render.cells import cell, safe
-from costctl.report import Report
+from costctl.render.grid import grid
+from costctl.report import Report, Table
 
 # A table, its heading, its columns by priority, and how many of its rows are shown.
 SECTIONS = (
@@ -18,22 +19,58 @@ SECTIONS = (
      ("tier", "call_count", "share_ratio", "baseline_cost_usd", "policy_cost_usd", "moved_count"), 12),
     ("by_model", "BY MODEL",
      ("model", "policy_cost_usd", "baseline_cost_usd", "policy_call_count", "baseline_call_count"), 8),
+    ("sent", "WHAT IS SENT: input tokens step by step, with the work that a step takes beside the call",
+     ("title", "call_count", "input_tokens_before", "input_tokens_after", "price_change_usd", "extra_cost_usd"), 8),
+    ("extra_calls", "WORK BESIDE THE CALLS", ("name", "model", "call_count", "input_tokens", "cost_usd"), 8),
+    ("data_sources", "DATA SOURCES: each asked where the one before had nothing",
+     ("source", "call_count", "hit_count", "hit_ratio", "cost_usd", "latency_ms"), 8),
+    ("self_hosted", "ENGINES OF ONE'S OWN: paid by the hour, idle or not; dollars per million output tokens",
+     ("name", "accelerator", "call_count", "busy_ratio", "cost_usd", "per_million_output_usd", "queue_ms_p95",
+      "full_load_per_million_output_usd", "accelerator_count", "engine", "quantization"), 8),
     ("routing", "WHY: what decided the tier", ("reason", "kind", "call_count"), 16),
-    ("quality", "LOGGED SCORES: by the policy's tier and the model that was scored",
-     ("tier", "scored_model", "scored_count", "mean_score", "moved_count"), 12),
-    ("references", "THE SAME CALLS ALL ON ONE MODEL: moved ones uncached",
-     ("reference", "cost_usd", "left_as_logged_count"), 6),
+    ("quality", "SCORES: of the log's answers, and with --scores of the policy's",
+     ("tier", "scored_model", "scored_count", "mean_score", "moved_count", "scored_in"), 12),
+    ("labels", "TIERS EXPECTED AND GIVEN", ("expected_tier", "tier", "call_count"), 16),
+    ("references", "WHAT ROUTING HAS TO BEAT: the same calls, moved ones uncached",
+     ("reference", "cost_usd", "share_ratio", "left_as_logged_count", "scored_count", "mean_score"), 10),
+    ("staged", "ROADMAP: levers added one after another; the published bands are claims, measured by nobody",
+     ("lever", "saving_ratio", "claimed_low_ratio", "claimed_high_ratio", "policy_cost_usd"), 4),
+    ("fixed_costs", "FIXED COSTS: for the span of the log",
+     ("name", "fixed_cost_usd", "per_month_usd", "one_off_usd"), 8),
+    ("arms", "EXPERIMENTS: each arm on its own units; paired: dollars a call against the first arm, all calls in both",
+     ("experiment", "arm", "call_count", "saving_ratio", "paired_usd", "paired_usd_low", "paired_usd_high",
+      "unit_count", "cache_hit_ratio", "latency_ms_p95"), 12),
+    ("scenarios", "THE SAME LOG UNDER STRESS: replays of their own",
+     ("scenario", "policy_cost_usd", "saving_ratio", "degraded_count", "over_budget_count", "refused_count",
+      "latency_ms_p95"), 8),
 )  # fmt: skip
+COMPARED_MAX = 40
+NOTED = ("references", "staged", "scenarios", "self_hosted")
 Row = Mapping[str, Any]
 
 
 def simulation(report: Report, width: int, section: Callable[[str, str, tuple[str, ...], int], list[str]]) -> list[str]:
     """The lines of the screen; `section` lays out one table."""
-    lines = _head(report, width)
+    lines = [*_head(report, width), *_more_figures(report.totals), *_compared(report, width)]
     for name, heading, columns, rows in SECTIONS:
-        if report.tables[name].rows:
-            lines += section(name, heading, columns, rows)
+        if name in report.tables and report.tables[name].rows:
+            lines += section(name, heading, _filled(report.tables[name], columns), rows)
+        if name in NOTED:
+            lines += _notes(report, name)
     return [*lines, *_rests(report)]
+
+
+def _filled(table: Table, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns that hold anything, and the first two."""
+    held = {name for row in table.dicts() for name, value in row.items() if value is not None}
+    return tuple(name for name in columns if name in held or name in columns[:2])
+
+
+def _notes(report: Report, name: str) -> list[str]:
+    """What the rows of a table say in words, below it."""
+    table = report.tables.get(name)
+    rows = table.dicts() if table is not None else ()
+    return [f"  {safe(str(next(iter(row.values()))))}: {safe(str(row['what']), 300)}" for row in rows if row["what"]]
 
 
 def _head(report: Report, width: int) -> list[str]:
@@ -71,6 +108,52 @@ def _head(report: Report, width: int) -> list[str]:
     )  # fmt: skip
     lines += ["", *(f"  {total[f'{key}_count']:>9,} {text}" for key, text in counts if total[f"{key}_count"])]
     return lines
+
+
+def _more_figures(total: Mapping[str, Any]) -> list[str]:
+    """What stands beside the cost, where there is any of it: fixed costs, quality, routing."""
+    lines = []
+    if "net_saving_usd" in total:
+        payback = f"; one-off costs paid back in {total['payback_days']} days" if total.get("payback_days") else ""
+        fixed = usd_display(total["fixed_cost_usd"])
+        lines.append(f"  net of {fixed} fixed costs: {_saved_usd(total['net_saving_usd'])}{payback}")
+    if total["saving_without_routing_usd"] != total["saving_usd"]:
+        lines.append(f"  with routing switched off: {_saved_usd(total['saving_without_routing_usd'])}")
+    if "policy_quality_mean" in total:
+        span = _span(total, "policy_quality_mean", str)
+        count, share = total["quality_evidence_count"], ratio_display(total["quality_coverage_ratio"])
+        lines.append(f"  mean score {total['policy_quality_mean']}{span}, of {count:,} answers, {share} of all")
+    for name, text in (
+        ("routing_accuracy", "in the expected tier"),
+        ("complex_to_premium", "of the dearest served there"),
+    ):
+        if f"{name}_ratio" in total:
+            span = _span(total, f"{name}_ratio", ratio_display)
+            share, count = ratio_display(total[f"{name}_ratio"]), total[f"{name}_count"]
+            lines.append(f"  {name.replace('_', ' ')}: {share}{span} of {count:,} labelled calls {text}")
+    return lines
+
+
+def _saved_usd(saving: Any) -> str:
+    return f"saves {usd_display(saving)}" if saving >= 0 else f"costs {usd_display(-saving)} more"
+
+
+def _span(total: Mapping[str, Any], name: str, shown: Callable[[Any], str]) -> str:
+    low, high = total.get(f"{name}_low"), total.get(f"{name}_high")
+    return "" if low is None or high is None else f" ({shown(low)} .. {shown(high)})"
+
+
+def _compared(report: Report, width: int) -> list[str]:
+    """The figures that differ from the earlier run."""
+    table = report.tables.get("compare")
+    if table is None:
+        return []
+    base: Any = report.provenance["compared_to"]
+    rows = [row for row in table.rows if row[1] != row[2]]
+    count = f"{len(rows)} of {len(table.rows)} figures differ"
+    lines = ["", f"  COMPARED WITH {safe(str(base['file']), 40)}, policy {safe(str(base['policy']), 40)}: {count}"]
+    shown = Table(table.name, table.columns, tuple(rows))
+    return [*lines, *grid(shown, table.columns, width, COMPARED_MAX)] if rows else lines
 
 
 def _signed(change: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,10 +60,7 @@ def load_calls(store: Store) -> Calls:
         CostctlError: E410 (exit 4) where no call can be placed in time, E414 without calls, E415 without prices.
     """
     store.execute((FOLDER / "calls.sql").read_text("utf-8"))
-    store.execute(
-        "CREATE OR REPLACE TEMP VIEW replay_call AS SELECT p.* EXCLUDE (file_id, source_line, first_at), "
-        "r.* REPLACE (p.first_at AS started_at) FROM request r JOIN replay_place p USING (file_id, source_line)"
-    )
+    view_calls(store)
     found = fetch(
         store,
         "time_us, baseline_cost_pusd, unpriced_count > 0 AS is_unpriced, status = 'ok' AS is_ok, "
@@ -106,6 +104,23 @@ def load_calls(store: Store) -> Calls:
     )  # fmt: skip
 
 
+def calls_digest(calls: Calls) -> str:
+    """A name for these calls in this order, whatever their files are called and their prices are."""
+    found = hashlib.blake2b(digest_size=8)
+    for column in (calls.draw_key, calls.is_ok, calls.latency_us):
+        found.update(np.ascontiguousarray(column).tobytes())
+    return found.hexdigest()
+
+
+def view_calls(store: Store, others: str = "") -> None:
+    """Make the view `replay_call` of the attempts that `replay_place` numbers, with `others` in place of columns."""
+    store.execute(
+        "CREATE OR REPLACE TEMP VIEW replay_call AS SELECT p.* EXCLUDE (file_id, source_line, first_at), "
+        f"r.* REPLACE (p.first_at AS started_at{others}) "
+        "FROM request r JOIN replay_place p USING (file_id, source_line)"
+    )
+
+
 def codes(store: Store, expression: str, params: dict[str, Any] | None = None) -> tuple[Int, tuple[str, ...]]:
     """Small numbers for the texts of an expression over `replay_call`, and the texts; -1 is NULL.
 
@@ -137,6 +152,12 @@ def fetch(store: Store, columns: str, params: dict[str, Any] | None = None) -> d
 def plain(values: Any) -> Any:
     """The array without a mask; what was NULL holds whatever the engine left there, so mask first."""
     return values.filled(0) if isinstance(values, np.ma.MaskedArray) else values
+
+
+def span_us(calls: Calls) -> int:
+    """From the first call to the last, of those that have a time."""
+    times = calls.time_us[calls.is_dated]
+    return int(times.max() - times.min()) if len(times) else 0
 
 
 def exact_sum(values: Int, where: Flag | None = None) -> int:

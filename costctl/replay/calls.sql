@@ -6,8 +6,11 @@ WITH chain AS (
     SELECT c.trace_id, c.prompt, c.call_number, count(*) AS attempt_count, min(r.started_at) AS first_at,
         min(r.replay_offset_ms) AS first_offset_ms,
         sum(r.list_cost_usd) AS baseline_cost_usd, count(*) FILTER (r.list_cost_usd IS NULL) AS unpriced_count,
-        max(coalesce(epoch_us(r.started_at), r.replay_offset_ms * 1000) + CAST(round(r.latency_ms * 1000) AS BIGINT))
-            - min(coalesce(epoch_us(r.started_at), r.replay_offset_ms * 1000)) AS latency_us,
+        -- Two clocks do not mix: offsets only where no attempt has a time.
+        coalesce(
+            max(epoch_us(r.started_at) + CAST(round(r.latency_ms * 1000) AS BIGINT)) - min(epoch_us(r.started_at)),
+            max(r.replay_offset_ms * 1000 + CAST(round(r.latency_ms * 1000) AS BIGINT)) - min(r.replay_offset_ms * 1000)
+        ) AS latency_us,
         bool_or(r.latency_ms IS NULL) AS lacks_latency
     FROM call c JOIN request r USING (file_id, source_line) GROUP BY c.trace_id, c.prompt, c.call_number
 ),

@@ -184,7 +184,7 @@ def attempting(store: Store, policy: Policy, calls: Calls, lanes: Lanes, seed: i
 def _turn_rules(policy: Policy, tier: str, timeout_us: int | None) -> TurnRules:
     retries, hedge = policy.retries, policy.hedge
     return TurnRules(
-        timeout_us, retries.max_count if retries else 0, retries.backoff_us if retries else 0,
+        timeout_us, retries.max_count if retries else 0, retries.backoff_us if retries and retries.max_count else 0,
         frozenset(OUTCOMES.index(name) for name in retries.on) if retries and retries.max_count else frozenset(),
         hedge.after_us if hedge and hedge.tier == tier else None,
         policy.assume.timed_out_is_billed,
@@ -238,17 +238,19 @@ def _first_attempts(store: Store, calls: Calls) -> First:
 def _escalated(store: Store, spec: Escalate, calls: Calls, lanes: Lanes, source: int, seed: int) -> Flag:
     """Which calls' answers on the lane `source` would not have been good enough.
 
-    An answer that the lane's cap cuts is. Beyond that: where every reason is one that the log shows,
-    an answer of the call's own model that says how it ended as logged, and others as often as the log
-    shows of their model; else as often as the policy says.
+    An answer that the lane's cap cuts; one of the call's own model that the log shows truncated or
+    refused; where the log does not say, or on another model, as often as the log shows of that model,
+    else as often as the policy says. Reasons that no log shows: as often as the policy says.
     """
     lane = lanes.lanes[source]
     cut = lane.is_capped if "truncated" in spec.when else np.zeros(calls.count, dtype=np.bool_)
     if set(spec.when) == {"error"}:
         return cut  # what fails goes down the chain
     drawn: Real = uniform(seed, calls.draw_key, "escalate")
-    if not set(spec.when) <= set(SEEN):
-        return cut | (drawn < _stated(spec, "the log cannot show all of its reasons"))
+    unseen = sorted(set(spec.when) - set(SEEN))
+    stated = _stated(spec, f"no log shows {', '.join(unseen)}") if unseen else 0.0
+    if not set(spec.when) & {"truncated", "refusal"}:
+        return drawn < stated
     found = fetch(
         store,
         "finish_reason IS NOT NULL AS is_told, "
@@ -262,15 +264,15 @@ def _escalated(store: Store, spec: Escalate, calls: Calls, lanes: Lanes, source:
             is_bad |= found[f"is_{reason}"]
     told = found["is_told"] & calls.is_ok
     is_own_told = told & ~lane.is_other_model
-    ratio = np.zeros(len(lanes.models) + 1)
+    ratio = np.full(len(lanes.models) + 1, stated)
     for code in np.unique(lane.model[calls.is_movable & ~is_own_told]).tolist():
         here = told & (calls.model == code)
         count = int(np.count_nonzero(here))
         if count >= EVIDENCE_MIN:
-            ratio[code] = np.count_nonzero(is_bad & here) / count
+            ratio[code] = max(stated, np.count_nonzero(is_bad & here) / count)
         else:
             ratio[code] = _stated(spec, f"the log says of {count} answers of {lanes.models[code]} how they ended")
-    return cut | np.where(is_own_told, is_bad, drawn < ratio[lane.model])
+    return cut | np.where(is_own_told, is_bad | (drawn < stated), drawn < ratio[lane.model])
 
 
 def _stated(spec: Escalate, why: str) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -11,17 +12,22 @@ from costctl.policy.caps import TokenCap, UsdCap
 from costctl.policy.schema import LOGGED, Policy, Tier
 from costctl.policy.stages import ExactCache as ExactCacheSpec
 from costctl.prices.book import PriceBook
+from costctl.replay.arms import arm_policies, assigned, merged_lanes, policy_models
 from costctl.replay.calls import Calls, Flag, Int, codes, fetch
 from costctl.replay.candidates import Candidate, InputPrices, PriceDays, input_prices, price_candidate
 from costctl.replay.chains import attempting
 from costctl.replay.conditions import COLUMN_OF, Conditions
 from costctl.replay.draws import uniform
 from costctl.replay.engine import Decisions
-from costctl.replay.lanes import Lanes, build_lanes
+from costctl.replay.lanes import LaneNames, Lanes, build_lanes
 from costctl.replay.plan import PROVIDER, Budgets, Cap, ExactCache, Plan
 from costctl.replay.ratios import Assumed
-from costctl.replay.route import Route, session_codes
-from costctl.replay.stages.prompt_cache import Cached, nothing_cached, prompt_cache
+from costctl.replay.route import Route, raised, session_codes
+from costctl.replay.self_hosted import engine_candidate
+from costctl.replay.sent import Buckets, Sent, sent_of
+from costctl.replay.sent_prices import batched_on, name_sent, sent_candidate
+from costctl.replay.stages.prompt_cache import Cached, Prefixes, nothing_cached, prompt_cache
+from costctl.reuse.blocks import read_blocks
 from costctl.store import Store
 
 SCOPE_COLUMNS = {
@@ -31,44 +37,92 @@ SCOPE_COLUMNS = {
 PUSD_PER_USD = 10**12
 
 
-Known = dict[tuple[str, Assumed], Candidate]
+Known: TypeAlias = dict[tuple[str, Assumed | None], Candidate | InputPrices]
+"""What was priced before on the same calls: models under assumptions, and (with None) what their input costs."""
 
 
 def price_candidates(
-    store: Store, book: PriceBook, calls: Calls, policy: Policy, days: PriceDays, known: Known
-) -> dict[str, Candidate]:
+    store: Store, book: PriceBook, calls: Calls, policy: Policy, days: PriceDays, known: Known,
+    sent: Sent | None = None, own: Candidate | None = None,
+) -> dict[str, Candidate]:  # fmt: skip
     """Every model that the policy names, priced on every call; `known` remembers them from policy to policy.
+
+    With `sent` they also have the prices of what the policy sends; `own` has those of each call's own model.
 
     Raises:
         CostctlError: E411, E412 as `price_candidate`.
     """
-    names = dict.fromkeys(model for tier in (*policy.tiers, *policy.specialists) for model in tier.models)
+    names, engines = policy_models(policy), {one.name: one for one in policy.self_hosted}
     assumed = Assumed(policy.assume.output_tokens_ratio, policy.assume.input_tokens_ratio)
+    candidates: dict[str, Candidate] = {}
     for name in names:
-        if name != LOGGED and (name, assumed) not in known:
-            known[name, assumed] = price_candidate(store, book, calls, name, assumed, days)
-    return {name: known[name, assumed] for name in names if name != LOGGED}
+        if name in engines:
+            candidates[name] = engine_candidate(calls, engines[name], assumed, sent)
+        elif name != LOGGED:
+            found = known.get((name, assumed)) or price_candidate(store, book, calls, name, assumed, days)
+            assert isinstance(found, Candidate)
+            known[name, assumed] = candidates[name] = found
+            if sent is not None and own is not None:
+                candidates[name] = sent_candidate(store, book, calls, found, own, assumed, sent, days)
+    return candidates
 
 
-def lanes_of(policy: Policy, book: PriceBook, calls: Calls, candidates: dict[str, Candidate], seed: int) -> Lanes:
-    """The policy's lanes, with the models' context windows as the price data know them."""
-    windows = {one.price_key: book.info(one.price_key).context_window_tokens for one in candidates.values()}
-    draws = {tier.name: _weighted(calls, tier.weights, seed) for tier in policy.tiers if tier.select == "weights"}
+def sent_by(store: Store, policy: Policy, calls: Calls) -> Sent | None:
+    """What the policy sends, where it changes that."""
+    specs = (*policy.tiers, *policy.specialists)
+    names = LaneNames((*(one.name for one in specs), LOGGED), len(policy.tiers))
+    return sent_of(store, policy, calls, lambda: raised(store, policy.routing, names)[-1].astype(np.int64))
+
+
+def lanes_of(
+    store: Store, policy: Policy, book: PriceBook, calls: Calls, candidates: dict[str, Candidate], seed: int,
+    sent: Sent | None = None, own: Candidate | None = None,
+) -> Lanes:  # fmt: skip
+    """The policy's lanes; with experiments, those of its own arms for each call."""
+    if not policy.experiments:
+        return _lanes_of(store, policy, book, calls, candidates, seed, sent, own)
+    policies, choice = arm_policies(policy, [assigned(store, one, seed) for one in policy.experiments])
+    return merged_lanes([_lanes_of(store, one, book, calls, candidates, seed, sent, own) for one in policies], choice)
+
+
+def _lanes_of(
+    store: Store, policy: Policy, book: PriceBook, calls: Calls, candidates: dict[str, Candidate], seed: int,
+    sent: Sent | None, own: Candidate | None,
+) -> Lanes:  # fmt: skip
+    """The lanes, with the models' context windows as the price data know them."""
+    windows = context_windows(book, candidates)
+    specs = (*policy.tiers, *policy.specialists)
+    draws = {tier.name: _weighted(calls, tier.weights, seed) for tier in specs if tier.select == "weights"}
+    medians = _median_latencies(store, policy)
     tiers, specialists = (
-        tuple(_fastest_first(calls, one, candidates) if one.select == "fastest" else one for one in group)
+        tuple(_fastest_first(one, candidates, medians) if one.select == "fastest" else one for one in group)
         for group in (policy.tiers, policy.specialists)
     )
-    return build_lanes(calls, tiers, specialists, candidates, windows, draws)
+    return build_lanes(calls, tiers, specialists, candidates, windows, draws, sent, own)
 
 
-def _fastest_first(calls: Calls, tier: Tier, candidates: dict[str, Candidate]) -> Tier:
-    """The tier with its models in order of the median latency of their answers in the log; unknown ones last."""
-    timed = calls.is_ok & (calls.latency_us >= 0)
+def context_windows(book: PriceBook, candidates: dict[str, Candidate]) -> dict[str, int | None]:
+    """The context window of each model by its price key, None where none is known."""
+    bought = [one.price_key for one in candidates.values() if one.engine is None]
+    return {key: book.info(key).context_window_tokens for key in bought}
+
+
+def _median_latencies(store: Store, policy: Policy) -> dict[str, float]:
+    """By price key the median latency of logged answers, where a tier asks for its fastest model."""
+    if not any(one.select == "fastest" for one in (*policy.tiers, *policy.specialists)):
+        return {}
+    rows = store.query(
+        "SELECT price_key, median(round(latency_ms * 1000)) FROM request "
+        "WHERE status = 'ok' AND latency_ms >= 0 AND price_key IS NOT NULL GROUP BY price_key"
+    )
+    return {str(key): float(median) for key, median in rows}
+
+
+def _fastest_first(tier: Tier, candidates: dict[str, Candidate], medians: dict[str, float]) -> Tier:
+    """The tier with its models in order of the median latency of their logged answers; unknown ones last."""
 
     def median(name: str) -> float:
-        key = candidates[name].price_key if name in candidates else None
-        found = calls.latency_us[timed & (calls.model == calls.models.index(key))] if key in calls.models else []
-        return float(np.sort(found)[len(found) // 2]) if len(found) else float("inf")
+        return medians.get(candidates[name].price_key if name in candidates else LOGGED, float("inf"))
 
     return tier.model_copy(update={"models": tuple(sorted(tier.models, key=median))})
 
@@ -126,20 +180,41 @@ def _temperature(policy: Policy, lanes: Lanes, routed: Route, logged: Any) -> An
 
 
 def prompt_caches(
-    store: Store, policy: Policy, book: PriceBook, calls: Calls, lanes: Lanes, decisions: Decisions, days: PriceDays
-) -> Cached:
-    """What the providers' prompt caches make of the decisions."""
+    store: Store, policy: Policy, book: PriceBook, calls: Calls, lanes: Lanes, decisions: Decisions, days: PriceDays,
+    known: Known, sent: Sent | None = None,
+) -> Cached:  # fmt: skip
+    """What the providers' prompt caches make of the decisions; `known` remembers prices from policy to policy."""
     is_served = decisions.served_by == PROVIDER
     spec = policy.cache.prompt
+    is_sent = is_served & (decisions.lane != lanes.logged)
+    is_cut = np.zeros(calls.count, dtype=np.bool_)
+    if sent is not None:
+        is_cut = is_sent & sent.changed_by("history")
+        calls = replace(calls, cache_read_tokens=np.where(is_cut, sent.after.read, calls.cache_read_tokens))
     if spec is None:
         return nothing_cached(calls, is_served, is_served & lanes.take("is_other_model", decisions.lane))
     session = "CASE WHEN session_id IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY session_id, caller) END AS code"
     sessions: Int = fetch(store, session)["code"]
+    found = read_blocks(store, "replay_call", "position", calls.count)
+    blocks, has_blocks = found or (None, np.zeros(calls.count, dtype=np.bool_))
+    # A window that slides breaks the prefix of the session: such a call finds nothing of it, and leaves nothing.
+    sessions = np.where(is_cut, sessions.max() + 1 + np.arange(calls.count), sessions)
+    has_blocks = has_blocks & ~is_cut
 
     def prices_of(model: str) -> InputPrices:
-        return input_prices(store, book, calls, model, days)
+        if sent is not None:
+            batched = batched_on(sent, calls, model) & is_sent
+            columns = zip(sent.after, sent.before, strict=True)
+            tokens = Buckets(*(np.where(is_sent, after, before) for after, before in columns))
+            name_sent(store, np.ones(calls.count, dtype=np.bool_), tokens, batched)
+            return input_prices(store, book, calls, model, days, "sent_call")
+        found = known.get((model, None)) or input_prices(store, book, calls, model, days)
+        assert isinstance(found, InputPrices)
+        known[model, None] = found
+        return found
 
-    return prompt_cache(calls, lanes, decisions.lane, is_served, sessions, spec, prices_of)
+    prefixes = Prefixes(sessions, blocks, has_blocks)
+    return prompt_cache(calls, lanes, decisions.lane, is_served, prefixes, spec, prices_of)
 
 
 def budget_rules(store: Store, policy: Policy, calls: Calls, lanes: Lanes) -> Budgets:

@@ -23,8 +23,10 @@ class Conditions:
 
     personal = COLUMN_OF["contains_personal_data"]
 
-    def __init__(self) -> None:
+    def __init__(self, more: Mapping[str, str] | None = None) -> None:
+        """`more` has the SQL of further fields."""
         self.params: dict[str, Any] = {}
+        self._columns = {**COLUMN_OF, **(more or {})}
 
     def value(self, value: Any) -> str:
         """A parameter that holds the value."""
@@ -42,22 +44,22 @@ class Conditions:
             case Not(part):
                 return f"(NOT {self.sql(part)})"
             case Is(field, wanted):
-                return f"(coalesce({_column(field)}, false) = {'true' if wanted else 'false'})"
+                return f"(coalesce({self._column(field)}, false) = {'true' if wanted else 'false'})"
             case Compare(field, operator, number):
-                return f"coalesce({_column(field)} {operator} CAST({self.value(str(number))} AS DECIMAL(38,6)), false)"
+                limit = f"CAST({self.value(str(number))} AS DECIMAL(38,6))"
+                return f"coalesce({self._column(field)} {operator} {limit}, false)"
             case OneOf(field, values):
-                return f"coalesce({' OR '.join(self._equals(_column(field), text) for text in values)}, false)"
+                return f"coalesce({' OR '.join(self._equals(self._column(field), text) for text in values)}, false)"
         raise AssertionError(when)
 
     def equals(self, field: str, text: str) -> str:
         """Whether a text field is this, or begins with it where it ends in `*`; never NULL."""
-        return f"coalesce({self._equals(_column(field), text)}, false)"
+        return f"coalesce({self._equals(self._column(field), text)}, false)"
 
     def _equals(self, column: str, text: str) -> str:
         if text.endswith("*"):
             return f"starts_with({column}, {self.value(text[:-1])})"
         return f"{column} = {self.value(text)}"
 
-
-def _column(field: str) -> str:
-    return COLUMN_OF.get(field, f'"{field}"')
+    def _column(self, field: str) -> str:
+        return self._columns.get(field, f'"{field}"')

@@ -23,6 +23,12 @@ _NEAREST = (
     "SELECT request_id FROM decision WHERE request_id IS NOT NULL "
     "ORDER BY levenshtein(request_id, $id), request_id LIMIT 1"
 )
+# Columns that only some policies have, and their types.
+OPTIONAL = {
+    **dict.fromkeys(("wait_us", "attempt_count", "retry_count", "hedge_count", "timeout_count"), "BIGINT"),
+    **dict.fromkeys(("sent_input_tokens", "found_in", "extra_pusd"), "BIGINT"), "is_batched": "BOOLEAN",
+}  # fmt: skip
+NO_SOURCE = "no source had it"
 FORMS = {".jsonl": "FORMAT json, ARRAY false", ".parquet": "FORMAT parquet"}
 
 
@@ -59,18 +65,25 @@ def keep(store: Store, outcome: Outcome, routed: Route, caps: Sequence[str], lat
             "retry_count": made.played.count(kernel.RETRIES), "hedge_count": made.played.count(kernel.HEDGES),
             "timeout_count": made.played.count(kernel.TIMEOUTS),
         }  # fmt: skip
+    if lanes.stages or outcome.extras.items:
+        columns |= {
+            "sent_input_tokens": np.where(is_provider, lanes.take("input_tokens", made.lane), 0),
+            "is_batched": outcome.extras.is_batched, "found_in": outcome.extras.found_in,
+            "extra_pusd": outcome.extras.pusd,
+        }  # fmt: skip
     store.append("decision_row", columns, new="TABLE")
     names = {
         "model": lanes.models, "lane": lanes.names, "served_by": SERVED_BY, "reason": routed.reasons,
         "raise": routed.raises, "floor": routed.floors, "cap": caps,
+        "source": (*outcome.extras.source_names, NO_SOURCE),
     }  # fmt: skip
     store.execute("CREATE OR REPLACE TABLE decision_name (kind VARCHAR, code BIGINT, name VARCHAR)")
     rows = [(kind, str(code), name) for kind, listed in names.items() for code, name in enumerate(listed)]
     store.insert("decision_name", ["kind", "code", "name"], rows)
     sql = _SQL.read_text("utf-8")
-    if made.played is None:  # no column of attempts was written
-        for name in ("d.wait_us", "d.attempt_count", "d.retry_count", "d.hedge_count", "d.timeout_count"):
-            sql = sql.replace(name, "CAST(NULL AS BIGINT)")
+    for name, kind in OPTIONAL.items():  # what no stage has written
+        if name not in columns:
+            sql = sql.replace(f"d.{name}", f"CAST(NULL AS {kind})")
     store.execute(sql)
 
 
@@ -85,7 +98,7 @@ def write_decisions(store: Store, target: Path) -> None:
         raise CostctlError("E324", f"--decisions {target}: neither .jsonl nor .parquet", f"write {target.stem}.jsonl")
     money = ", ".join(
         f"CAST({name} AS VARCHAR) AS {name}"
-        for name in ("baseline_cost_usd", "policy_cost_usd", "prompt_cache_change_usd")
+        for name in ("baseline_cost_usd", "policy_cost_usd", "prompt_cache_change_usd", "extra_cost_usd")
     )
     texts = f"REPLACE ({money})" if target.suffix == ".jsonl" else ""  # no reader makes a float of it
     sql = f"SELECT * EXCLUDE (position, file_id) {texts} FROM decision ORDER BY position"
@@ -141,12 +154,29 @@ def _steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:
         change, read = made["prompt_cache_change_usd"], made["cache_read_tokens"]
         what = f"reads {read:,} tokens of its session, {made['logged_cache_read_tokens'] or 0:,} in the log"
         steps.append((name, "prompt_cache", what, "dearer" if change > 0 else "cheaper", change))
+    steps += _sent_steps(made)
     steps += _attempt_steps(made)
     if made["served_by"] == "failed":
         return [*steps, (name, "attempts", "no answer", "every attempt failed", made["policy_cost_usd"])]
     moved = "another model or fewer tokens than logged" if made["is_moved"] else "as logged"
     spent = None if made["is_unpriced"] else made["policy_cost_usd"]
     return [*steps, (name, "provider", f"answered by {made['model']}", moved, spent)]
+
+
+def _sent_steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:
+    """What is sent in place of what the log shows, and what is done beside the call."""
+    name = made["request_id"]
+    told: list[tuple[Value, ...]] = []
+    if made["sent_input_tokens"] and made["sent_input_tokens"] != made["input_tokens"]:
+        what = f"{made['sent_input_tokens']:,} input tokens are sent"
+        told.append((name, "context", what, f"{made['input_tokens']:,} in the log", None))
+    if made["is_batched"]:
+        told.append((name, "batch", "waits for a batch", "its endpoint may wait", None))
+    if made["data_source"]:
+        told.append((name, "data_sources", f"facts: {made['data_source']}", "the question asks for facts", None))
+    if made["extra_cost_usd"]:
+        told.append((name, "beside", "work beside the call", "not in the price of the tier", made["extra_cost_usd"]))
+    return told
 
 
 def _attempt_steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:

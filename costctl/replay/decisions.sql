@@ -27,7 +27,10 @@ SELECT d.position, r.request_id, d.file_id, d.source_line, r.started_at, r.app, 
     CAST(CAST(d.prompt_cache_change_pusd AS DECIMAL(20,0)) * CAST(0.000000000001 AS DECIMAL(13,12)) AS DECIMAL(38,12))
         AS prompt_cache_change_usd,
     d.cache_read_tokens, r.cache_read_tokens AS logged_cache_read_tokens,
-    d.is_unpriced
+    d.is_unpriced, d.sent_input_tokens AS sent_input_tokens, d.is_batched AS is_batched,
+    (SELECT any_value(name) FROM decision_name WHERE kind = 'source' AND code = d.found_in) AS data_source,
+    CAST(CAST(d.extra_pusd AS DECIMAL(20,0)) * CAST(0.000000000001 AS DECIMAL(13,12)) AS DECIMAL(38,12))
+        AS extra_cost_usd
 FROM decision_row d JOIN request r USING (file_id, source_line)
 LEFT JOIN decision_row b ON b.position = d.answered_by
 LEFT JOIN request a ON a.file_id = b.file_id AND a.source_line = b.source_line

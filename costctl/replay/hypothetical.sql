@@ -15,5 +15,5 @@ SELECT c.position, c.started_at, c.service_tier, c.web_searches, c.input_tokens,
     CAST(NULL AS BIGINT) AS reasoning_tokens, CAST(NULL AS BIGINT) AS input_audio_tokens,
     CAST(NULL AS BIGINT) AS cache_read_audio_tokens, CAST(NULL AS BIGINT) AS output_audio_tokens,
     c.input_image_tokens, CAST(NULL AS BIGINT) AS output_image_tokens
-FROM replay_call c CROSS JOIN candidate m
+FROM {source} c CROSS JOIN candidate m
 LEFT JOIN candidate_ratio r ON r.logged IS NOT DISTINCT FROM coalesce(c.price_key, c.model)

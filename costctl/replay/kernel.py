@@ -259,18 +259,22 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
                         place += 1
                         continue
                     if has_limits:
-                        wait_us = _admitted(limit, of_provider, provider, time_us, tokens[at][row])
-                        if wait_us != 0:
-                            notice |= LIMITED if wait_us < 0 else LIMITED | QUEUED
-                        if wait_us == -1 - ERROR:
-                            break
-                        if wait_us < 0:
+                        ready_us = _admitted(limit, of_provider, provider, time_us, tokens[at][row])
+                        if ready_us < 0:
+                            notice |= LIMITED
+                            if ready_us == -1 - ERROR:
+                                break
                             place += 1
                             continue
+                        wait_us = max(0, ready_us - time_us - took_us)
+                        if wait_us > 0:
+                            notice |= LIMITED | QUEUED
                 turn = turns[place][row]
+                took_us += wait_us
                 if turn_latency_us[place][row] < 0:
                     is_timed = False
-                took_us += wait_us + turn_latency_us[place][row]
+                else:
+                    took_us += turn_latency_us[place][row]
                 waited_us += wait_us
                 counts += turn & (IS_OK - 1)
                 billed = (turn >> BILLED) & FIELD
@@ -305,8 +309,7 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
             told_cost[row] = spent
             provider = providers[lane][row]
             if provider >= 0 and has_limits:
-                _begin_minute(of_provider, provider, time_us // MINUTE_US)
-                _fill(of_provider, provider, billed_tokens)
+                _count_logged(of_provider, provider, time_us // MINUTE_US, billed_tokens)
             if provider >= 0 and has_switch and time_us >= of_provider[OUT_UNTIL_US][provider]:
                 _watch(switch, of_provider, events, numbers, provider, time_us, 1, 0 if is_ok[row] else 1)
         if has_budgets:
@@ -363,7 +366,7 @@ def _add(numbers: Any, before: Any, after: Any, key: int, capacity: int) -> int:
 
 
 def _admitted(limit: Any, of_provider: Any, provider: int, time_us: int, tokens: int) -> int:
-    """How long a turn waits for its provider; below 0 it is not let through, -1 - ERROR: nor to any other."""
+    """When a turn of that time is let through; below 0 it is not, and with -1 - ERROR nor to any other provider."""
     minute = time_us // MINUTE_US
     _begin_minute(of_provider, provider, minute)
     if not _has_room(limit, of_provider, provider, tokens):
@@ -376,8 +379,19 @@ def _admitted(limit: Any, of_provider: Any, provider: int, time_us: int, tokens:
                 later = (of_provider[OF_DAY][provider] + 1) * MINUTES_OF_DAY
             _begin_minute(of_provider, provider, later)
     _fill(of_provider, provider, tokens)
-    wait_us: int = max(0, of_provider[MINUTE][provider] * MINUTE_US - time_us)
-    return wait_us
+    ready_us: int = max(time_us, of_provider[MINUTE][provider] * MINUTE_US)
+    return ready_us
+
+
+def _count_logged(of_provider: Any, provider: int, minute: int, tokens: int) -> None:
+    """Count a call that is never held, in its own minute and day; a queue may be past the minute."""
+    _begin_minute(of_provider, provider, minute)
+    if minute == of_provider[MINUTE][provider]:
+        of_provider[MINUTE_REQUESTS][provider] += 1
+        of_provider[MINUTE_TOKENS][provider] += tokens
+    if minute // MINUTES_OF_DAY == of_provider[OF_DAY][provider]:
+        of_provider[DAY_REQUESTS][provider] += 1
+        of_provider[DAY_TOKENS][provider] += tokens
 
 
 def _begin_minute(of_provider: Any, provider: int, minute: int) -> None:

@@ -2,7 +2,8 @@
 
 A call that another model answers takes as long as a logged success of that model in the same hour
 (else day, else the whole log). A call on its logged model keeps its latency, also where its answer is
-shortened. A cache hit counts as 0: what a look-up takes is not in the log. Refused calls have none.
+shortened. A cache hit counts as 0: what a look-up takes is not in the log. Refused calls have none. An engine of one's
+own takes the time that its tokens take; its queue is added later (`self_hosted`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from costctl.replay.calls import UNKNOWN, Calls, Flag, Int
 from costctl.replay.chains import logged_attempts
 from costctl.replay.draws import uniform
 from costctl.replay.engine import Decisions
-from costctl.replay.kernel import AS_LOGGED
+from costctl.replay.kernel import AS_LOGGED, ATTEMPTS
 from costctl.replay.lanes import Lanes
 from costctl.replay.plan import EXACT_CACHE, PROVIDER
 from costctl.store import Store
@@ -34,18 +35,23 @@ class Latency(NamedTuple):
 def replay_latency(store: Store, calls: Calls, lanes: Lanes, decisions: Decisions, seed: int) -> Latency:
     """Latencies that follow from the decisions; the draws of a call are the same for every policy."""
     is_served = decisions.served_by == PROVIDER
-    is_moved = is_served & lanes.take("is_other_model", decisions.lane)
+    # What waits for a batch is timed by nobody: its model need not be known.
+    is_moved = is_served & lanes.take("is_other_model", decisions.lane) & ~lanes.is_batched(decisions.lane)
     latency = np.where(is_served & calls.is_ok, calls.latency_us, UNKNOWN)
     latency[decisions.served_by == EXACT_CACHE] = 0
     uncovered: tuple[str, ...] = ()
+    service = lanes.take("service_us", decisions.lane)
     if decisions.played is not None:
         took = decisions.played.latency_us
         is_played = is_served & (took != AS_LOGGED)
         latency[is_played] = took[is_played]
         unknown = np.unique(lanes.take("model", decisions.lane)[is_played & (took == UNKNOWN) & is_moved])
-        return Latency(
-            latency, is_played & (took != calls.latency_us), tuple(lanes.models[code] for code in unknown.tolist())
-        )
+        by_engine = (service >= 0) & (decisions.played.count(ATTEMPTS) == 1)  # and by nothing that is drawn
+        is_drawn = is_played & (took != calls.latency_us) & ~by_engine
+        return Latency(latency, is_drawn, tuple(lanes.models[code] for code in unknown.tolist()))
+    on_engine = is_moved & (service >= 0)
+    latency[on_engine] = service[on_engine]
+    is_moved &= ~on_engine
     if is_moved.any():
         logged = logged_attempts(store, lanes, are_answers=True)
         model = lanes.take("model", decisions.lane)[is_moved]

@@ -11,10 +11,13 @@ from costctl.replay import project
 from costctl.replay.calls import Calls
 from costctl.replay.candidates import Candidate
 from costctl.replay.engine import Decisions
+from costctl.replay.extras import Extras
 from costctl.replay.lanes import Lanes
 from costctl.replay.latency import Latency
 from costctl.replay.plan import EXACT_CACHE, REFUSED
 from costctl.replay.route import Route
+from costctl.replay.self_hosted import Hosted
+from costctl.replay.sent import Sent
 from costctl.replay.stages.prompt_cache import Cached
 from costctl.report import Report, Warning
 
@@ -31,6 +34,9 @@ class Replay:
     caps: tuple[str, ...]
     cached: Cached
     latency: Latency
+    sent: Sent | None
+    extras: Extras
+    hosted: Hosted
 
 
 def warnings(
@@ -77,8 +83,9 @@ def _of_calls(done: Replay, outcome: project.Outcome, rest: list[project.Rest], 
         said.append(Warning("W207", f"{hits:,} cache hits count as 0 ms: what a look-up takes is not in the log"))
         partly = [one for one in (audit.warnings if audit else ()) if one.code == "W160"]
         said += [Warning(one.code, one.message, "an equal visible text may be another question") for one in partly]
-    moved_cached = outcome.is_moved & (calls.cache_read_tokens > 0)
-    if moved_cached.any() and not done.cached.read_tokens[outcome.is_moved].any():
+    is_elsewhere = outcome.is_served & done.lanes.take("is_other_model", done.decisions.lane)
+    moved_cached = is_elsewhere & (calls.cache_read_tokens > 0)
+    if moved_cached.any() and not done.cached.read_tokens[is_elsewhere].any():
         count = int(np.count_nonzero(moved_cached))
         said.append(
             Warning(

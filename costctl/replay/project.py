@@ -12,6 +12,8 @@ import numpy as np
 from costctl.replay.calls import DAY_US, Calls, Flag, Int, exact_sum
 from costctl.replay.candidates import Candidate
 from costctl.replay.engine import Decisions
+from costctl.replay.extras import TITLES as EXTRA_TITLES
+from costctl.replay.extras import Extras
 from costctl.replay.kernel import AS_LOGGED
 from costctl.replay.lanes import Lanes
 from costctl.replay.plan import DEGRADED, EXACT_CACHE, FAILED, PROVIDER, REFUSED
@@ -37,46 +39,57 @@ class Outcome:
     policy_pusd: Int
     cached: Cached
     is_served: Flag  # a provider answered
-    is_moved: Flag  # by another model, or with fewer tokens, than the log shows
+    is_moved: Flag  # by another model, or with other tokens, than the log shows
     serving_model: Int
+    extras: Extras
 
 
-def outcome_of(calls: Calls, lanes: Lanes, decisions: Decisions, cached: Cached) -> Outcome:
+def outcome_of(calls: Calls, lanes: Lanes, decisions: Decisions, cached: Cached, extras: Extras) -> Outcome:
     """Costs and models that follow from the decisions."""
     is_served = decisions.served_by == PROVIDER
     cost = np.where(is_served, lanes.take("cost_pusd", decisions.lane), 0)
     if decisions.played is not None:
         cost = np.where(decisions.played.cost_pusd == AS_LOGGED, cost, decisions.played.cost_pusd)
-    cost = cost + cached.change_pusd
+    cost = cost + cached.change_pusd + extras.pusd
     moved = is_served & lanes.take("is_changed", decisions.lane)
-    return Outcome(calls, lanes, decisions, cost, cached, is_served, moved, lanes.take("model", decisions.lane))
+    serving = lanes.take("model", decisions.lane)
+    return Outcome(calls, lanes, decisions, cost, cached, is_served, moved, serving, extras)
 
 
 def waterfall(outcome: Outcome) -> Table:
     """The change by stage, in the order of the stages; the rows sum to policy minus baseline, exactly."""
-    calls, lanes, made = outcome.calls, outcome.lanes, outcome.decisions
+    calls, lanes, made, extras = outcome.calls, outcome.lanes, outcome.decisions, outcome.extras
     is_hit, is_refused = made.served_by == EXACT_CACHE, made.served_by == REFUSED
-    is_tried = outcome.is_served | (made.served_by == FAILED)
+    is_tried, every = outcome.is_served | (made.served_by == FAILED), np.ones(calls.count, dtype=np.bool_)
     routed, entered = lanes.take("uncapped_pusd", made.routed_lane), lanes.take("uncapped_pusd", made.entry_lane)
     asked = lanes.take("cost_pusd", made.entry_lane)
+    uncapped, changes = _sent_changes(outcome, entered)
+    attempted = outcome.policy_pusd - outcome.cached.change_pusd - extras.pusd - asked
     steps = (
         ("exact_cache", "exact cache", is_hit, -calls.baseline_pusd),
         ("route", "tier routing", ~is_hit, routed - calls.baseline_pusd),
         ("budgets", "budgets", ~is_hit, np.where(is_refused, 0, entered) - routed),
-        ("context", "output caps", is_tried, asked - entered),
-        (
-            "attempts",
-            "retries, fallbacks, escalation",
-            is_tried,
-            outcome.policy_pusd - outcome.cached.change_pusd - asked,
-        ),
+        *((name, title, is_tried, change) for name, title, change in changes),
+        ("context", "output caps", is_tried, asked - uncapped),
+        ("attempts", "retries, fallbacks, escalation", is_tried, attempted),
         ("prompt_cache", "provider prompt caches", outcome.is_served, outcome.cached.change_pusd),
+        *((name, EXTRA_TITLES[name], every, extras.of_stage(name)) for name in extras.own_stages),
     )
     rows = [
         (name, title, int(np.count_nonzero(concerned & (change != 0))), usd(exact_sum(change, concerned)))
         for name, title, concerned, change in steps
     ]
     return Table.of("waterfall", ("stage", "title", "call_count", "change_usd"), rows)
+
+
+def _sent_changes(outcome: Outcome, entered: Int) -> tuple[Int, list[tuple[str, str, Int]]]:
+    """The cost of what is sent, and the change by each step, with the work that it takes beside the call."""
+    before, changes = entered, []
+    steps = outcome.lanes.take("steps_pusd", outcome.decisions.entry_lane) if outcome.lanes.stages else []
+    for (name, title), after in zip(outcome.lanes.stages, steps, strict=True):
+        changes.append((name, title, after - before + outcome.extras.of_stage(name)))
+        before = after
+    return before, changes
 
 
 def by_tier(outcome: Outcome) -> Table:
@@ -157,17 +170,6 @@ def daily(outcome: Outcome) -> Table:
     return Table.of("daily", columns, rows)
 
 
-def references(outcome: Outcome, candidates: dict[str, Candidate]) -> Table:
-    """The same calls all on one model, for each model of the policy: what routing has to beat."""
-    movable = outcome.calls.is_movable
-    rows: list[tuple[Value, ...]] = []
-    for name, candidate in sorted(candidates.items()):
-        cost = np.where(movable & candidate.is_known, candidate.cost_pusd, outcome.calls.baseline_pusd)
-        rows.append((f"all on {name}", usd(exact_sum(cost)), int(np.count_nonzero(~(movable & candidate.is_known)))))
-    rows.sort(key=lambda row: (row[1], row[0]))
-    return Table.of("references", ("reference", "cost_usd", "left_as_logged_count"), rows)
-
-
 def quality(outcome: Outcome) -> Table:
     """Logged scores by the tier that the policy gives and the model that was scored.
 
@@ -203,7 +205,7 @@ class Rest(NamedTuple):
 def rests(outcome: Outcome, candidates: dict[str, Candidate]) -> Iterator[Rest]:
     """Every pair of logged and serving model with calls of its own, and the ratios that it rests on."""
     by_key = {one.price_key: one for one in candidates.values()}
-    lane_price = outcome.policy_pusd
+    lane_price = outcome.policy_pusd - outcome.extras.pusd
     for code, key in enumerate(outcome.lanes.models):
         candidate = by_key.get(key)
         if candidate is None:
@@ -216,6 +218,8 @@ def rests(outcome: Outcome, candidates: dict[str, Candidate]) -> Iterator[Rest]:
             count = int(np.count_nonzero(pair))
             if ratio is not None and count:
                 spent, of_output = exact_sum(lane_price, pair), exact_sum(output, pair)
+                if candidate.engine is not None:  # its hours cost the same, however many tokens it writes
+                    spent = of_output = 0
                 yield Rest(logged, key, count, spent - of_output, of_output, candidate.input_ratios[logged], ratio)
 
 

@@ -15,7 +15,7 @@ from costctl.policy.schema import LOGGED, Routing
 from costctl.policy.when import When
 from costctl.replay.calls import Calls, Flag, Int, fetch
 from costctl.replay.conditions import Conditions
-from costctl.replay.lanes import Lanes
+from costctl.replay.lanes import LaneNames, Lanes
 from costctl.store import Store
 
 
@@ -37,14 +37,8 @@ class Route:
 
 def route(store: Store, routing: Routing, calls: Calls, lanes: Lanes) -> Route:
     """Route every call; calls that no other model could have answered stay on the logged lane."""
-    code, targets, reasons = _first_matching(store, routing, lanes)
-    lane = np.array(targets, dtype=np.int64)[code]
+    code, reasons, lane, raised_by = raised(store, routing, lanes)
     is_tier = np.array(lanes.is_tier)
-    raised_by = np.full(calls.count, -1, dtype=np.int16)
-    for number, item in enumerate(routing.raises):
-        target = lanes.number(item.to)
-        holds = _holding(store, item.when) & is_tier[lane] & (lane < target)
-        lane[holds], raised_by[holds] = target, number
     floor, floored_by = np.full(calls.count, -1, dtype=np.int64), np.full(calls.count, -1, dtype=np.int16)
     for number, rule in enumerate(routing.floors):
         least = lanes.number(rule.at_least)
@@ -61,7 +55,22 @@ def route(store: Store, routing: Routing, calls: Calls, lanes: Lanes) -> Route:
     )  # fmt: skip
 
 
-def _first_matching(store: Store, routing: Routing, lanes: Lanes) -> tuple[Int, list[int], tuple[str, ...]]:
+def raised(
+    store: Store, routing: Routing, lanes: Lanes | LaneNames
+) -> tuple[Int, tuple[str, ...], Int, NDArray[np.int16]]:
+    """By rules and raises alone: the code of the reason of each call, all reasons, its lane, and the raise to it."""
+    code, targets, reasons = _first_matching(store, routing, lanes)
+    lane = np.array(targets, dtype=np.int64)[code]
+    is_tier = np.array(lanes.is_tier)
+    raised_by = np.full(len(lane), -1, dtype=np.int16)
+    for number, item in enumerate(routing.raises):
+        target = lanes.number(item.to)
+        holds = _holding(store, item.when) & is_tier[lane] & (lane < target)
+        lane[holds], raised_by[holds] = target, number
+    return code, reasons, lane, raised_by
+
+
+def _first_matching(store: Store, routing: Routing, lanes: Lanes | LaneNames) -> tuple[Int, list[int], tuple[str, ...]]:
     """Per call the number of what decided; the lane and the reason of each such number."""
     conditions = Conditions()
     decided = [(rule.to, rule.name) for rule in routing.rules]

@@ -14,26 +14,35 @@ from costctl.errors import CostctlError
 from costctl.policy.schema import Policy
 from costctl.prices.book import PriceBook
 from costctl.replay import project
+from costctl.replay.again import Found, Main
 from costctl.replay.attempts_told import NOT_ASKED, attempt_status, attempt_totals, attempt_warnings, attempts_table
-from costctl.replay.calls import Calls, exact_sum, load_calls
+from costctl.replay.beside import Asked, add_beside
+from costctl.replay.calls import Calls, calls_digest, exact_sum, load_calls
 from costctl.replay.candidates import PriceDays
-from costctl.replay.compile import Known, budget_rules, lanes_of, plan_of, price_candidates, prompt_caches
+from costctl.replay.compile import Known, budget_rules, lanes_of, plan_of, price_candidates, prompt_caches, sent_by
 from costctl.replay.decisions import keep
 from costctl.replay.engine import walk
+from costctl.replay.extras import extras_of, with_extras
 from costctl.replay.latency import replay_latency
 from costctl.replay.notes import Replay, warnings
 from costctl.replay.plan import DEGRADED, EXACT_CACHE, OVER_BUDGET, REFUSED
 from costctl.replay.quantiles import latency_quantiles
 from costctl.replay.route import route
+from costctl.replay.self_hosted import serve, with_hosted
+from costctl.replay.sent_prices import sent_as_logged
+from costctl.replay.sent_told import sent_status, sent_tables, sent_totals, sent_warnings
 from costctl.report import Report, Table, Value
 from costctl.store import Store
 
+NOTHING_MORE = Asked()
 NOT_COMPUTED = {
     "semantic_hit_ratio": "needs the semantic cache", "semantic_refresh_ratio": "needs the semantic cache",
     "wrong_per_hit_ratio": "needs the semantic cache", "wrong_per_request_ratio": "needs the semantic cache",
     "prompt_cache_read_ratio": "the policy has no `cache: {prompt: ...}`",
     **dict.fromkeys(("retry_count", "fallback_count", "timeout_count", "escalated_count"), NOT_ASKED),
-    "complex_to_premium_ratio": "needs labels", "quality": "no evidence: the log has no scores",
+    **dict.fromkeys(("routing_accuracy_ratio", "complex_to_premium_ratio"), "needs labels: --scores FILE"),
+    "policy_quality_mean": "needs scores of the models that serve: --scores FILE",
+    "quality": "no evidence: the log has no scores",
 }  # fmt: skip
 
 
@@ -54,26 +63,33 @@ def replay_calls(
     Raises:
         CostctlError: E411, E412 as `replay`.
     """
-    candidates = price_candidates(store, book, calls, policy, days, known)
-    lanes = lanes_of(policy, book, calls, candidates, seed)
+    sent = sent_by(store, policy, calls)
+    own = None if sent is None else sent_as_logged(store, book, calls, sent, days)
+    candidates = price_candidates(store, book, calls, policy, days, known, sent, own)
+    lanes = lanes_of(store, policy, book, calls, candidates, seed, sent, own)
     routed = route(store, policy.routing, calls, lanes)
     rules = budget_rules(store, policy, calls, lanes)
     plan = plan_of(store, policy, calls, lanes, routed, rules, seed)
     decisions = walk(calls, lanes, routed.lane, calls.is_dated & ~calls.is_unpriced, plan)
-    cached = prompt_caches(store, policy, book, calls, lanes, decisions, days)
-    latency = replay_latency(store, calls, lanes, decisions, seed)
-    return Replay(calls, lanes, routed, decisions, candidates, rules.titles, cached, latency)
+    cached = prompt_caches(store, policy, book, calls, lanes, decisions, days, known, sent)
+    extras = extras_of(store, policy, book, calls, lanes, decisions, sent, candidates, days, seed)
+    alone = replay_latency(store, calls, lanes, decisions, seed)
+    hosted = serve(policy, calls, lanes, decisions, alone, extras)
+    extras = with_hosted(extras, hosted)
+    latency = with_extras(alone, extras)
+    return Replay(calls, lanes, routed, decisions, candidates, rules.titles, cached, latency, sent, extras, hosted)
 
 
 def simulate(
-    store: Store, policy: Policy, book: PriceBook, seed: int, audit: Report | None = None, digest: str = ""
-) -> Report:
+    store: Store, policy: Policy, book: PriceBook, seed: int, audit: Report | None = None, digest: str = "",
+    asked: Asked = NOTHING_MORE,
+) -> Report:  # fmt: skip
     """The report of one policy on the log that was audited last.
 
     `audit` is the report of that audit, `digest` that of the policy's text.
 
     Raises:
-        CostctlError: as `replay`; E413 where the audit was priced with another set of prices.
+        CostctlError: as `replay`; E413 where the audit was priced with another set of prices; E417 as `add_beside`.
     """
     audited: Mapping[str, object] = audit.provenance if audit else {}
     price_set = f"{book.dated.isoformat()} #{book.digest[:8]}"
@@ -83,8 +99,14 @@ def simulate(
             f"the log was audited with prices {audited['price_set']}, this is {price_set}",
             "name the log too: costctl simulate LOG --policy policy.yaml [--prices own.yaml]",
         )
-    done = replay(store, policy, book, seed, PriceDays(_day(audited, "priced_at"), _day(audited, "prices_as_of")))
-    outcome = project.outcome_of(done.calls, done.lanes, done.decisions, done.cached)
+    days = PriceDays(_day(audited, "priced_at"), _day(audited, "prices_as_of"))
+    known: Known = {}
+
+    def replayed(calls: Calls, other: Policy, prices: PriceBook, priced: Known) -> Replay:
+        return replay_calls(store, calls, other, prices, seed, days, priced)
+
+    done = replayed(load_calls(store), policy, book, known)
+    outcome = project.outcome_of(done.calls, done.lanes, done.decisions, done.cached, done.extras)
     keep(store, outcome, done.routed, done.caps, done.latency)
     rest = list(project.rests(outcome, done.candidates))
     totals, status = _totals(outcome, rest)
@@ -92,6 +114,8 @@ def simulate(
     _add_latency(totals, status, missing, done)
     totals |= attempt_totals(done)
     status |= attempt_status(done)
+    totals |= sent_totals(done)
+    sent_status(done, status)
     if done.decisions.played is not None:
         for name in ("policy_cost_usd", "saving_usd", "saving_ratio"):
             status[name] = "estimated" if status[name] == "estimated" else "replayed under assumption"
@@ -99,9 +123,8 @@ def simulate(
         missing["quality"] = "no evidence: the log's scores are of the models that answered, see the table quality"
     tables = [
         project.waterfall(outcome), project.by_tier(outcome), project.by_model(outcome), _reasons(done),
-        attempts_table(done),
-        project.references(outcome, done.candidates), project.quality(outcome), project.daily(outcome),
-        _assumptions(rest),
+        attempts_table(done), *sent_tables(done),
+        project.daily(outcome), _assumptions(rest),
     ]  # fmt: skip
     if policy.cache.prompt is not None:
         tables.append(project.prompt_cache_arms(outcome))
@@ -113,12 +136,17 @@ def simulate(
     assert changed == totals["policy_cost_usd"] - totals["baseline_cost_usd"], (
         "the waterfall does not sum to the change"
     )
+    said = [*warnings(policy, done, outcome, rest, audit), *attempt_warnings(policy, done)]
+    said += sent_warnings(policy, done)
+    add_beside(
+        Main(store, policy, book, seed, days, known, done, outcome, replayed), asked,
+        Found(totals, status, missing, tables, said),
+    )  # fmt: skip
     return Report(
-        "simulate", totals, {table.name: table for table in tables},
-        (*warnings(policy, done, outcome, rest, audit), *attempt_warnings(policy, done)),
+        "simulate", totals, {table.name: table for table in tables}, tuple(said),
         {
             "costctl": __version__, "policy": f"{policy.name} #{digest[:8]}", "seed": seed, "price_set": price_set,
-            "logs": audited.get("logs", []), "status": status,
+            "logs": audited.get("logs", []), "calls_digest": calls_digest(done.calls), "status": status,
             "not_computed": {name: why for name, why in missing.items() if name not in totals},
         },
     )  # fmt: skip
@@ -180,7 +208,8 @@ def _add_latency(totals: dict[str, Any], status: dict[str, str], missing: dict[s
         name = f"policy_latency_ms_p{one.percent}"
         if one.value_ms is None:
             continue
-        totals[name], status[name] = float(one.value_ms), "estimated" if is_estimate else "replayed"
+        plain = "replayed under assumption" if done.hosted.is_on.any() else "replayed"
+        totals[name], status[name] = float(one.value_ms), "estimated" if is_estimate else plain
         for end, bound in (("low", one.lower_ms), ("high", one.upper_ms)):
             if is_estimate and bound is not None:
                 totals[f"{name}_{end}"], status[f"{name}_{end}"] = float(bound), "estimated"

@@ -32,23 +32,25 @@ def block_tokens(input_tokens: Int, offsets: Int, block_size: int) -> Int:
     return tokens
 
 
-def prefix_hits(blocks: Int, offsets: Int, times_us: Int, ttl_us: int | None = None) -> Bool:
+def prefix_hits(blocks: Int, offsets: Int, times_us: Int, ttl_us: int | Int | None = None) -> Bool:
     """For each block whether a cache of any size serves it; requests in time order.
 
-    A block lives while `time - last used < ttl_us` (None: for ever). A use is any request that
-    holds the block.
+    A block lives while `time - last used < ttl_us` (None: for ever; one for all or one for each
+    request). A use is any request that holds the block; a second time in one request serves nobody.
 
     >>> prefix_hits(np.array([1, 2, 1, 2, 1, 3, 2]), np.array([0, 2, 4, 7]), np.array([0, 5, 9])).tolist()
     [False, False, True, True, True, False, False]
     """
     last = last_seen(blocks)
-    is_missing = last < 0
+    counts = np.diff(offsets)
+    starts = _starts(offsets)
+    is_missing = (last < 0) | (last >= starts)
     if ttl_us is not None:
-        times = np.repeat(times_us, np.diff(offsets))
-        is_missing |= times - times[last] >= ttl_us
+        times = np.repeat(times_us, counts)
+        is_missing |= times - times[last] >= (np.repeat(ttl_us, counts) if isinstance(ttl_us, np.ndarray) else ttl_us)
     places = np.arange(len(blocks))
     latest_gap = np.maximum.accumulate(np.where(is_missing, places, -1))
-    return latest_gap < _starts(offsets)
+    return latest_gap < starts
 
 
 def capacities_needed(blocks: Int, offsets: Int) -> Int:

@@ -1,8 +1,10 @@
-"""The provider's prompt cache, where a log tells sessions but not prompts.
+"""The provider's prompt cache, from the blocks of the prompts or, where a log has none, from its sessions.
 
-A session grows: each request repeats the one before it and adds to its end. So what a request can
-read is what the request before it left behind, as long as that lives. A key is all that must stay
-the same for it: session, caller, model and provider. After a change of model the cache is cold.
+Blocks say what two prompts share, so a request reads the longest beginning that any request on the
+same model left behind. A session only tells that it grows: each request repeats the one before it
+and adds to its end. So what a request can read is what the request before it left behind. A key is
+all that must stay the same for it: session, caller, model and provider. Either way an entry serves
+as long as it lives, and after a change of model the cache is cold.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from costctl.prices.published import read_data
+from costctl.reuse.blocks import Blocks
 from costctl.reuse.lru import last_seen
+from costctl.reuse.prefix import prefix_hits
 
 Int = NDArray[np.int64]
 Bool = NDArray[np.bool_]
@@ -123,6 +127,55 @@ def predict(
     is_written = is_on & np.asarray(terms.charges_writes)
     write = np.where(is_written, _whole(input_tokens, terms) - read, 0)
     return read, write
+
+
+def predict_from_blocks(
+    models: Int,
+    times_us: Int,
+    input_tokens: Int,
+    blocks: Blocks,
+    terms: CacheTerms | TermColumns,
+    *,
+    is_opted_in: bool | Bool = False,
+    logged_tokens: Int | None = None,
+) -> tuple[Int, Int]:
+    """The same for requests whose blocks are known, whatever sessions they belong to.
+
+    A request reads the longest run of its first blocks that requests on its model have held, each
+    block within the time to live of its last use: the tokens of these blocks, at most its input, in
+    whole increments, and nothing below the minimum. Requests that do not use the cache leave
+    nothing in it. Answers count only once they stand in a later prompt.
+
+    `logged_tokens`: the input that the blocks were cut from, where `input_tokens` counts the same
+    prompt by another tokeniser; what is read is then the same share of it.
+    """
+    is_on = np.broadcast_to(terms.is_automatic | np.asarray(is_opted_in), models.shape)
+    cut = input_tokens if logged_tokens is None else logged_tokens
+    held = blocks if is_on.all() else blocks.only(is_on)
+    on = np.flatnonzero(is_on)
+    ttl_us = np.broadcast_to(terms.ttl_us, models.shape)[on]
+    is_served = prefix_hits(_of_model(held, models[on]), held.offsets, times_us[on], ttl_us)
+    served = np.concatenate(([0], np.cumsum(is_served, dtype=np.int64)))
+    left = np.zeros(len(models), dtype=np.int64)
+    left[on] = np.diff(served[held.offsets]) * held.block_tokens
+    left = np.minimum(left, cut)
+    if logged_tokens is not None:
+        left = left * input_tokens // np.maximum(logged_tokens, 1)
+    read = _whole(left, terms)
+    write = np.where(is_on & np.asarray(terms.charges_writes), _whole(input_tokens, terms) - read, 0)
+    return read, write
+
+
+def _of_model(blocks: Blocks, models: Int) -> Int:
+    """One number for each block and the model that holds it."""
+    count = int(models.max(initial=0)) + 1
+    ids, of_model = blocks.ids, np.repeat(models, np.diff(blocks.offsets))
+    if not len(ids):
+        return ids
+    if int(ids.max()) - int(ids.min()) >= 2**62 // count:
+        ids = np.unique(ids, return_inverse=True)[1].astype(np.int64)
+    numbers: Int = (ids - ids.min()) * count + of_model
+    return numbers
 
 
 def _whole(tokens: Int, terms: CacheTerms | TermColumns) -> Int:

@@ -16,12 +16,14 @@ from typing import NamedTuple
 
 from costctl.samples import cast, prices, story, texts
 from costctl.samples.expected import Counts, yaml_lines
+from costctl.samples.missed import missed
 from costctl.samples.story import Attempt, Story
 
 EXACT_TTL_MS = 24 * prices.HOUR_MS
 LONG_CONTEXT_TOKENS = 32_000
 CLASSES = (
-    "failed_or_repeated_attempt", "exact_repeat", "simple_on_premium", "could_wait", "long_context", "complex", "rest",
+    "failed_or_repeated_attempt", "exact_repeat", "prompt_cache_miss", "simple_on_premium", "could_wait",
+    "long_context", "complex", "rest",
 )  # fmt: skip
 # What one user of the free plan may use in a day.
 BUDGET_PROFILE, BUDGET_TOKENS_PER_DAY = "free", 60_000
@@ -66,6 +68,7 @@ class StoryTruth:
     unbilled_count: int  # failures that cost nothing
     list_cost_usd: Decimal
     classes: dict[str, Share]
+    missed_caching_usd: Decimal  # what prompt caching would have saved net
     jumps: tuple[Jump, ...]
     budget_breakers: tuple[str, ...]
 
@@ -80,7 +83,8 @@ def truth_of(told: Story, seed: int, counts: Counts) -> StoryTruth:
     priced = [row for row in rows if row.cost_usd]
     unpriced_count = sum(row.cost_usd is None for row in rows)
     found: dict[str, list[Decimal]] = {name: [] for name in CLASSES}
-    for row, name in zip(rows, _classes(rows), strict=True):
+    names, missed_usd = _classes(rows)
+    for row, name in zip(rows, names, strict=True):
         if name is not None and row.cost_usd:
             found[name].append(row.cost_usd)
     return StoryTruth(
@@ -88,12 +92,24 @@ def truth_of(told: Story, seed: int, counts: Counts) -> StoryTruth:
         unbilled_count=len(rows) - len(priced) - unpriced_count,
         list_cost_usd=sum((row.cost_usd or Decimal(0) for row in priced), Decimal(0)),
         classes={name: Share(len(costs), sum(costs, Decimal(0))) for name, costs in found.items()},
+        missed_caching_usd=missed_usd,
         jumps=tuple(_jumps(told)), budget_breakers=_breakers(rows),
     )  # fmt: skip
 
 
-def _classes(rows: Sequence[Attempt]) -> Iterator[str | None]:
-    """The class of each row, in order; the exact cache is filled by successes and never renewed."""
+def _classes(rows: Sequence[Attempt]) -> tuple[list[str | None], Decimal]:
+    """The class of each row, in order, and what prompt caching would have saved."""
+    first = list(_first_classes(rows))
+    found, missed_usd = missed(rows, [name is not None for name in first])
+    names = [
+        None if row.cost_usd is None else name or ("prompt_cache_miss" if place in found else _class(row))
+        for place, (row, name) in enumerate(zip(rows, first, strict=True))
+    ]
+    return names, missed_usd
+
+
+def _first_classes(rows: Sequence[Attempt]) -> Iterator[str | None]:
+    """Failures and repeats; the exact cache is filled by successes and never renewed."""
     inserted: dict[tuple[str, str, str], int] = {}
     answered: set[int] = set()
     for row in rows:
@@ -106,15 +122,12 @@ def _classes(rows: Sequence[Attempt]) -> Iterator[str | None]:
                 inserted[key] = row.start_ms
             is_second_success = row.call in answered
             answered.add(row.call)
-        yield None if row.cost_usd is None else _class(row, is_hit=is_hit, is_second_success=is_second_success)
+        is_failed = row.status != "ok" or is_second_success
+        yield "failed_or_repeated_attempt" if is_failed else "exact_repeat" if is_hit else None
 
 
-def _class(row: Attempt, *, is_hit: bool, is_second_success: bool) -> str:
+def _class(row: Attempt) -> str:
     tier = texts.TIER_OF[row.intent]
-    if row.status != "ok" or is_second_success:
-        return "failed_or_repeated_attempt"
-    if is_hit:
-        return "exact_repeat"
     if tier == "A" and row.model in prices.PREMIUM:
         return "simple_on_premium"
     if row.endpoint is cast.NIGHTLY:
@@ -187,7 +200,9 @@ def _yaml(truth: StoryTruth) -> Iterator[str]:
     yield "anatomy:"
     for name, share in truth.classes.items():
         yield f"  {name}: {{request_count: {share.request_count}, list_cost_usd: {_usd(share.list_cost_usd)}}}"
-    yield "not_planted: [near_repeat, prompt_cache_miss]"
+    yield "not_planted: [near_repeat]"
+    yield "# What prompt caching would have saved, reads less the price of writes."
+    yield f"missed_caching_usd: {_usd(truth.missed_caching_usd)}"
     yield "# ordinary_cost_usd: median of the scope's days that the event did not touch."
     yield "jumps:"
     for jump in truth.jumps:

@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 from costctl.errors import CostctlError
-from costctl.samples import anthropic, claude_code, generic, litellm, openai
+from costctl.samples import anthropic, claude_code, generic, litellm, mooncake, openai
 from costctl.samples.expected import Counts, yaml_of
 from costctl.samples.story_log import REQUESTS_IN_REPO, write_story
 
@@ -28,6 +28,7 @@ SMALL_LOGS: tuple[tuple[str, Writer], ...] = (
     ("generic_gateway.jsonl.gz", generic.write_gzip),
     ("generic_usage.csv.zst", generic.write_zstandard),
     ("own_names.jsonl", generic.write_own_names),
+    ("mooncake_trace.jsonl", mooncake.write_trace),
 )
 MAPPED = {"own_names.jsonl": "own_names.mapping.yaml"}
 

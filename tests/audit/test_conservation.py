@@ -43,6 +43,7 @@ def generated(seed: int, count: int) -> list[bytes]:
             "team": r.choice(("x", "y")), "input_tokens": tokens, "output_tokens": r.randrange(2000),
             "cached_input_tokens": r.choice((None, 0, tokens // 2)), "latency_ms": r.choice((None, r.randrange(9000))),
             "status": "error" if failed else "ok", "messages": [{"role": "user", "content": r.choice(TEXTS)}],
+            "session_id": r.choice(("s1", "s2", None)),
             "cost": r.choice((None, 0.25)), "service_tier": r.choice((None, "batch")),
         }  # fmt: skip
         if failed and r.random() < 0.5:

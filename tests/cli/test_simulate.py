@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import jsonschema
 import polars as pl
 import pytest
 
@@ -180,3 +181,61 @@ def test_a_dearer_policy_says_what_it_costs_more(
     screen = said(capsys, "simulate", STORY, *story)[1]
     assert "saves -" not in screen
     assert " more\n" in screen
+
+
+BESIDE = """version: 1
+name: all
+tiers: {A: {models: [gpt-4o-mini], max_output_tokens: 500}, C: {models: [gpt-4o]}}
+routing: {default: A, floors: [{name: leads, when: {endpoint: [/leads]}, at_least: C}]}
+cache: {exact: {ttl: 24h}, prompt: {providers: auto}}
+budgets: {usd_per_day: 1}
+fixed_costs: [{name: redis, usd_per_month: 6, one_off_usd: 20}]
+scenarios: {volume_ratio: 2, price_ratio: {openai/gpt-4o: 1.5}}
+experiments: [{name: half, unit: user, arms: {now: 50%, mini: {share: 50%, tiers: {C: {models: [gpt-4.1-mini]}}}}}]
+gates: ['net_saving_usd >= 0', {gate: 'policy_quality_mean >= 0.9', level: warn}]
+"""
+
+
+def test_all_that_stands_beside_a_run_in_every_form(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], story: list[str]
+) -> None:
+    Path(story[1]).write_text(BESIDE, "utf-8")
+    scores, base = tmp_path / "scores.jsonl", tmp_path / "base.json"
+    lines = ({"request_id": f"req-{n:06d}", "model": "gpt-4o-mini", "score": n % 10 / 10} for n in range(1, 900))
+    label = {"request_id": "req-000010", "expected_tier": "A"}
+    scores.write_text("".join(f"{json.dumps(line)}\n" for line in (*lines, label)), "utf-8")
+    asked = [STORY, *story, "--scores", str(scores), "--staged"]
+    assert said(capsys, "simulate", *asked, "--output", "json", "-o", str(base))[0] == 0
+    code, out, _ = said(capsys, "simulate", *asked, "--compare-to", str(base), "--output", "json")
+    report = json.loads(out)
+    assert code == 0
+    jsonschema.validate(report, json.loads((ROOT / "costctl/render/report.schema.json").read_text("utf-8")))
+    assert {
+        "compare",
+        "references",
+        "staged",
+        "scenarios",
+        "arms",
+        "fixed_costs",
+        "labels",
+        "scores",
+        "quality",
+    } <= set(report["tables"])
+    assert set(report["provenance"]["status"]) == set(report["totals"])
+    assert all(row["change"] is None or float(row["change"]) == 0 for row in report["tables"]["compare"])
+    assert said(capsys, "simulate", *asked, "--compare-to", str(base), "--output", "json")[1] == out
+    screen = said(capsys, "simulate", *asked, "--compare-to", str(base))[1]
+    assert all(len(line) <= 80 for line in screen.splitlines())
+    assert "0 of " in screen.partition("figures differ")[0]
+    for form in ("csv", "markdown"):
+        assert "random_at_equal_cost" in said(capsys, "simulate", *asked, "--output", form)[1].replace("\\", "")
+
+
+def test_policy_check_tells_what_stands_beside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], story: list[str]
+) -> None:
+    Path(story[1]).write_text(BESIDE, "utf-8")
+    out = said(capsys, "policy", "check", story[1])[1]
+    assert "$6 a month, $20 once" in out
+    assert "by user: now 50%, mini 50%" in out
+    assert "2 times the log" in out

@@ -13,15 +13,35 @@ from costctl.policy.load import parse_policy
 from costctl.prices.book import PriceBook, instant_utc, load_book
 from costctl.replay.calls import load_calls
 from costctl.replay.candidates import PriceDays
-from costctl.replay.plan import DEGRADED, EXACT_CACHE, OVER_BUDGET, PROVIDER, SERVED_BY
+from costctl.replay.draws import uniform
+from costctl.replay.kernel import AS_LOGGED, ATTEMPTS, HEDGES, RETRIES, TIMEOUTS
+from costctl.replay.plan import (
+    DEGRADED,
+    ESCALATED,
+    EXACT_CACHE,
+    FAILED,
+    FELL_BACK,
+    KILLED,
+    LIMITED,
+    OVER_BUDGET,
+    PROVIDER,
+    QUEUED,
+    SERVED_BY,
+)
 from costctl.replay.run import Replay, replay_calls
 from costctl.store import Store
 from tests.replay.logs import Row, dicts, make_log, store_of
-from tests.replay.oracle import UNMET, Quote, Verdict, judge
-from tests.replay.oracle_terms import PICO
+from tests.replay.oracle import UNMET, Log, Verdict, judge, ordered
+from tests.replay.oracle_lanes import Quote
+from tests.replay.oracle_past import Past
+from tests.replay.oracle_terms import PICO, Call
 from tests.replay.policies import Size, text_of
 
 SEED = 7
+COUNTS = {"attempts": ATTEMPTS, "retries": RETRIES, "hedges": HEDGES, "timeouts": TIMEOUTS}
+NOTICES = {
+    "passed over": KILLED, "limited": LIMITED, "queued": QUEUED, "fallback": FELL_BACK, "escalated": ESCALATED
+}  # fmt: skip
 
 
 @cache
@@ -56,6 +76,20 @@ class BookPrices:
         return self._quotes[asked]
 
 
+class Draws:
+    """The draws of the calls of one log, by the keys that name them."""
+
+    def __init__(self, keys: dict[tuple[int, int], Any]) -> None:
+        self.keys = keys
+        self._drawn: dict[tuple[Any, ...], float] = {}
+
+    def draw(self, call: Call, purpose: str, number: int) -> float:
+        asked = (call.identity, purpose, number)
+        if asked not in self._drawn:
+            self._drawn[asked] = float(uniform(SEED, self.keys[call.identity], purpose, number)[0])
+        return self._drawn[asked]
+
+
 class Bench:
     """A log in a store, with everything that many policies over it share."""
 
@@ -66,7 +100,10 @@ class Bench:
         self.known: dict[Any, Any] = {}
         self.priced = dicts(self.store, "SELECT * FROM request")
         self.members = dicts(self.store, "SELECT * FROM call")
-        self.prices = BookPrices()
+        placed = self.store.table("SELECT file_id, source_line, position FROM replay_place")[1]
+        draws = Draws({(file, line): self.calls.draw_key[at : at + 1] for file, line, at in placed})
+        answered = [call for call in ordered(self.priced, self.members) if call.is_ok]
+        self.log = Log(self.priced, self.members, Past(self.priced, answered), BookPrices(), draws)
 
     def size(self) -> Size:
         days = max(len(set((self.calls.time_us[self.calls.is_dated] // (86_400 * 10**6)).tolist())), 1)
@@ -79,12 +116,17 @@ class Bench:
         return replay_calls(self.store, self.calls, parsed, book(), seed=SEED, days=PriceDays(), known=self.known)
 
     def oracle(self, policy: dict[str, Any]) -> list[Verdict]:
-        return judge(self.priced, self.members, parse_policy(text_of(policy), "p"), self.prices)
+        return judge(self.log, parse_policy(text_of(policy), "p"))
 
 
 def paid(done: Replay) -> np.ndarray[Any, Any]:
     """What each call costs under the policy, in picodollars."""
-    return np.where(done.decisions.served_by == PROVIDER, done.lanes.take("cost_pusd", done.decisions.lane), 0)
+    made = done.decisions
+    costs = np.where(made.served_by == PROVIDER, done.lanes.take("cost_pusd", made.lane), 0)
+    if made.played is None:
+        return costs
+    is_played = (made.played.cost_pusd != AS_LOGGED) & np.isin(made.served_by, (PROVIDER, FAILED))
+    return np.where(is_played, made.played.cost_pusd, costs)
 
 
 def differences(bench: Bench, policy: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
@@ -106,10 +148,12 @@ def differences(bench: Bench, policy: dict[str, Any]) -> Iterator[tuple[Any, ...
             ("served by", SERVED_BY[made.served_by[at]], one.served_by),
             ("answered by", answered_by, None if one.answered_by is None else place[one.answered_by]),
             ("cost", costs[at], one.cost),
+            ("latency", int(done.latency.policy_us[at]), -1 if one.latency_us is None else one.latency_us),
         ]
         if made.served_by[at] != EXACT_CACHE:  # a cache answers before there is a lane
             pairs += [
                 ("lane", names[made.lane[at]], one.lane),
+                ("entry lane", names[made.entry_lane[at]], one.entry),
                 ("routed", names[made.routed_lane[at]], one.routed),
                 ("output tokens", output[at], one.output_tokens),
                 ("degraded", bool(made.notice[at] & DEGRADED), one.degraded),
@@ -118,11 +162,22 @@ def differences(bench: Bench, policy: dict[str, Any]) -> Iterator[tuple[Any, ...
                 ("routed, uncapped", before[at], one.routed_uncapped),
                 ("served, uncapped", whole[at] * (made.served_by[at] == PROVIDER), one.uncapped),
                 ("reason", reason(done, at, one), one.reason),
+                *attempts(done, at, one),
             ]
         yield from ((at, what, mine, other) for what, mine, other in pairs if mine != other)
     sums = (("baseline", done.calls.baseline_pusd, [one.call.baseline for one in told]),
             ("cost", costs, [one.cost for one in told]))  # fmt: skip
     yield from ((-1, f"sum of {what}", int(mine.sum()), sum(its)) for what, mine, its in sums if mine.sum() != sum(its))
+
+
+def attempts(done: Replay, at: int, one: Verdict) -> Iterator[tuple[str, Any, Any]]:
+    """What the attempts of a call came to: what, engine's, oracle's."""
+    played, notice = done.decisions.played, done.decisions.notice[at]
+    yield "notices", {name for name, bit in NOTICES.items() if notice & bit}, one.story.notices if one.story else set()
+    if played is not None:
+        counts = one.story.counts if one.story else dict.fromkeys(COUNTS, 0)
+        yield "counts", {name: int(played.count(field)[at]) for name, field in COUNTS.items()}, counts
+        yield "wait", int(played.wait_us[at]), one.story.wait_us if one.story else 0
 
 
 def reason(done: Replay, at: int, verdict: Verdict) -> str:

@@ -21,6 +21,13 @@ MODELS = (
     "gpt-4o", "gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4", "gpt-3.5-turbo", "claude-3-5-haiku-20241022",
     "mistral-medium-latest", "ft:nobody-knows",
 )  # fmt: skip
+FAULTS: tuple[Row, ...] = (
+    {"http_status": 408}, {"http_status": 504}, {"error_type": "Request timed out"}, {"http_status": 429},
+    {"error_type": "rate_limit_error"}, {"http_status": 500}, {"http_status": 503}, {"error_type": "overloaded"},
+    {"http_status": 400}, {},
+)  # fmt: skip
+FINISHES = (*["stop"] * 12, "length", "length", "content_filter", None, None)
+HOUR_MS = 3_600_000
 ENDPOINTS = ("/chat", "/chat", "/simple", "/lead", "/checkout/pay", None)
 INTENTS = ("faq", "faq", "greeting", "lead", "recommendation", "itinerary_long", None)
 TYPES = {
@@ -52,6 +59,10 @@ class _Writer:
         self.has_dates = self.rng.random() > 0.08
         self.grid = self.rng.choice((1, 1000, 600_000))  # milliseconds; ten minutes bring many ties and exact lifetimes
         self.made: list[Row] = []
+        self.bursts = [self.rng.randrange(self.days * 86_400_000) for _ in range(self.rng.randint(2, 6))]
+        # In the hour of the first burst most calls of one model's provider fail.
+        self.incident = (self.bursts[0] // HOUR_MS, self.rng.choice(("gpt-", "gpt-4o", "claude", "mistral")))
+        self.untimed = self.rng.choice((None, None, *MODELS))  # the log never says how long this model took
         self.prompts = [self.rng.getrandbits(64) for _ in range(self.rng.randint(15, 60))]
         self.users = [
             {"user_id": f"u{number}", "user_profile": self.rng.choice(("free", "free", "pro", None))}
@@ -66,9 +77,7 @@ class _Writer:
         ]  # fmt: skip
 
     def rows(self) -> list[Row]:
-        moments = sorted(
-            self.rng.randrange(self.days * 86_400_000) // self.grid * self.grid for _ in range(self.wanted)
-        )
+        moments = sorted(self._moment() // self.grid * self.grid for _ in range(self.wanted))
         for number, moment in enumerate(moments):
             if number and self.rng.random() < 0.12:
                 moment = moments[number - 1]  # noqa: PLW2901
@@ -84,12 +93,20 @@ class _Writer:
             row |= {"source_line": line, "file_id": 1 + name % 2}
         return self.made
 
+    def _moment(self) -> int:
+        """In one of the bursts, each of some minutes, or at any time."""
+        if self.rng.random() < 0.4:
+            return self.rng.choice(self.bursts) + self.rng.randrange(self.rng.choice((30_000, 200_000, HOUR_MS)))
+        return self.rng.randrange(self.days * 86_400_000)
+
     def _call(self, number: int, moment: int) -> None:
         base = self._base()
+        hour, prefix = self.incident
+        is_hit = moment // HOUR_MS == hour and base["request_model"].startswith(prefix)
         traced = self.rng.random()
         if traced > 0.09:
             base["trace_id"] = self.rng.choice((None, None, f"t{number}", f"t{number // 3}"))
-            self._attempt(base, moment, "error" if self.rng.random() < 0.05 else "ok", None)
+            self._attempt(base, moment, "error" if self.rng.random() < (0.7 if is_hit else 0.05) else "ok", None)
             return
         base["trace_id"] = f"t{number}"
         ending = self.rng.choice(("ok", "ok", "error", "ok then again"))
@@ -138,9 +155,10 @@ class _Writer:
         size = rng.choice((rng.randint(10, 400), rng.randint(200, 3_000), rng.randint(2_000, 20_000)))
         row = {
             **base, "attempt": attempt, "status": status, "usage_source": "provider",
-            "latency_ms": rng.choice((None, 120.5, 900, 2_000)),
+            "latency_ms": self._latency(base["request_model"]),
             "input_uncached_tokens": size, "output_tokens": rng.choice((0, rng.randint(1, 80), rng.randint(50, 2_500))),
         }  # fmt: skip
+        row |= rng.choice(FAULTS) if status == "error" else {"finish_reason": rng.choice(FINISHES)}
         if rng.random() < 0.2:
             row |= {"input_uncached_tokens": size - size // 2, "cache_read_tokens": size // 2}
         if rng.random() < 0.05:
@@ -157,6 +175,11 @@ class _Writer:
             caches = ("cache_read_tokens", "cache_write_5m_tokens")
             row["input_tokens"] = row["input_uncached_tokens"] + sum(row.get(name) or 0 for name in caches)
         self.made.append(row)
+
+    def _latency(self, model: str) -> float | None:
+        if model == self.untimed or self.rng.random() < 0.02:
+            return None
+        return self.rng.choice((120.5, 900, 2_000, self.rng.randrange(300, 9_000) / 2, self.rng.randrange(60_000)))
 
     def _when(self, row: Row, moment: int) -> None:
         if not self.has_dates:

@@ -1,59 +1,36 @@
 """The replay a second time, slowly: one call after the other, from the definition in ARCHITECTURE.md.
 
-Nothing here keeps state. What a cache holds, what a budget has spent and how high a session has
-gone is asked anew for each call of the list of all verdicts so far; tokens and money are integers
-and fractions. Shares no code with `costctl/replay`.
+Next to nothing here keeps state. What a cache holds, what a budget has spent and how high a session
+has gone is asked anew for each call of the list of all verdicts so far; only providers keep lists
+of what they let through and saw fail. Tokens and money are integers and fractions. Of
+`costctl/replay` it shares the draws, and how unknown latencies are filled in.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from fractions import Fraction
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 from costctl.policy.schema import Policy
+from tests.replay.oracle_attempts import Attempts, Chance, Story
 from tests.replay.oracle_budgets import Budget
+from tests.replay.oracle_lanes import LOGGED, Lanes, Prices
+from tests.replay.oracle_past import Past
 from tests.replay.oracle_terms import Call, cacheable, holds, reads
 
 Row = dict[str, Any]
-LOGGED = "logged"
 UNMET = "meets no stage"
 SCOPE_COLUMNS = {"user": "user_id", "session": "session_id"}
-
-
-class Quote(NamedTuple):
-    """Picodollars of one token of input and of output."""
-
-    input: int
-    output: int
-
-
-class Prices(Protocol):
-    """Where prices come from: key and window of a model, its price at a time and size."""
-
-    def key(self, model: str) -> str: ...
-    def window(self, model: str) -> int | None: ...
-    def quote(self, model: str, when: datetime | None, input_tokens: int) -> Quote | None: ...
-
-
-class Offer(NamedTuple):
-    """What a call costs with one model in one lane."""
-
-    model: str
-    cost: int
-    uncapped: int
-    input_tokens: int
-    output_tokens: int
-    fits: bool
 
 
 class Verdict(NamedTuple):
     """What happened to one call, and why."""
 
     call: Call
-    lane: str
+    lane: str  # of the answer; where nobody answers, the first
+    entry: str  # before the attempts
     routed: str
     served_by: str
     answered_by: tuple[int, int] | None
@@ -67,17 +44,26 @@ class Verdict(NamedTuple):
     input_tokens: int
     reason: str
     floor: str | None
+    charged_tokens: int  # by the caps on tokens: of all attempts that are billed
+    latency_us: int | None
+    story: Story | None = None
 
 
-def judge(rows: Sequence[Row], calls: Sequence[Row], policy: Policy, price_of: Prices) -> list[Verdict]:
-    """The verdict on each call, in the order of the replay.
+class Log(NamedTuple):
+    """One log: its attempts with their prices (table `request`), which share a call (table `call`), and more."""
 
-    `rows` are the attempts with their prices (table `request`), `calls` says which of them share a
-    call (table `call`).
-    """
-    court = _Court(policy, price_of)
+    rows: Sequence[Row]
+    members: Sequence[Row]
+    past: Past
+    prices: Prices
+    chance: Chance
+
+
+def judge(log: Log, policy: Policy) -> list[Verdict]:
+    """The verdict on each call, in the order of the replay."""
+    court = _Court(log, policy)
     told: list[Verdict] = []
-    for call in ordered(rows, calls):
+    for call in ordered(log.rows, log.members):
         told.append(court.verdict(call, told))
     return told
 
@@ -98,15 +84,17 @@ def ordered(rows: Sequence[Row], calls: Sequence[Row]) -> list[Call]:
 class _Court:
     """One policy over one log."""
 
-    def __init__(self, policy: Policy, prices: Prices) -> None:
+    def __init__(self, log: Log, policy: Policy) -> None:
         self.policy = policy
-        self.prices = prices
+        self.past = log.past
+        self.chance = log.chance
         self.tiers = {tier.name: tier for tier in policy.tiers}
-        self.lanes = {tier.name: tier for tier in (*policy.tiers, *policy.specialists)}
         self.height = {name: number for number, name in enumerate(self.tiers)}
+        self.lanes = Lanes(policy, log.prices, log.past)
+        self.fits = self.lanes.fits
         self.budget = Budget(policy)
+        self.attempts = Attempts(policy, log.past, log.chance)
         self.opened: dict[Any, Call] = {}
-        self._offers: dict[Any, Offer] = {}
         self._keys: dict[Any, tuple[Any, ...] | None] = {}
 
     def verdict(self, call: Call, told: Sequence[Verdict]) -> Verdict:
@@ -116,7 +104,7 @@ class _Court:
             return self._as_logged(call, UNMET, "provider")
         hit = self._hit(call, told)
         if hit is not None:
-            return self._as_logged(call, "cached", "exact_cache")._replace(answered_by=hit, cost=0)
+            return self._as_logged(call, "cached", "exact_cache")._replace(answered_by=hit, cost=0, latency_us=0)
         if not call.is_movable:
             routed, reason, floor = LOGGED, "stays", None
         else:
@@ -125,59 +113,11 @@ class _Court:
         return self._spend(call, routed, reason, floor, told)
 
     def _as_logged(self, call: Call, reason: str, by: str) -> Verdict:
-        base = call.baseline
+        base, tokens = call.baseline, (call.input_tokens or 0, call.output_tokens or 0)
         return Verdict(
-            call, LOGGED, LOGGED, by, None, False, False, None, base, base, base,
-            call.output_tokens or 0, call.input_tokens or 0, reason, None,
+            call, LOGGED, LOGGED, LOGGED, by, None, False, False, None, base, base, base,
+            tokens[1], tokens[0], reason, None, sum(tokens), call.latency_us if call.is_ok else None,
         )  # fmt: skip
-
-    # What a lane costs
-
-    def offer(self, call: Call, lane: str) -> Offer:
-        """The model of a lane for one call."""
-        asked = (call.identity, lane)
-        if asked not in self._offers:
-            self._offers[asked] = self._best(call, lane)
-        return self._offers[asked]
-
-    def _best(self, call: Call, lane: str) -> Offer:
-        if lane == LOGGED:
-            known = (call.input_tokens or 0, call.output_tokens or 0)
-            return Offer(LOGGED, call.baseline, call.baseline, *known, True)
-        tier = self.lanes[lane]
-        offers = [self._with_model(call, model, tier) for model in tier.models]
-        able = [one for one in offers if one.fits]
-        if tier.select == "cheapest" and able:
-            return min(able, key=lambda one: one.cost)
-        return (able or offers)[0]
-
-    def _with_model(self, call: Call, model: str, tier: Any) -> Offer:
-        is_own = model == LOGGED or self.prices.key(model) == call.price_key
-        assert call.input_tokens is not None
-        assert call.output_tokens is not None
-        if is_own:
-            sent, said, cost = call.input_tokens, call.output_tokens, call.baseline
-            each = call.output_pusd // said if said else 0
-            window = None
-        else:
-            sent = rounded(call.input_tokens * self._ratio("input", model))
-            said = rounded(call.output_tokens * self._ratio("output", model))
-            quote = self.prices.quote(model, call.priced_at, sent)
-            if quote is None:
-                return Offer(model, 0, 0, sent, said, False)
-            cost, each = sent * quote.input + said * quote.output, quote.output
-            window = self.prices.window(model)
-        kept = said if tier.max_output_tokens is None else min(said, tier.max_output_tokens)
-        needed = call.input_tokens + kept
-        fits = all(limit is None or needed <= limit for limit in (tier.context_tokens, window))
-        return Offer(model, cost - (said - kept) * each, cost, sent, kept, fits)
-
-    def _ratio(self, kind: str, model: str) -> Fraction:
-        said = getattr(self.policy.assume, f"{kind}_tokens_ratio")
-        return Fraction(said[model] if isinstance(said, Mapping) else said)
-
-    def fits(self, call: Call, lane: str) -> bool:
-        return self.offer(call, lane).fits
 
     # Route
 
@@ -254,11 +194,23 @@ class _Court:
         cache = self.policy.cache
         if call.identity not in self._keys:
             is_opening = self.opened.get(call.row["session_id"], call) is call
-            may = cache.exact is not None and cacheable(call, cache, is_opening=is_opening)
+            may = cache.exact is not None and cacheable(call, cache, is_opening=is_opening) and self._is_cool(call)
             scope = cache.exact.scope if cache.exact else ()
             of_scope = (reads(call, SCOPE_COLUMNS.get(name, name)) for name in scope)
             self._keys[call.identity] = (call.row["prompt_key"], *of_scope) if may else None
         return self._keys[call.identity]
+
+    def _is_cool(self, call: Call) -> bool:
+        """Whether the temperature lets a cache serve: that of the tier that the rules give, else as logged, else 1."""
+        assert self.policy.cache.exact is not None
+        most = self.policy.cache.exact.max_temperature
+        if most is None:
+            return True
+        lane = self._route(call)[0] if call.is_movable else LOGGED
+        said = None if lane == LOGGED else self.lanes.lanes[lane].temperature
+        if said is None and call.row["temperature"] is not None:
+            said = Decimal(repr(call.row["temperature"]))
+        return (Decimal(1) if said is None else said) <= most
 
     # Budgets
 
@@ -271,16 +223,41 @@ class _Court:
             is_floor = floor is not None and not self.policy.budgets.over_floor and at - 1 < self.height[floor]
             return None if is_floor or not self.fits(call, below) else below
 
-        ruling = self.budget.rule(call, routed, lower, lambda lane: self.offer(call, lane), told)
-        offer, before = self.offer(call, ruling.lane), self.offer(call, routed)
+        ruling = self.budget.rule(call, routed, lower, lambda lane: self.lanes.offer(call, lane), told)
+        offer, before = self.lanes.offer(call, ruling.lane), self.lanes.offer(call, routed)
         is_refused = ruling.is_refused
-        return Verdict(
-            call, ruling.lane, routed, "refused" if is_refused else "provider", None, ruling.degraded,
+        verdict = Verdict(
+            call, ruling.lane, ruling.lane, routed, "refused" if is_refused else "provider", None, ruling.degraded,
             ruling.over_budget, ruling.cap, 0 if is_refused else offer.cost, 0 if is_refused else offer.uncapped,
-            before.uncapped, offer.output_tokens, offer.input_tokens, reason, floor,
+            before.uncapped, offer.output_tokens, offer.input_tokens, reason, floor, offer.tokens, None,
+        )  # fmt: skip
+        return verdict if is_refused else self._attempt(verdict)
+
+    # Attempts
+
+    def _attempt(self, verdict: Verdict) -> Verdict:
+        """How the providers serve a call that budgets let through."""
+        call, entry = verdict.call, verdict.entry
+        its = self.lanes.offer(call, entry)
+        logged_us = call.latency_us if call.is_ok else None
+        if entry == LOGGED:
+            self.attempts.stay(call, its)
+            return verdict._replace(latency_us=logged_us)
+        if not self.attempts.is_played:
+            return verdict._replace(latency_us=logged_us if its.is_own else self._drawn_latency(call, its.key))
+        story = self.attempts.play(call, entry, lambda lane: self.lanes.offer(call, lane))
+        last = self.lanes.offer(call, story.lane or entry)
+        is_answered = story.lane is not None
+        return verdict._replace(
+            lane=story.lane or entry, served_by="provider" if is_answered else "failed", cost=story.cost,
+            uncapped=last.uncapped if is_answered else 0, input_tokens=last.input_tokens,
+            output_tokens=last.output_tokens, charged_tokens=story.tokens, story=story,
+            latency_us=story.elapsed_us if is_answered and story.is_timed else None,
         )  # fmt: skip
 
-
-def rounded(amount: Fraction) -> int:
-    """To the nearest whole number, halves up."""
-    return (2 * amount.numerator + amount.denominator) // (2 * amount.denominator)
+    def _drawn_latency(self, call: Call, model: str) -> int | None:
+        """That of one logged answer of the model."""
+        answers = self.past.answers
+        if not answers.knows(model):
+            return None
+        return answers.pick(model, call.time_us, self.chance.draw(call, "latency", 0)).latency_us

@@ -65,7 +65,7 @@ class Budget:
     def _broken_tokens(self, call: Call, offer: Any, today: Sequence[Any]) -> Iterator[str]:
         for cap in self.caps.tokens_per_day:
             if concerns(cap, call, None):
-                spent = sum(one.input_tokens + one.output_tokens for one in today if shares(cap, one, call))
+                spent = sum(one.charged_tokens for one in today if shares(cap, one, call))
                 if spent + offer.input_tokens + offer.output_tokens > cap.max_tokens:
                     yield f"tokens {cap.scope} {cap.name}"
 

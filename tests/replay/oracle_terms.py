@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -25,6 +25,7 @@ class Call:
         good = [one for one in attempts if one["status"] == "ok"]
         row = self.row = (good or attempts)[-1]
         self.identity = (row["file_id"], row["source_line"])
+        self.attempts = attempts
         self.is_ok = row["status"] == "ok"
         self.is_unpriced = any(one["list_cost_usd"] is None for one in attempts)
         self.baseline = sum(pico(one["list_cost_usd"]) for one in attempts)
@@ -32,6 +33,8 @@ class Call:
         self.input_tokens: int | None = row["input_tokens"]
         self.output_tokens: int | None = row["output_tokens"]
         self.price_key = row["price_key"]
+        self.model: str = row["price_key"] or row["model"]
+        self.latency_us = took(attempts)
         self.priced_at: datetime | None = first([one["started_at"] for one in attempts])
         offset = first([one["replay_offset_ms"] for one in attempts])
         self.is_dated = self.priced_at is not None or offset is not None
@@ -49,6 +52,23 @@ class Call:
         )
         ties = ("request_id", "model", "input_tokens", "output_tokens", "latency_ms", "source_line", "file_id")
         self.order = (not self.is_dated, self.time_us, *(unknown_last(row[name]) for name in ties))
+
+
+def took(attempts: list[Row]) -> int | None:
+    """How long a call took, from its first attempt to the end of its last; in microseconds."""
+    if any(one["latency_ms"] is None for one in attempts):
+        return None
+    if attempts[0]["trace_id"] is None:
+        return round(attempts[0]["latency_ms"] * 1000)
+    dated = [one for one in attempts if one["started_at"] is not None]
+    if dated:
+        starts = [one["started_at"] for one in dated]
+    else:
+        dated = [one for one in attempts if one["replay_offset_ms"] is not None]
+        starts = [EPOCH + timedelta(milliseconds=one["replay_offset_ms"]) for one in dated]
+    pairs = zip(starts, dated, strict=True)
+    ends = [start + timedelta(microseconds=round(one["latency_ms"] * 1000)) for start, one in pairs]
+    return (max(ends) - min(starts)) // timedelta(microseconds=1) if starts else None
 
 
 def first(times: list[Any]) -> Any:
@@ -115,9 +135,8 @@ def compares(found: Fraction, operator: str, limit: Fraction) -> bool:
 
 
 def cacheable(call: Call, cache: Cache, *, is_opening: bool) -> bool:
-    """Whether the exact cache may look this call up and keep its answer."""
-    assert cache.exact is not None
-    row, most = call.row, cache.exact.max_temperature
+    """Whether the exact cache may look this call up and keep its answer, whatever its temperature."""
+    row = call.row
     if row["prompt_key"] is None or reads(call, "contains_personal_data"):
         return False
     if row["session_id"] is not None and not is_opening and row["turn_count"] is not None and row["turn_count"] <= 1:
@@ -126,5 +145,4 @@ def cacheable(call: Call, cache: Cache, *, is_opening: bool) -> bool:
         field, _, text = entry.partition(":")
         if text and (found := reads(call, field)) is not None and matches(found, text):
             return False
-    temperature = 1 if row["temperature"] is None else row["temperature"]
-    return most is None or Decimal(repr(temperature)) <= most
+    return True

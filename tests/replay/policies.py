@@ -11,6 +11,7 @@ MODELS = (
     "openai/gpt-4o-mini", "openai/gpt-3.5-turbo", "mistral/mistral-medium-latest", "openai/gpt-4o", "openai/gpt-4",
     "openai/gpt-4.1", "anthropic/claude-3-5-haiku-latest",
 )  # fmt: skip
+PROVIDERS = ("openai", "anthropic", "mistral")
 TIERS = ("A", "B", "C", "D")
 CONDITIONS: tuple[dict[str, Any], ...] = (
     {"has_code": True}, {"has_image": False}, {"contains_personal_data": True}, {"destinations": ">=3"},
@@ -54,6 +55,8 @@ class Maker:
             policy["budgets"] = self._budgets(list(tiers), list(policy.get("specialists", ())))
         if chance() < 0.75:
             policy["cache"] = self._cache()
+        if chance() < 0.85:
+            policy |= self._attempts(list(tiers), [*tiers, *policy.get("specialists", ())])
         return policy
 
     def _tiers(self, names: Sequence[str]) -> dict[str, Any]:
@@ -63,11 +66,15 @@ class Maker:
             if rng.random() < 0.12:
                 tier["models"] = "logged"
             elif len(tier["models"]) > 1 and rng.random() < 0.6:
-                tier["select"] = rng.choice(("cheapest", "cheapest", "first"))
+                tier["select"] = rng.choice(("cheapest", "cheapest", "first", "fastest"))
             if rng.random() < 0.6:
                 tier["max_output_tokens"] = rng.choice((1, 20, 60, 300, 1000))
             if rng.random() < 0.6:
                 tier["context_tokens"] = rng.choice((500, "2k", "4k", "8k", "16k"))
+            if rng.random() < 0.35:
+                tier["timeout_s"] = rng.choice((0.5, 1, 2, 3.5, 20))
+            if rng.random() < 0.3:
+                tier["temperature"] = rng.choice((0, 0.2, 0.5, 0.9))
             made[name] = tier
         return made
 
@@ -161,13 +168,71 @@ class Maker:
             cache["exclude"] = rng.sample(chosen, rng.randint(1, 2))
         return cache
 
+    def _attempts(self, tiers: list[str], lanes: list[str]) -> dict[str, Any]:
+        """Retries, fallbacks, a hedge, an escalation, limits and a kill switch, or some of them."""
+        rng, made = self.rng, {}
+        if rng.random() < 0.5:
+            made["retries"] = {"max": rng.choice((0, 1, 1, 2, 3)), "backoff_s": rng.choice((0, 0.5, 60, 1200))}
+            if rng.random() < 0.5:
+                made["retries"]["on"] = rng.sample(
+                    ("timeout", "rate_limit", "server_error", "error"), rng.randint(1, 4)
+                )
+        if len(lanes) > 1 and rng.random() < 0.6:
+            made["fallbacks"] = self._fallbacks(lanes)
+        if rng.random() < 0.35:
+            made["hedge"] = {"tier": rng.choice(lanes), "after_s": rng.choice((0, 0.5, 0.9, 2, 5))}
+        if len(lanes) > 1 and rng.random() < 0.6:
+            made["escalate"] = self._escalate(lanes)
+        if rng.random() < 0.55:
+            made["limits"] = {name: self._limit() for name in rng.sample(PROVIDERS, rng.randint(1, 3))}
+        if rng.random() < 0.5:
+            made["kill_switch"] = {
+                "error_ratio": rng.choice(("5%", "10%", 0.125, "25%", "50%")), "window": rng.choice(("1m", "30m", "3h", "12h")),
+                "min_requests": rng.choice((1, 2, 3, 5, 10)), "cooldown": rng.choice(("1m", "20m", "2h", "9h")),
+            }  # fmt: skip
+        return made
+
+    def _fallbacks(self, lanes: list[str]) -> dict[str, Any]:
+        """For each lane some of those that stand before it in a shuffled order, so that no chain ends in itself."""
+        order = self.rng.sample(lanes, len(lanes))
+        return {
+            name: self.rng.sample(order[:at], self.rng.randint(1, min(at, 2)))
+            for at, name in enumerate(order)
+            if at and self.rng.random() < 0.7
+        }
+
+    def _escalate(self, lanes: list[str]) -> dict[str, Any]:
+        rng = self.rng
+        low, high = sorted(rng.sample(range(len(lanes)), 2))
+        reasons = ("error", "refusal", "truncated", "truncated", "no_evidence", "low_score")
+        made = {
+            "from": lanes[low], "to": lanes[high], "when": sorted(set(rng.sample(reasons, rng.randint(1, 3)))),
+        }  # fmt: skip
+        if made["when"] != ["error"]:  # a log that shows too few endings of answers needs it
+            made["ratio"] = rng.choice(("8%", "30%", 0.6))
+        return made
+
+    def _limit(self) -> dict[str, Any]:
+        rng, tokens = self.rng, self.size.day_tokens
+        kinds = {
+            "requests_per_min": rng.choice((1, 1, 2, 4)), "tokens_per_min": max(1, int(tokens * rng.choice((0.003, 0.01, 0.03)))),
+            "requests_per_day": rng.choice((5, 20, 60)), "tokens_per_day": max(1, int(tokens * rng.choice((0.02, 0.2, 0.5)))),
+        }  # fmt: skip
+        made: dict[str, Any] = {name: kinds[name] for name in rng.sample(list(kinds), rng.choice((1, 1, 2)))}
+        if rng.random() < 0.75:
+            made["over"] = rng.choice(("queue", "fallback", "fallback", "error"))
+        return made
+
 
 def text_of(policy: dict[str, Any]) -> str:
     """The policy as a file: JSON is YAML."""
     return json.dumps(policy, ensure_ascii=False)
 
 
-STAGES = ("exact cache", "routing", "raise and floor", "sticky", "degrade", "refuse", "output caps", "context fit")
+STAGES = (
+    "exact cache", "routing", "raise and floor", "sticky", "degrade", "refuse", "output caps", "context fit",
+    "retries and timeouts", "fallbacks", "limits", "kill switch", "escalation",
+)  # fmt: skip
 
 
 def without(policy: dict[str, Any], stage: str) -> dict[str, Any] | None:
@@ -190,4 +255,10 @@ def without(policy: dict[str, Any], stage: str) -> dict[str, Any] | None:
         case "output caps" | "context fit":
             for lane in lanes:
                 lane.pop("max_output_tokens" if stage == "output caps" else "context_tokens", None)
+        case "retries and timeouts":
+            for part in (left, *lanes):
+                for key in ("retries", "hedge", "timeout_s"):
+                    part.pop(key, None)
+        case _:
+            left.pop({"kill switch": "kill_switch", "escalation": "escalate"}.get(stage, stage), None)
     return None if left == policy else left

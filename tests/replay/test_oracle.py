@@ -9,8 +9,10 @@ import os
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import pytest
 
+from costctl.replay.kernel import HEDGES, RETRIES, TIMEOUTS
 from tests.replay.compare import Bench, differences, paid
 from tests.replay.policies import STAGES, Maker, text_of, without
 
@@ -36,7 +38,9 @@ def made(bench: Bench, policy: dict[str, Any]) -> list[tuple[Any, ...]]:
     """What is decided for each call, and what it costs."""
     done = bench.engine(policy)
     told = done.decisions
-    columns = (told.lane, told.served_by, told.answered_by, told.notice, paid(done))
+    columns = [told.lane, told.served_by, told.answered_by, told.notice, paid(done)]
+    for field in (RETRIES, HEDGES, TIMEOUTS):
+        columns.append(told.played.count(field) if told.played else np.zeros_like(told.answered_by))
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,73 @@ def test_the_arms_bound_the_replay(tmp_path: Path, capsys: pytest.CaptureFixture
         "pessimistic": "0.001562400000", "replayed": "0.001178400000", "neutral": "0.001178400000",
     }  # fmt: skip
     assert report["totals"]["prompt_cache_read_ratio"] == pytest.approx(5120 / 9216)
+
+
+BLOCK_HEAD = (*HEAD, "prefix_blocks", "block_tokens")
+# Blocks of 1,024 tokens; nobody shares a session, but the first two blocks are everybody's.
+BLOCKS = [
+    ("r0", "2026-03-02T00:00:00Z", "gpt-4o", "s0", "u1", 3072, 100, 0, "[1, 2, 3]", 1024),
+    ("r1", "2026-03-02T00:01:00Z", "gpt-4o", "s1", "u2", 4096, 100, 2048, "[1, 2, 5, 6]", 1024),
+    ("r2", "2026-03-02T00:02:00Z", "gpt-4o", "s2", "u1", 4096, 100, 4096, "[1, 2, 5, 6]", 1024),
+]
+
+
+@pytest.mark.parametrize(
+    ("policy", "policy_cost_usd"),
+    [
+        # As logged: 8,680 + 8,680 + 6,120 millionths of a dollar.
+        ("cache: {prompt: {providers: auto}}\n", "0.023480000000"),
+        # All on gpt-4o-mini: 11,264 x 0.15 + 300 x 0.60, less 2,048 and 4,096 read at half the price.
+        (TIERS + "routing: {default: A}\ncache: {prompt: {providers: auto}}\n", "0.001408800000"),
+        # Four fifths of the tokens, 9,012: 1,638 and 3,277 of them in steps of 128 are 1,536 and 3,200.
+        (
+            TIERS.replace("input_tokens_ratio: 1", "input_tokens_ratio: 0.8")
+            + "routing: {default: A}\ncache: {prompt: {providers: auto}}\n",
+            "0.001176600000",
+        ),
+        # Only the second call leaves: cold on gpt-4o-mini (674.4), and the third finds 2,048 tokens less (8,680).
+        (
+            TIERS + "routing: {rules: [{name: u2, when: {user_id: u2}, to: A}]}\ncache: {prompt: {providers: auto}}\n",
+            "0.018034400000",
+        ),
+    ],
+)
+def test_blocks_are_read_across_sessions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], policy: str, policy_cost_usd: str
+) -> None:
+    log = tmp_path / "log.csv"
+    with log.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([BLOCK_HEAD, *BLOCKS])
+    report = simulated(tmp_path, capsys, log, policy)
+    assert report["totals"]["baseline_cost_usd"] == "0.023480000000"
+    assert report["totals"]["policy_cost_usd"] == policy_cost_usd
+
+
+@needs_shared
+def test_a_trace_of_blocks_reads_what_its_five_minutes_allow(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Mooncake's conversations as if a model had served them: the kernel's own share, in steps of 128 tokens."""
+    source = SHARED / "data" / "mooncake_conversation" / "conversation_trace.jsonl.gz"
+    log = tmp_path / "log.jsonl"
+    lines = gzip.decompress(source.read_bytes()).splitlines()[:2000]
+    log.write_text("".join(json.dumps({**json.loads(line), "model": "gpt-4.1"}) + "\n" for line in lines), "utf-8")
+    policy = TIERS.replace("gpt-4o-mini", "gpt-4o") + "routing: {default: A}\ncache: {prompt: {providers: auto}}\n"
+    report = simulated(tmp_path, capsys, log, policy)
+    used: dict[int, int] = {}
+    read = total = 0
+    for line in lines:
+        row = json.loads(line)
+        served = 0
+        for block in row["hash_ids"]:
+            if row["timestamp"] - used.get(block, -(10**9)) >= 300_000:
+                break
+            served += 1
+        used |= dict.fromkeys(row["hash_ids"], row["timestamp"])
+        tokens = min(served * 512, row["input_length"]) // 128 * 128
+        read += tokens if tokens >= 1024 else 0
+        total += row["input_length"]
+    assert report["totals"]["prompt_cache_read_ratio"] == pytest.approx(read / total, abs=1e-12)
 
 
 @needs_shared

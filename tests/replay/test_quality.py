@@ -35,9 +35,9 @@ def simulated(folder: Path, capsys: pytest.CaptureFixture[str], rows: str) -> di
 def test_scores_are_told_by_tier_and_scored_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = simulated(tmp_path, capsys, ROWS)
     assert [tuple(row.values()) for row in report["tables"]["quality"]] == [
-        ("A", "openai/gpt-4o", 2, 0.85, 2),
-        ("A", "openai/gpt-4o-mini", 1, 0.6, 0),
-        ("C", "openai/gpt-4o", 1, 1.0, 0),
+        ("A", "openai/gpt-4o", 2, 0.85, 2, "log"),
+        ("A", "openai/gpt-4o-mini", 1, 0.6, 0, "log"),
+        ("C", "openai/gpt-4o", 1, 1.0, 0, "log"),
     ]
     assert "of the models that answered" in report["provenance"]["not_computed"]["quality"]
 

@@ -121,6 +121,15 @@ def test_more_time_and_more_room_never_serve_less(paths: list[tuple[str, int]]) 
     assert ((needs < NEVER) == ever).all()
 
 
+def test_each_request_may_have_its_own_time_to_live_and_a_block_serves_itself_never() -> None:
+    blocks, offsets = np.array([1, 2, 1, 2, 7, 7, 7, 7]), np.array([0, 2, 4, 6, 8])
+    times = np.array([0, 5, 5, 5])
+    assert prefix_hits(blocks, offsets, times, np.array([9, 5, 9, 9])).tolist()[:4] == [False] * 4
+    assert prefix_hits(blocks, offsets, times, np.array([0, 6, 0, 9])).tolist()[:4] == [False, False, True, True]
+    # The second 7 of a request is no evidence of an earlier request.
+    assert prefix_hits(blocks, offsets, times).tolist()[4:] == [False, False, True, False]
+
+
 def test_blocks_must_add_up() -> None:
     with pytest.raises(AssertionError, match="do not add up"):
         block_tokens(np.array([1_025]), np.array([0, 2]), 512)

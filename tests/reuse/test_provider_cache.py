@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 
 from costctl.prices.book import load_book
 from costctl.prices.published import read_data
-from costctl.reuse.provider_cache import CacheTerms, cache_terms, predict, term_columns
+from costctl.reuse.blocks import Blocks, read_blocks
+from costctl.reuse.provider_cache import CacheTerms, cache_terms, predict, predict_from_blocks, term_columns
+from costctl.store import Store
 from tests.support import SHARED
 
 DEEPSEEK = SHARED / "data" / "deepseek_swe_calls" / "calls.jsonl.gz"
@@ -113,6 +115,86 @@ def test_more_time_never_reads_less(calls: list[Call], one: int, other: int) -> 
     )
     assert not none.any()
     assert (less <= more).all()
+
+
+# A path down a tree of two branches, time since the request before, model (its terms are TERMS[model]), opted in,
+# and how much of the last block is missing.
+PROMPTS = st.lists(
+    st.tuples(st.text("ab", max_size=6), st.integers(0, 6), st.integers(0, 3), st.booleans(), st.integers(0, 3)),
+    max_size=30,
+)
+Prompt = tuple[str, int, int, bool, int]
+SIZE = 4
+
+
+def block_columns(prompts: list[Prompt]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, Blocks]:
+    paths, steps, models, opted, missing = (list(column) for column in zip(*prompts, strict=True))
+    ids = [int.from_bytes(path[:end].encode()) for path in paths for end in range(1, len(path) + 1)]
+    offsets = np.cumsum([0, *map(len, paths)])
+    tokens = [max(len(path) * SIZE - less, 0) for path, less in zip(paths, missing, strict=True)]
+    blocks = Blocks(np.array(ids, dtype=np.int64), offsets, np.full(len(paths), SIZE))
+    return np.array(models), np.cumsum(steps), np.array(tokens), np.array(opted), blocks
+
+
+def of_blocks(prompts: list[Prompt], scale: int = 1) -> list[tuple[int, int]]:
+    if not prompts:
+        return []
+    models, times, tokens, opted, blocks = block_columns(prompts)
+    read, write = predict_from_blocks(
+        models, times, tokens * scale, blocks, term_columns(TERMS, models), is_opted_in=opted, logged_tokens=tokens
+    )
+    assert (read.dtype, write.dtype) == (np.int64, np.int64)
+    return list(zip(read.tolist(), write.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("scale", [1, 3])
+@given(PROMPTS)
+def test_blocks_agree_with_a_dictionary_of_prefixes(scale: int, prompts: list[Prompt]) -> None:
+    """Each model holds prefixes with the time of their last use, and tries the request's own from the shortest on."""
+    held: dict[tuple[int, str], int] = {}
+    time, expected = 0, []
+    for path, step, model, opted, less in prompts:
+        time += step
+        terms, logged = TERMS[model], max(len(path) * SIZE - less, 0)
+        if terms is None or not (terms.is_automatic or opted):
+            expected.append((0, 0))
+            continue
+        count = 0
+        while count < len(path) and time - held.get((model, path[: count + 1]), -(10**9)) < terms.ttl_us:
+            count += 1
+        sizes = [
+            tokens - tokens % terms.increment_tokens for tokens in (min(count * SIZE, logged) * scale, logged * scale)
+        ]
+        read, whole = (tokens if tokens >= terms.minimum_tokens else 0 for tokens in sizes)
+        expected.append((read, whole - read if terms.charges_writes else 0))
+        held |= {(model, path[:end]): time for end in range(1, len(path) + 1)}
+    assert of_blocks(prompts, scale) == expected
+
+
+@given(PROMPTS, st.integers(0, 30))
+def test_later_prompts_change_nothing(prompts: list[Prompt], end: int) -> None:
+    assert of_blocks(prompts)[:end] == of_blocks(prompts[:end])
+
+
+def test_ids_too_far_apart_for_one_number_are_told_apart() -> None:
+    ids = np.array([-(2**62), 2**62, -(2**62), 2**62], dtype=np.int64)
+    blocks = Blocks(ids, np.array([0, 2, 4]), np.array([4, 4]))
+    terms = CacheTerms(1, 1, 9, charges_writes=False, is_automatic=True)
+    for models, expected in (([0, 0], [0, 8]), ([0, 1], [0, 0])):
+        read, _ = predict_from_blocks(np.array(models), np.array([0, 1]), np.array([8, 8]), blocks, terms)
+        assert read.tolist() == expected
+
+
+def test_blocks_come_out_of_the_store_in_order() -> None:
+    with Store.in_memory() as store:
+        store.execute("CREATE TABLE r (place BIGINT, prefix_blocks BIGINT[], block_tokens INTEGER)")
+        assert read_blocks(store, "r", "place", 0) is None
+        store.execute("INSERT INTO r VALUES (2, [5, 6, 4], 16), (1, NULL, NULL), (3, [], 16), (0, [9], 8)")
+        found = read_blocks(store, "r", "place", 4)
+    assert found is not None
+    (ids, offsets, sizes), has_blocks = found
+    assert (ids.tolist(), offsets.tolist(), sizes.tolist()) == ([9, 5, 6, 4], [0, 1, 1, 4, 4], [8, 0, 16, 16])
+    assert has_blocks.tolist() == [True, False, True, True]
 
 
 def test_a_model_switch_is_cold_and_a_cut_is_bounded() -> None:

@@ -49,7 +49,7 @@ def content(path: Path) -> Any:
 
 def test_the_same_seed_writes_the_same_bytes(made: Path, tmp_path: Path) -> None:
     written = write_samples(tmp_path)
-    assert len(written) == 16
+    assert len(written) == 17
     assert all(path.read_bytes() == (made / path.name).read_bytes() for path in written)
 
 
@@ -88,7 +88,7 @@ def test_the_audit_finds_what_was_written(name: str, tmp_path: Path) -> None:
 def test_the_command_names_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "new" / "folder"), "--requests", "100", "--seed", "3"]) == 0
     named = [Path(line) for line in capsys.readouterr().out.splitlines()]
-    assert len(named) == 16
+    assert len(named) == 17
     assert all(path.is_file() for path in named)
 
 

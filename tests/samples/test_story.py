@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from costctl.samples import StoryTruth, prices, write_story
+from costctl.samples.missed import missed
 from costctl.samples.prices import DAY_MS, GPT_41, MINI, MISTRAL, PRICE_CHANGE_MS, SONNET, UNKNOWN, list_cost_usd
 from costctl.samples.story import OUTAGE_MS, Attempt, Story
 from costctl.samples.texts import TIER_OF
@@ -131,7 +132,10 @@ def attempt(told: Story, **changes: Any) -> Attempt:
         ({"start_ms": 9, "call": 2, "model": SONNET}, "complex"),  # another model, no repeat
         ({"start_ms": 9, "call": 2, "messages": "[1]", "intent": "greeting"}, "simple_on_premium"),
         ({"start_ms": 9, "call": 2, "messages": "[1]", "intent": "greeting", "model": MINI}, "rest"),
-        ({"start_ms": 9, "call": 2, "messages": "[1]", "input_tokens": 32_000}, "long_context"),
+        ({"start_ms": 9, "call": 2, "messages": "[1]", "input_tokens": 32_000, "session": 0}, "long_context"),
+        # The first one and its answer, 1,100 tokens, are 1,024 that the second could have read.
+        ({"start_ms": 9, "call": 2, "messages": "[1]", "input_tokens": 32_000}, "prompt_cache_miss"),
+        ({"start_ms": 300_000, "call": 2, "messages": "[1]", "input_tokens": 32_000}, "long_context"),  # too late
     ],
 )
 def test_the_class_of_a_request_worked_by_hand(told: Story, changes: dict[str, Any], expected: str) -> None:
@@ -142,6 +146,27 @@ def test_the_class_of_a_request_worked_by_hand(told: Story, changes: dict[str, A
     assert found[expected].list_cost_usd - (second.cost_usd or 0) in {Decimal(0), Decimal("0.0028")}
     assert sum(share.request_count for share in found.values()) == 2
     assert found["complex"].request_count == (2 if expected == "complex" else 1)
+
+
+@pytest.mark.parametrize(
+    ("second", "places", "saved"),
+    [
+        # Both write what is new at 0.75 more; the second reads 2,000 at 2.70 less.
+        ({}, {1}, "0.00315"),
+        ({"start_ms": 300_000}, set(), "0"),
+        ({"session": 0}, set(), "0"),
+        ({"cached_tokens": 1}, set(), "0"),  # the conversation has asked for caching
+        ({"model": MINI}, set(), "0"),  # cold after a switch
+    ],
+)
+def test_missed_caching_worked_by_hand(told: Story, second: dict[str, Any], places: set[int], saved: str) -> None:
+    rows = [
+        attempt(told, model=SONNET, input_tokens=2000),
+        attempt(told, **{"model": SONNET, "input_tokens": 3000, "start_ms": 60_000, "call": 2, **second}),
+    ]
+    assert missed(rows, [False, False]) == (places, Decimal(saved))
+    # What an earlier class claims is not claimed again, and then caching does not pay.
+    assert missed(rows, [False, True]) == (set(), Decimal(0))
 
 
 def truth_counts() -> Any:

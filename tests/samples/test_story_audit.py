@@ -34,6 +34,13 @@ def test_dollars_of_a_class_are_found_within_two_percent(report: Report, name: s
     assert abs(found - planted) <= planted * Decimal("0.02")
 
 
+def test_what_prompt_caching_would_have_saved_is_found_within_two_percent(report: Report) -> None:
+    saved = Decimal(TRUTH["missed_caching_usd"])
+    found = next(row for row in rows(report, "anatomy") if row["class"] == "prompt_cache_miss")
+    assert abs(found["recoverable_usd"] - saved) <= saved * Decimal("0.02")
+    assert "estimated from sessions" in found["note"]
+
+
 @pytest.mark.parametrize("jump", TRUTH["jumps"], ids=lambda jump: f"{jump['date']} {jump['name']}")
 def test_a_planted_jump_is_found_with_its_cause(report: Report, jump: dict[str, str]) -> None:
     """Under its own name, or under the model whose price did it."""

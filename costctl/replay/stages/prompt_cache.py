@@ -1,9 +1,10 @@
 """Stage 8: the providers' prompt caches, cold after a switch of model.
 
 No stage before it reads what it finds, so it runs over columns once the walk is done. What a call
-could read is predicted per session, caller and model, for the log and for the policy alike. A call
-on another model reads what the policy's own session left there. A call on its logged model keeps
-what the log says, less what the prediction lost because the policy took calls out of its session.
+could read is predicted for the log and for the policy alike: from the blocks of its prompt per
+model, or, for a call without blocks, per session, caller and model. A call on another model reads
+what the policy's own calls left there. A call on its logged model keeps what the log says, less
+what the prediction lost because the policy took other calls away from that model.
 """
 
 from __future__ import annotations
@@ -17,7 +18,22 @@ from costctl.policy.stages import PromptCache as PromptCacheSpec
 from costctl.replay.calls import Calls, Code, Flag, Int
 from costctl.replay.candidates import InputPrices
 from costctl.replay.lanes import Lanes
-from costctl.reuse.provider_cache import CacheTerms, cache_terms, predict, term_columns
+from costctl.reuse.blocks import Blocks
+from costctl.reuse.provider_cache import CacheTerms, cache_terms, predict, predict_from_blocks, term_columns
+
+
+@dataclass(frozen=True)
+class Prefixes:
+    """What the log says of the prompts' beginnings: blocks, or else the session that a call belongs to."""
+
+    sessions: Int  # numbers session and caller, -1 where the log names no session
+    blocks: Blocks | None  # of all calls, where any has some
+    has_blocks: Flag
+
+    @property
+    def is_known(self) -> Flag:
+        """Whether anything can be said of what a call shares with earlier ones."""
+        return self.has_blocks | (self.sessions >= 0)
 
 
 @dataclass(frozen=True)
@@ -37,15 +53,15 @@ def nothing_cached(calls: Calls, is_served: Flag, is_moved: Flag) -> Cached:
 
 
 def prompt_cache(
-    calls: Calls, lanes: Lanes, lane: Code, is_served: Flag, sessions: Int, spec: PromptCacheSpec,
+    calls: Calls, lanes: Lanes, lane: Code, is_served: Flag, prefixes: Prefixes, spec: PromptCacheSpec,
     prices_of: Callable[[str], InputPrices],
 ) -> Cached:  # fmt: skip
-    """Replay the prompt caches. `sessions` numbers session and caller, -1 where the log names no session."""
+    """Replay the prompt caches."""
     serving = lanes.take("model", lane)
     is_moved = is_served & lanes.take("is_other_model", lane)
     tokens = np.where(is_served, lanes.take("input_tokens", lane), 0)
     logged_read = np.maximum(calls.cache_read_tokens, 0)
-    has_session = (sessions >= 0) & calls.is_dated & ~calls.is_unpriced & (calls.input_tokens >= 0)
+    has_prefix = prefixes.is_known & calls.is_dated & ~calls.is_unpriced & (calls.input_tokens >= 0)
 
     terms = [cache_terms(name) for name in lanes.models]
     asked = _asked(calls, lanes)
@@ -55,9 +71,9 @@ def prompt_cache(
     starts = opted & ~asked & np.array([term is not None and not term.is_automatic for term in terms])
 
     before, _ = _predicted(calls, terms, calls.model, calls.input_tokens, np.maximum(calls.output_tokens, 0),
-                           sessions, has_session & (calls.model >= 0), asked[calls.model])  # fmt: skip
+                           prefixes, has_prefix & (calls.model >= 0), asked[calls.model])  # fmt: skip
     output = np.where(is_served, lanes.take("output_tokens", lane), 0)
-    read, written = _predicted(calls, terms, serving, tokens, output, sessions, has_session & is_served,
+    read, written = _predicted(calls, terms, serving, tokens, output, prefixes, has_prefix & is_served,
                                np.where(is_moved | starts[serving], opted[serving], asked[serving]))  # fmt: skip
     is_new = is_served & (is_moved | starts[serving])
     is_new_on = is_new & np.array(is_on)[serving]
@@ -68,7 +84,7 @@ def prompt_cache(
     change = np.zeros(calls.count, dtype=np.int64)
     neutral = np.zeros(calls.count, dtype=np.int64)
     lost = np.where(is_new | ~is_served, 0, logged_read - read)
-    for code in np.unique(serving[(is_new_on & has_session) | (lost > 0) | (is_moved & (logged_read > 0))]).tolist():
+    for code in np.unique(serving[(is_new_on & has_prefix) | (lost > 0) | (is_moved & (logged_read > 0))]).tolist():
         here = (serving == code) & is_served
         price = prices_of(lanes.models[code])
         fresh_less_read, written_less_fresh = price.fresh - price.read, price.written - price.fresh
@@ -96,18 +112,27 @@ def _is_on(name: str, term: CacheTerms | None, spec: PromptCacheSpec) -> bool:
 
 
 def _predicted(
-    calls: Calls, terms: list[CacheTerms | None], model: Int, tokens: Int, output: Int, sessions: Int, where: Flag,
+    calls: Calls, terms: list[CacheTerms | None], model: Int, tokens: Int, output: Int, prefixes: Prefixes, where: Flag,
     is_opted_in: Flag,
 ) -> tuple[Int, Int]:  # fmt: skip
     """Tokens read and written per call, 0 outside `where`."""
     read, written = np.zeros(calls.count, dtype=np.int64), np.zeros(calls.count, dtype=np.int64)
-    rows = np.flatnonzero(where)
+    rows = np.flatnonzero(where & ~prefixes.has_blocks)
     if len(rows):
         of_model = model[rows]
-        keys = sessions[rows] * len(terms) + of_model
+        keys = prefixes.sessions[rows] * len(terms) + of_model
         found = predict(
             keys, calls.time_us[rows], tokens[rows], output[rows], term_columns(terms, of_model),
             is_opted_in=is_opted_in[rows],
+        )  # fmt: skip
+        read[rows], written[rows] = found
+    with_blocks = where & prefixes.has_blocks
+    rows = np.flatnonzero(with_blocks)
+    if prefixes.blocks is not None and len(rows):
+        of_model = model[rows]
+        found = predict_from_blocks(
+            of_model, calls.time_us[rows], tokens[rows], prefixes.blocks.only(with_blocks),
+            term_columns(terms, of_model), is_opted_in=is_opted_in[rows], logged_tokens=calls.input_tokens[rows],
         )  # fmt: skip
         read[rows], written[rows] = found
     return read, written

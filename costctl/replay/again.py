@@ -1,0 +1,83 @@
+"""What stands beside the main replay: more replays of the same log, and what they add to the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TypeAlias
+
+from costctl.policy.schema import Policy
+from costctl.prices.book import PriceBook
+from costctl.replay import project
+from costctl.replay.calls import Calls, exact_sum
+from costctl.replay.candidates import PriceDays
+from costctl.replay.compile import Known
+from costctl.replay.notes import Replay
+from costctl.report import Table, Value, Warning
+from costctl.store import Store
+
+Replayed: TypeAlias = Callable[[Calls, Policy, PriceBook, Known], Replay]
+
+
+@dataclass(frozen=True)
+class Main:
+    """The main replay with all that another one over the same log needs."""
+
+    store: Store
+    policy: Policy
+    book: PriceBook
+    seed: int
+    days: PriceDays
+    known: Known
+    done: Replay
+    outcome: project.Outcome
+    replayed: Replayed
+
+    def again(self, policy: Policy) -> project.Outcome:
+        """What another policy would have done on the same calls at the same prices."""
+        return outcome_of(self.replayed(self.done.calls, policy, self.book, self.known))
+
+    @property
+    def baseline_pusd(self) -> int:
+        """The baseline of the log."""
+        return exact_sum(self.done.calls.baseline_pusd)
+
+
+@dataclass
+class Found:
+    """What is added to the report."""
+
+    totals: dict[str, Value] = field(default_factory=dict)
+    status: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    tables: list[Table] = field(default_factory=list)
+    warnings: list[Warning] = field(default_factory=list)
+
+    def tell(self, name: str, value: Value, status: str) -> None:
+        """Add a total with its standing."""
+        self.totals[name], self.status[name] = value, status
+
+
+def outcome_of(done: Replay) -> project.Outcome:
+    """Costs and models of a replay."""
+    return project.outcome_of(done.calls, done.lanes, done.decisions, done.cached, done.extras)
+
+
+def spent_pusd(outcome: project.Outcome) -> int:
+    """What the policy costs in all."""
+    return exact_sum(outcome.policy_pusd)
+
+
+def ratio_of(part: int, whole: int) -> float | None:
+    """A share of whole numbers, None of nothing."""
+    return float(Fraction(part, whole)) if whole else None
+
+
+def standing(outcome: project.Outcome, rest: list[project.Rest]) -> str:
+    """The status of a cost that rests on the token ratios of calls that another model answers."""
+    ratios = [ratio for one in rest for ratio in (one.input, one.output)]
+    if any(ratio.low != ratio.high for ratio in ratios):
+        return "estimated"
+    is_assumed = outcome.decisions.played is not None or outcome.lanes.stages or outcome.extras.items
+    return "replayed under assumption" if ratios or is_assumed else "replayed"

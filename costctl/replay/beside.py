@@ -1,0 +1,89 @@
+"""Everything of a report that stands beside its one replay, and what of it is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from costctl.policy.schema import Policy, Routing
+from costctl.replay import project
+from costctl.replay.again import Found, Main, spent_pusd, standing
+from costctl.replay.calls import exact_sum
+from costctl.replay.compile import context_windows
+from costctl.replay.experiments import tell_experiments
+from costctl.replay.fixed_costs import tell_fixed_costs
+from costctl.replay.references import references
+from costctl.replay.scenarios import scenarios
+from costctl.replay.scores import Evidence, altered, evidence_rows, load_scores, tell_scores
+from costctl.replay.scores_file import Scores
+from costctl.replay.self_hosted_told import quality_rows, tell_self_hosted
+from costctl.replay.staged import staged
+from costctl.report import Table
+
+WITHOUT_ROUTING = "saving_without_routing_usd"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a simulation is asked for beside its policy."""
+
+    is_staged: bool = False
+    scores: Scores | None = None
+
+
+def add_beside(main: Main, asked: Asked, found: Found) -> None:
+    """Add it all; `found` holds the totals, statuses, reasons, tables and warnings of the main replay.
+
+    Raises:
+        CostctlError: E417 as `scenarios`.
+    """
+    policy = main.policy
+    evidence = None
+    if asked.scores is not None:
+        tiers = tuple(tier.name for tier in policy.tiers)
+        evidence = load_scores(main.store, asked.scores, main.done.calls, tiers, altered(main.done))
+        _add(found, tell_scores(main, evidence, asked.scores.file))
+    found.tables += _tables(main, evidence)
+    _without_routing(main, found)
+    _add(found, tell_self_hosted(main))
+    _add(found, tell_fixed_costs(policy.fixed_costs, main.done.calls, found.totals, found.status["saving_usd"]))
+    if policy.experiments:
+        _add(found, tell_experiments(main))
+    if asked.is_staged:
+        found.tables.append(staged(main))
+    if policy.scenarios is not None:
+        found.tables.append(scenarios(main, policy.scenarios))
+
+
+def _add(found: Found, more: Found) -> None:
+    found.totals |= more.totals
+    found.status |= more.status
+    found.missing |= more.missing
+    found.tables += more.tables
+    found.warnings += more.warnings
+    if "policy_quality_mean" in more.totals:
+        found.missing.pop("quality", None)
+
+
+def _tables(main: Main, evidence: Evidence | None) -> list[Table]:
+    """References and quality, which a file of scores adds to."""
+    windows = context_windows(main.book, main.done.candidates)
+    quality = project.quality(main.outcome)
+    rows = [*((*row, "log") for row in quality.rows), *quality_rows(main)]
+    if evidence is not None:
+        rows += evidence_rows(main.outcome, evidence)
+    return [
+        references(main.outcome, main.done.candidates, windows, evidence),
+        Table.of("quality", (*quality.columns, "scored_in"), rows),
+    ]
+
+
+def _without_routing(main: Main, found: Found) -> None:
+    """What the policy would save if it routed nothing: its caches and budgets alone."""
+    if main.policy.routing == Routing():
+        found.tell(WITHOUT_ROUTING, found.totals["saving_usd"], found.status["saving_usd"])
+        return
+    plain: Policy = main.policy.model_copy(update={"routing": Routing(), "experiments": ()})
+    done = main.replayed(main.done.calls, plain, main.book, main.known)
+    outcome = project.outcome_of(done.calls, done.lanes, done.decisions, done.cached, done.extras)
+    saving = project.usd(exact_sum(outcome.calls.baseline_pusd) - spent_pusd(outcome))
+    found.tell(WITHOUT_ROUTING, saving, standing(outcome, list(project.rests(outcome, done.candidates))))

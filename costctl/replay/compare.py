@@ -1,0 +1,147 @@
+"""Two runs beside each other: an earlier answer of `simulate --output json`, read strictly, and the one of now."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from costctl.errors import CostctlError, ExitCode
+from costctl.policy.units import shown
+from costctl.report import SCHEMA_VERSION, Report, Table, Value, Warning, unit_of
+
+COLUMNS = ("metric", "base", "now", "change")
+SIZE_MAX = 64 * 2**20
+LARGEST = 10**18
+HINT = "write one: costctl simulate LOG --policy policy.yaml --output json -o run.json"
+# What must be told of a run for it to be compared, and what differs without making it another question.
+NEEDED = ("calls_digest", "price_set", "seed", "policy", "costctl")
+TOLD = {"price_set": "prices", "seed": "seed", "costctl": "version"}
+_AMOUNT = re.compile(r"-?[0-9]{1,26}\.[0-9]{1,12}")
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """Totals and provenance of an earlier run."""
+
+    file: str
+    totals: Mapping[str, Value]
+    made: Mapping[str, Any]
+
+
+def read_run(path: Path) -> Earlier:
+    """The run that a file holds.
+
+    Raises:
+        CostctlError: E430 with what is wrong with the file.
+    """
+    body = _mapping(path, _parsed(path), "")
+    if body.get("schema_version") != SCHEMA_VERSION or isinstance(body.get("schema_version"), bool):
+        raise _refused(path, f"schema_version is {shown(body.get('schema_version'))}, this reads {SCHEMA_VERSION}")
+    if body.get("command") != "simulate":
+        raise _refused(path, f"it is an answer of {shown(body.get('command'))}")
+    made = _mapping(path, body.get("provenance"), "provenance")
+    missing = [name for name in NEEDED if not isinstance(made.get(name), str | int)]
+    if missing:
+        raise _refused(path, f"provenance does not tell {', '.join(missing)}")
+    totals = _mapping(path, body.get("totals"), "totals")
+    return Earlier(str(path), {name: _figure(path, name, value) for name, value in totals.items()}, made)
+
+
+def compared(report: Report, earlier: Earlier) -> Report:
+    """The report with its table `compare`: every total of both runs and its change.
+
+    Raises:
+        CostctlError: E431 where the earlier run is of other calls: then a change is not the policy's.
+    """
+    then, now = earlier.made, report.provenance
+    if then["calls_digest"] != now["calls_digest"]:
+        count, old = report.totals["call_count"], earlier.totals.get("call_count")
+        raise CostctlError(
+            "E431",
+            f"{earlier.file} is a run over another log ({old} calls, {then.get('logs')}), this one has {count} calls",
+            "replay both policies over the same log",
+        )
+    names = [*report.totals, *(name for name in earlier.totals if name not in report.totals)]
+    rows = [(name, *_change(earlier.totals.get(name), report.totals.get(name))) for name in names]
+    return replace(
+        report,
+        tables={**report.tables, "compare": Table.of("compare", COLUMNS, rows)},
+        warnings=(*report.warnings, *_differences(report, earlier)),
+        provenance={**now, "compared_to": {"file": earlier.file, **{name: then[name] for name in NEEDED}}},
+    )
+
+
+def _parsed(path: Path) -> Any:
+    try:
+        if path.stat().st_size > SIZE_MAX:
+            raise _refused(path, f"over {SIZE_MAX // 2**20} MiB")
+        text = path.read_bytes().decode("utf-8")
+        return json.loads(text, parse_float=Decimal, parse_constant=_no_number, object_pairs_hook=_distinct)
+    except OSError as error:
+        raise _refused(path, error.strerror or str(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise _refused(path, f"not JSON: {error or 'nested too deeply'}") from error
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number")
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
+
+
+def _refused(path: Path, reason: str) -> CostctlError:
+    return CostctlError("E430", f"{path} is no run of costctl simulate: {reason}", HINT, ExitCode.INPUT)
+
+
+def _mapping(path: Path, value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _refused(path, f"{name or 'the answer'} is no object")
+    return value
+
+
+def _figure(path: Path, name: str, value: Any) -> Value:
+    """A total as it was before it was written: dollars as decimals, milliseconds as numbers."""
+    unit = unit_of(name)
+    is_number = isinstance(value, int | Decimal) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
+    if value is None or (unit == "text" and isinstance(value, str | bool) and not _AMOUNT.fullmatch(str(value))):
+        return value
+    if isinstance(value, str) and unit in {"usd", "ms", "text"} and _AMOUNT.fullmatch(value):
+        return float(value) if unit == "ms" else Decimal(value)
+    if not is_number or unit in {"usd", "ms"} or (unit == "count" and not isinstance(value, int)):
+        raise _refused(path, f"totals.{name} is not what a run writes: {shown(value)}")
+    return value if isinstance(value, int) else float(value)
+
+
+def _change(base: Value, now: Value) -> tuple[Value, Value, Value]:
+    if isinstance(base, str | bool) or isinstance(now, str | bool) or base is None or now is None:
+        return base, now, None
+    change = Decimal(str(now)) - Decimal(str(base))
+    if isinstance(base, int) and isinstance(now, int):
+        return base, now, int(change)
+    return base, now, change if isinstance(base, Decimal) or isinstance(now, Decimal) else float(change)
+
+
+def _differences(report: Report, earlier: Earlier) -> list[Warning]:
+    """What else than the policy differs: then not all of a change is the policy's."""
+    said = [
+        f"{title} {earlier.made[name]}, now {report.provenance[name]}"
+        for name, title in TOLD.items()
+        if earlier.made[name] != report.provenance[name]
+    ]
+    bases = [totals.get("baseline_cost_usd") for totals in (earlier.totals, report.totals)]
+    if bases[0] != bases[1]:
+        said.append("another baseline")
+    if not said:
+        return []
+    message = f"{earlier.file} rests on more than another policy: {'; '.join(said)}"
+    return [Warning("W220", message, "run it again under the same conditions to see what the policy alone changes")]

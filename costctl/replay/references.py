@@ -1,0 +1,150 @@
+"""What routing has to beat: the same calls all on one model, a random mix of two, the best choice for each call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from costctl.replay.calls import Calls, Flag, Int, exact_sum, span_us
+from costctl.replay.candidates import Candidate
+from costctl.replay.capacity import bill, shared_out
+from costctl.replay.project import Outcome, usd
+from costctl.replay.scores import Evidence, Real, mean_of
+from costctl.report import Table, Value
+
+COLUMNS = ("reference", "cost_usd", "left_as_logged_count", "share_ratio", "scored_count", "mean_score", "what")
+MOST_PUSD = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True)
+class Single:
+    """All calls on one model; those that it cannot take stay as logged."""
+
+    name: str
+    model: str  # price key
+    is_taken: Flag
+    cost_pusd: Int
+    is_engine: bool  # of one's own, paid by hours
+
+    @property
+    def total_pusd(self) -> int:
+        """What the log would have cost on this model."""
+        return exact_sum(self.cost_pusd)
+
+
+def references(
+    outcome: Outcome,
+    candidates: Mapping[str, Candidate],
+    windows: Mapping[str, int | None],
+    evidence: Evidence | None = None,
+) -> Table:
+    """The policy, then its references; empty where the policy names no model.
+
+    `windows` are the context windows by price key, `evidence` the scores where a file of them was given.
+    """
+    calls = outcome.calls
+    singles = sorted(
+        (_single(calls, name, one, windows.get(one.price_key)) for name, one in candidates.items()),
+        key=lambda one: (one.total_pusd, one.name),
+    )
+    if not singles:
+        return Table.of("references", COLUMNS, [])
+    spent = exact_sum(outcome.policy_pusd)
+    policy_scores = None if evidence is None else evidence.policy_scores(outcome)
+    rows = [
+        _row("policy", spent, None, None, policy_scores, ""),
+        _best(calls, singles, evidence),
+        _random(singles, spent),
+        _oracle(outcome, candidates, evidence, policy_scores),
+    ]
+    rows += [
+        _row(f"all on {one.name}", one.total_pusd, _left(one), None, _scores(calls, one, evidence), "")
+        for one in singles
+    ]
+    return Table.of("references", COLUMNS, rows)
+
+
+def _single(calls: Calls, name: str, candidate: Candidate, window: int | None) -> Single:
+    fits = np.ones(calls.count, dtype=np.bool_)
+    if window is not None:
+        fits = (calls.input_tokens + candidate.output_tokens <= window) | candidate.is_logged
+    is_taken = calls.is_movable & candidate.is_known & fits
+    cost, engine = np.where(is_taken, candidate.cost_pusd, calls.baseline_pusd), candidate.engine
+    if engine is not None:
+        tokens = candidate.output_tokens[is_taken]
+        cost[is_taken] = shared_out(bill(engine, span_us(calls), exact_sum(tokens)).pusd, tokens)
+    return Single(name, candidate.price_key, is_taken, cost, engine is not None)
+
+
+def _left(one: Single) -> int:
+    return int(np.count_nonzero(~one.is_taken))
+
+
+def _row(
+    name: str, cost_pusd: int | None, left: int | None, share: Fraction | None, scores: Real | None, what: str
+) -> tuple[Value, ...]:
+    count, mean = (None, None) if scores is None else mean_of(scores)
+    cost = None if cost_pusd is None else usd(cost_pusd)
+    return name, cost, left, None if share is None else float(share), count, mean, what
+
+
+def _scores(calls: Calls, one: Single, evidence: Evidence | None) -> Real | None:
+    if evidence is None:
+        return None
+    return np.where(one.is_taken, evidence.of_model(one.model), evidence.logged(calls))
+
+
+def _best(calls: Calls, singles: list[Single], evidence: Evidence | None) -> tuple[Value, ...]:
+    """The cheapest model that takes every call that can move at all."""
+    for one in singles:
+        if one.is_taken[calls.is_movable].all():
+            scores = _scores(calls, one, evidence)
+            return _row("best_single_model", one.total_pusd, _left(one), None, scores, f"{one.name}, keeps every call")
+    what = "not identifiable: none of the policy's models can take every call"
+    return _row("best_single_model", None, None, None, None, what)
+
+
+def _random(singles: list[Single], spent_pusd: int) -> tuple[Value, ...]:
+    """The mix of the cheapest and the dearest model bought by tokens that costs what the policy costs."""
+    singles = [one for one in singles if not one.is_engine]
+    if not singles:
+        what = "not identifiable: all models of the policy are paid by hours"
+        return _row("random_at_equal_cost", None, None, None, None, what)
+    cheap, dear = singles[0], singles[-1]
+    low, high = cheap.total_pusd, dear.total_pusd
+    if low == high or not low <= spent_pusd <= high:
+        why = "only one price" if low == high else f"the policy costs {'less' if spent_pusd < low else 'more'}"
+        what = f"not identifiable: {why} (mixes of {cheap.name} and {dear.name})"
+        return _row("random_at_equal_cost", None, None, None, None, what)
+    share = Fraction(spent_pusd - low, high - low)
+    assert low + share * (high - low) == spent_pusd, "the mix does not cost what the policy costs"
+    return _row("random_at_equal_cost", spent_pusd, None, share, None, f"share of {dear.name}, the rest {cheap.name}")
+
+
+def _oracle(
+    outcome: Outcome, candidates: Mapping[str, Candidate], evidence: Evidence | None, policy_scores: Real | None
+) -> tuple[Value, ...]:
+    """Of each served call the model with the best score, the cheapest of equals; other calls as the policy has them."""
+    calls = outcome.calls
+    if evidence is None or policy_scores is None:
+        return _row("oracle", None, None, None, None, "not identifiable: no scores of other models (--scores FILE)")
+    scores, costs = [evidence.logged(calls)], [calls.baseline_pusd]
+    for _, one in sorted(candidates.items()):
+        usable = one.is_known & ~one.is_logged
+        scores.append(np.where(usable, evidence.of_model(one.price_key), np.nan))
+        costs.append(one.cost_pusd)
+    stacked = np.stack(scores)
+    is_choice = (np.count_nonzero(~np.isnan(stacked), axis=0) > 1) & calls.is_movable & outcome.is_served
+    count = int(np.count_nonzero(is_choice))
+    if not count:
+        what = "not identifiable: no served call has scores of two models that the log or the policy uses"
+        return _row("oracle", None, None, None, None, what)
+    known = np.where(np.isnan(stacked), -1.0, stacked)
+    best = known.max(axis=0)
+    cheapest = np.where(known == best, np.stack(costs), MOST_PUSD).min(axis=0)
+    cost = np.where(is_choice, cheapest, outcome.policy_pusd)
+    what = f"the best score of each of {count:,} calls, the cheapest of equals; the rest as the policy"
+    return _row("oracle", exact_sum(cost), None, None, np.where(is_choice, best, policy_scores), what)

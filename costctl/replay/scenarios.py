@@ -1,0 +1,148 @@
+"""The same log under stress: more volume, other prices. Replays of their own that touch no main figure.
+
+Each scenario is one entry of SCENARIOS: a name, what it does, and the replay under it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import NamedTuple
+
+import numpy as np
+
+from costctl.errors import CostctlError
+from costctl.policy.results import Scenarios
+from costctl.prices.book import PriceBook
+from costctl.prices.cost import priced_query
+from costctl.replay.again import Main, outcome_of, ratio_of, spent_pusd
+from costctl.replay.attempts_told import attempt_totals
+from costctl.replay.calls import exact_sum, load_calls
+from costctl.replay.candidates import PriceDays
+from costctl.replay.denser import denser
+from costctl.replay.notes import Replay
+from costctl.replay.plan import DEGRADED, EXACT_CACHE, OVER_BUDGET, REFUSED
+from costctl.replay.project import usd
+from costctl.replay.quantiles import latency_quantiles
+from costctl.report import Table, Value
+from costctl.store import Store
+
+COLUMNS = (
+    "scenario", "call_count", "baseline_cost_usd", "policy_cost_usd", "saving_usd", "saving_ratio", "cache_hit_ratio",
+    "degraded_count", "over_budget_count", "refused_count", "failed_count", "latency_ms_p95", "what",
+)  # fmt: skip
+# What the price join adds to an attempt.
+PRICED = (
+    "price_key", "price_how", "price_reason", "price_status", "input_cost_usd", "cache_read_cost_usd",
+    "cache_write_cost_usd", "output_cost_usd", "reasoning_cost_usd", "fee_cost_usd", "list_cost_usd",
+    "failed_list_cost_usd", "is_price_assumed",
+)  # fmt: skip
+
+
+class Stress(NamedTuple):
+    """One scenario as it went."""
+
+    name: str
+    what: str
+    done: Replay
+
+
+def scenarios(main: Main, wanted: Scenarios) -> Table:
+    """A row for the log as it is, then one for each scenario.
+
+    Raises:
+        CostctlError: E417 for a price of a model that prices do not know, or that is named twice.
+    """
+    told = [one for scenario in SCENARIOS if (one := scenario(main, wanted)) is not None]
+    rows = [_row(Stress("as logged", "", main.done)), *map(_row, told)]
+    return Table.of("scenarios", COLUMNS, rows)
+
+
+def more_volume(main: Main, wanted: Scenarios) -> Stress | None:
+    """The log `volume_ratio` times as dense."""
+    ratio = wanted.volume_ratio
+    if ratio is None:
+        return None
+    with denser(main.store, main.done.calls, main.known, ratio, main.seed) as (calls, known):
+        done = main.replayed(calls, main.policy, main.book, known)
+    what = "each call again at its time: a new question of the same user, so that caches gain nothing"
+    return Stress(f"volume x {_plain(ratio)}", what, done)
+
+
+def other_prices(main: Main, wanted: Scenarios) -> Stress | None:
+    """Some models dearer or cheaper, in the log and in the policy alike."""
+    if not wanted.price_ratio:
+        return None
+    ratios = _by_key(main.book, wanted.price_ratio)
+    book = main.book.scaled(ratios)
+    with _priced_at(main.store, book, main.days):
+        done = main.replayed(load_calls(main.store), main.policy, book, {})
+    load_calls(main.store)  # back to the log at its own prices
+    what = ", ".join(f"{key} x {_plain(ratio)}" for key, ratio in sorted(ratios.items()))
+    return Stress("other prices", what, done)
+
+
+SCENARIOS: tuple[Callable[[Main, Scenarios], Stress | None], ...] = (more_volume, other_prices)
+
+
+def _plain(ratio: Decimal) -> str:
+    return f"{ratio.normalize():f}"
+
+
+def _by_key(book: PriceBook, ratios: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    found: dict[str, Decimal] = {}
+    for name, ratio in ratios.items():
+        resolution = book.resolve(name)
+        key = resolution.model_key
+        if key is None or key in found:
+            reason = resolution.reason if key is None else f"it is {key}, which is named already"
+            near = ", ".join(book.near(name)[:3])
+            hint = f"did you mean {near}?" if key is None and near else "name each model once, as provider/model"
+            raise CostctlError("E417", f"scenarios.price_ratio: {name}: {reason}", hint)
+        found[key] = ratio
+    return found
+
+
+@contextmanager
+def _priced_at(store: Store, book: PriceBook, days: PriceDays) -> Iterator[None]:
+    """While it lasts, `request` shows the attempts at the prices of another book."""
+    database = str(store.scalar("SELECT current_database()")).replace('"', '""')
+    own = f'"{database}".main.request'
+    store.execute(f"CREATE OR REPLACE TEMP VIEW stressed_source AS SELECT * EXCLUDE ({', '.join(PRICED)}) FROM {own}")
+    sql, params = priced_query(
+        store, source="stressed_source", book=book, priced_at=days.priced_at, as_of=days.as_of
+    )  # fmt: skip
+    names = ", ".join(PRICED)
+    store.execute(f"CREATE OR REPLACE TEMP TABLE stressed AS SELECT file_id, source_line, {names} FROM ({sql})", params)
+    others = ", ".join(f"s.{name} AS {name}" for name in PRICED)
+    store.execute(
+        f"CREATE OR REPLACE TEMP VIEW request AS SELECT r.* REPLACE ({others}) FROM {own} r "
+        "JOIN stressed s ON s.file_id = r.file_id AND s.source_line = r.source_line"
+    )
+    try:
+        yield
+    finally:
+        store.execute("DROP VIEW temp.main.request")
+
+
+def _row(stress: Stress) -> tuple[Value, ...]:
+    done, outcome = stress.done, outcome_of(stress.done)
+    made, count = done.decisions, max(done.calls.count, 1)
+    baseline, spent = exact_sum(done.calls.baseline_pusd), spent_pusd(outcome)
+    hits = int(np.count_nonzero(made.served_by == EXACT_CACHE))
+    return (
+        stress.name, done.calls.count, usd(baseline), usd(spent), usd(baseline - spent),
+        ratio_of(baseline - spent, baseline), hits / count, int(np.count_nonzero(made.notice & DEGRADED)),
+        int(np.count_nonzero(made.notice & OVER_BUDGET)), int(np.count_nonzero(made.served_by == REFUSED)),
+        attempt_totals(done)["policy_failed_count"], _p95(done), stress.what,
+    )  # fmt: skip
+
+
+def _p95(done: Replay) -> float | None:
+    """The policy's p95, None where the log does not know a model's latency."""
+    latency = done.latency
+    if latency.uncovered:
+        return None
+    (found,) = latency_quantiles(latency.policy_us[latency.policy_us >= 0], [95])
+    return None if found.value_ms is None else float(found.value_ms)

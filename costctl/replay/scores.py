@@ -1,0 +1,228 @@
+"""What scores say about a policy: how good its answers are, and whether it sent requests to the right tier.
+
+A score is of one model's answer to one request. So it is evidence for a call that the policy moves to
+that very model; where no such score is, nothing is known, and that is what the report says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from costctl.replay.again import Found, Main, ratio_of
+from costctl.replay.calls import Calls, Flag, Int, plain
+from costctl.replay.notes import Replay
+from costctl.replay.plan import EXACT_CACHE
+from costctl.replay.project import Outcome
+from costctl.replay.scores_file import Scores
+from costctl.report import Table, Value, Warning
+from costctl.store import Store
+
+Real: TypeAlias = NDArray[np.float64]
+NO_LABEL = -1
+Z95 = 1.959963984540054  # both sides together 5 % of a normal distribution
+INTERVAL_MIN = 30  # the mean of fewer scores is no normal variable
+DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Scores by price key and labels, both as long as the calls; NaN and -1 where there is none."""
+
+    by_model: Mapping[str, Real]
+    label: Int  # number of the expected tier
+    nothing: Real
+    is_altered: Flag  # the policy asks something else, or changes the answer: what was scored is another one
+    counts: tuple[tuple[str, int], ...]  # lines by what became of them; they sum to the lines read
+
+    def of_model(self, price_key: str) -> Real:
+        """The file's scores of one model."""
+        return self.by_model.get(price_key, self.nothing)
+
+    def logged(self, calls: Calls) -> Real:
+        """The score of the answer in the log: the file's, else the log's own where those go from 0 to 1."""
+        own = calls.quality[~np.isnan(calls.quality)]
+        found = calls.quality.copy() if ((own >= 0) & (own <= 1)).all() else self.nothing.copy()
+        for code, model in enumerate(calls.models):
+            scores = self.of_model(model)
+            here = (calls.model == code) & ~np.isnan(scores)
+            found[here] = scores[here]
+        return found
+
+    def policy_scores(self, outcome: Outcome) -> Real:
+        """The score of each answer under the policy, NaN where there is no evidence.
+
+        An answer that an output cap cuts, or to a prompt that the policy changes, is not the one that
+        was scored. A cache gives the answer of an earlier call.
+        """
+        is_whole = outcome.is_served & ~outcome.lanes.take("is_capped", outcome.decisions.lane) & ~self.is_altered
+        is_logged = is_whole & (outcome.serving_model == outcome.calls.model)
+        found = np.where(is_logged, self.logged(outcome.calls), np.nan)
+        for code, model in enumerate(outcome.lanes.models):
+            here = is_whole & ~is_logged & (outcome.serving_model == code)
+            found[here] = self.of_model(model)[here]
+        hits = np.flatnonzero(outcome.decisions.served_by == EXACT_CACHE)
+        found[hits] = found[outcome.decisions.answered_by[hits]]
+        return found
+
+
+def altered(done: Replay) -> Flag:
+    """The calls whose prompt or answer the policy changes."""
+    found = np.zeros(done.calls.count, dtype=np.bool_)
+    if done.sent is not None:
+        found |= done.sent.is_changed & (done.decisions.lane != done.lanes.logged)
+    for item in done.extras.items:
+        if item.stage == "post_process":
+            found |= item.is_done
+    return found
+
+
+def load_scores(store: Store, scores: Scores, calls: Calls, tiers: tuple[str, ...], is_altered: Flag) -> Evidence:
+    """The scores as the table `score`, and by call; a line of an unknown request is counted."""
+    lines = scores.lines
+    columns: dict[str, Any] = {
+        "request_id": np.array([one.request_id for one in lines], dtype=object),
+        "price_key": np.array([one.price_key for one in lines], dtype=object),
+        "score": np.ma.masked_invalid([np.nan if one.score is None else one.score for one in lines]),
+        "expected_tier": np.array([one.expected_tier for one in lines], dtype=object),
+        "source_line": np.array([one.line for one in lines], dtype=np.int64),
+    }
+    store.append("score", columns, new="TEMP TABLE")
+    found = store.numpy(
+        "SELECT s.source_line, coalesce(c.call_count, 0) AS call_count, coalesce(c.position, -1) AS position "
+        "FROM score s LEFT JOIN (SELECT request_id, count(*) AS call_count, min(position) AS position "
+        "FROM replay_call GROUP BY request_id) c USING (request_id) ORDER BY s.source_line"
+    )
+    call_count, position = plain(found["call_count"]), plain(found["position"])
+    is_used = call_count == 1
+    by_model: dict[str, Real] = {}
+    label = np.full(calls.count, NO_LABEL, dtype=np.int64)
+    for one, at, is_known in zip(lines, position.tolist(), is_used.tolist(), strict=True):
+        if is_known and one.price_key is not None and one.score is not None:
+            if one.price_key not in by_model:
+                by_model[one.price_key] = np.full(calls.count, np.nan)
+            by_model[one.price_key][at] = one.score
+        if is_known and one.expected_tier is not None:
+            label[at] = tiers.index(one.expected_tier)
+    counts = (
+        ("used", int(np.count_nonzero(is_used))),
+        ("unknown request id", int(np.count_nonzero(call_count == 0))),
+        ("request id of several calls", int(np.count_nonzero(call_count > 1))),
+    )
+    assert sum(count for _, count in counts) == len(lines), "a line of the scores was lost"
+    return Evidence(by_model, label, np.full(calls.count, np.nan), is_altered, counts)
+
+
+def mean_of(scores: Real) -> tuple[int, float | None]:
+    """How many scores there are, and their mean."""
+    known = scores[~np.isnan(scores)]
+    return len(known), round(float(known.sum()) / len(known), DIGITS) if len(known) else None
+
+
+def tell_scores(main: Main, evidence: Evidence, file: str) -> Found:
+    """Quality and routing accuracy of the policy, with what they rest on."""
+    found = Found()
+    found.tables.append(Table.of("scores", ("what", "line_count"), evidence.counts))
+    for what, count in evidence.counts[1:]:
+        if count:
+            found.warnings.append(
+                Warning("W221", f"{count:,} lines of {file} are not used: {what}", "ids: costctl sql 'FROM request'")
+            )
+    if any(not np.isnan(scores).all() for scores in evidence.by_model.values()):
+        _quality(main.outcome, evidence, found)
+    else:
+        found.missing["policy_quality_mean"] = f"no evidence: {file} has no score of a call of this log"
+    _labels(main, evidence, found)
+    return found
+
+
+def _quality(outcome: Outcome, evidence: Evidence, found: Found) -> None:
+    scores = evidence.policy_scores(outcome)
+    count, mean = mean_of(scores)
+    answered = outcome.is_served | (outcome.decisions.served_by == EXACT_CACHE)
+    whole = int(np.count_nonzero(answered))
+    found.tell("quality_evidence_count", count, "exact")
+    found.tell("quality_coverage_ratio", ratio_of(count, whole), "exact")
+    if mean is None:
+        found.missing["policy_quality_mean"] = "no evidence: no score of a model that serves its call"
+        return
+    is_covered = count == whole
+    found.tell("policy_quality_mean", mean, "replayed" if is_covered else "estimated")
+    if is_covered:
+        return
+    said = f"policy_quality_mean is of {count:,} of {whole:,} answers; nothing is known of the others"
+    found.warnings.append(Warning("W222", said, "score more of the moved calls: --scores FILE"))
+    if count >= INTERVAL_MIN:
+        half = Z95 * float(scores[~np.isnan(scores)].std(ddof=1)) / sqrt(count)
+        for end, bound in (("low", max(mean - half, 0.0)), ("high", min(mean + half, 1.0))):
+            found.tell(f"policy_quality_mean_{end}", round(bound, DIGITS), "estimated")
+
+
+def evidence_rows(outcome: Outcome, evidence: Evidence) -> list[tuple[Value, ...]]:
+    """Rows of the table `quality`: by tier and serving model, the scores that the policy's answers have."""
+    scores = evidence.policy_scores(outcome)
+    rows: list[tuple[Value, ...]] = []
+    served = outcome.is_served & ~np.isnan(scores)
+    for number, tier in enumerate(outcome.lanes.names):
+        for code in np.unique(outcome.serving_model[served & (outcome.decisions.lane == number)]).tolist():
+            here = served & (outcome.decisions.lane == number) & (outcome.serving_model == code)
+            count, mean = mean_of(np.where(here, scores, np.nan))
+            moved = int(np.count_nonzero(here & outcome.is_moved))
+            rows.append((tier, outcome.lanes.models[code], count, mean, moved, "policy"))
+    return rows
+
+
+def _labels(main: Main, evidence: Evidence, found: Found) -> None:
+    """How often the tier is the expected one; calls that a cache answered or that were refused had no tier."""
+    outcome, label = main.outcome, evidence.label
+    tier_count = outcome.lanes.tier_count
+    if not (label != NO_LABEL).any():
+        reason = "needs labels: expected_tier in --scores FILE"
+        found.missing |= {"routing_accuracy_ratio": reason, "complex_to_premium_ratio": reason}
+        return
+    served = outcome.is_served & outcome.calls.is_movable
+    asked = served & (label != NO_LABEL)
+    rows: list[tuple[Value, ...]] = []
+    for expected in range(tier_count):
+        for number, name in enumerate(outcome.lanes.names):
+            count = int(np.count_nonzero(asked & (label == expected) & (outcome.decisions.lane == number)))
+            if count:
+                rows.append((outcome.lanes.names[expected], name, count))
+    found.tables.append(Table.of("labels", ("expected_tier", "tier", "call_count"), rows))
+    is_right = outcome.decisions.routed_lane == label
+    _ratio(found, "routing_accuracy_ratio", asked, is_right, served)
+    top = tier_count - 1
+    is_complex = asked & (label == top)
+    _ratio(found, "complex_to_premium_ratio", is_complex, outcome.decisions.lane == top, served)
+
+
+def _ratio(found: Found, name: str, asked: Flag, is_so: Flag, whole: Flag) -> None:
+    """A share of the labelled calls, with Wilson's interval where not every call has a label."""
+    count, yes = int(np.count_nonzero(asked)), int(np.count_nonzero(asked & is_so))
+    found.tell(f"{name.removesuffix('_ratio')}_count", count, "exact")
+    if not count:
+        found.missing[name] = "no label of such a call"
+        return
+    is_whole = found.totals["routing_accuracy_count"] == int(np.count_nonzero(whole))
+    found.tell(name, yes / count, "replayed" if is_whole else "estimated")
+    if not is_whole:
+        low, high = wilson(yes, count)
+        found.tell(f"{name}_low", low, "estimated")
+        found.tell(f"{name}_high", high, "estimated")
+
+
+def wilson(yes: int, count: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share (Wilson 1927): sound for small counts and shares near 0 and 1.
+
+    >>> wilson(8, 10)
+    (0.490162, 0.943318)
+    """
+    share, z2 = yes / count, Z95 * Z95
+    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
+    half = Z95 / (1 + z2 / count) * sqrt(share * (1 - share) / count + z2 / (4 * count * count))
+    return max(round(middle - half, 6), 0.0), min(round(middle + half, 6), 1.0)

@@ -1,0 +1,217 @@
+"""A file of scores, read strictly: how good each model's answer to a request was, and which tier it needed.
+
+CSV with a header, or one JSON object a line: `request_id`, `model`, `score` from 0 to 1, and where there
+are labels `expected_tier` (or `label`). A line says a score, a label, or both. Every fault of the file is told.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from costctl.errors import CostctlError, ExitCode, Problem
+from costctl.policy.units import shown
+from costctl.prices.book import PriceBook
+
+KEYS = ("request_id", "model", "score", "expected_tier", "label")
+PROBLEMS_TOLD = 100
+HINT = 'a line is {"request_id": "r1", "model": "gpt-4o-mini", "score": 0.8}, or CSV with these columns'
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?([eE]-?[0-9]{1,3})?|\.[0-9]+")
+Record = tuple[int, Mapping[str, Any]]
+
+
+class Score(NamedTuple):
+    """One line: `price_key` is the model as prices know it, else its name; None is not said."""
+
+    line: int
+    request_id: str
+    price_key: str | None
+    score: float | None
+    expected_tier: str | None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The lines of one file."""
+
+    file: str
+    lines: tuple[Score, ...]
+
+
+class _Problems:
+    """What is wrong, by line; only the first ones are kept."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = str(path)
+        self.kept: list[Problem] = []
+        self.count = 0
+
+    def add(self, line: int, key: str, message: str) -> None:
+        self.count += 1
+        if len(self.kept) < PROBLEMS_TOLD:
+            self.kept.append(Problem(self._path, line, None, key, message))
+
+
+def read_scores(path: Path, book: PriceBook, tiers: Sequence[str]) -> Scores:
+    """The scores of a file; labels are names of `tiers`.
+
+    Raises:
+        CostctlError: E432 where it cannot be read as text, E433 with every problem of its lines.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise _unreadable(path, f"line {line} is not UTF-8 text") from error
+    problems = _Problems(path)
+    records = _objects(text, problems) if text.lstrip()[:1] == "{" else _rows(text, problems)
+    lines = tuple(_checked(records, book, tiers, problems))
+    if not lines and not problems.count:
+        raise _unreadable(path, "it holds no scores")
+    if problems.count:
+        more = f" (and {problems.count - 1:,} more)" if problems.count > 1 else ""
+        hint = HINT if problems.count <= PROBLEMS_TOLD else f"{HINT}; shown: the first {PROBLEMS_TOLD}"
+        raise CostctlError("E433", f"{problems.kept[0]}{more}", hint, ExitCode.INPUT, tuple(problems.kept))
+    return Scores(str(path), lines)
+
+
+def _unreadable(path: Path, reason: str) -> CostctlError:
+    return CostctlError("E432", f"cannot read the scores: {path}: {reason}", HINT, ExitCode.INPUT)
+
+
+def _objects(text: str, problems: _Problems) -> Iterator[Record]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line, parse_constant=_no_number, object_pairs_hook=_distinct)
+        except (ValueError, RecursionError) as error:
+            problems.add(number, "", f"not JSON: {error or 'nested too deeply'}")
+            continue
+        if not isinstance(record, dict):
+            problems.add(number, "", f"must be an object, not {shown(record)}")
+            continue
+        _unknown_keys(number, record, problems)
+        yield number, record
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number")
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _rows(text: str, problems: _Problems) -> Iterator[Record]:
+    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    header: list[str] = []
+    while True:
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            problems.add(reader.line_num, "", f"not CSV: {error}")
+            return
+        if row is None:
+            return
+        if not any(row):
+            continue
+        if not header:
+            header = [name.strip() for name in row]
+            _unknown_keys(reader.line_num, dict.fromkeys(header), problems)
+            if len(set(header)) < len(header):
+                problems.add(reader.line_num, "", "a column stands twice")
+            if "request_id" not in header:
+                problems.add(reader.line_num, "request_id", "is missing in the header")
+                return
+        elif len(row) != len(header):
+            problems.add(reader.line_num, "", f"has {len(row)} fields, the header {len(header)}")
+        else:
+            yield reader.line_num, {name: _cell(name, value) for name, value in zip(header, row, strict=True)}
+
+
+def _cell(name: str, text: str) -> Any:
+    """A field as JSON would hold it."""
+    if not text.strip():
+        return None
+    return float(text) if name == "score" and _NUMBER.fullmatch(text.strip()) else text
+
+
+def _unknown_keys(line: int, record: Mapping[str, Any], problems: _Problems) -> None:
+    for name in record:
+        if name not in KEYS:
+            near = get_close_matches(name, KEYS, n=1)
+            ending = f"did you mean {near[0]}?" if near else f"known: {', '.join(KEYS)}"
+            problems.add(line, shown(name).strip("'"), f"unknown key; {ending}")
+
+
+def _checked(records: Iterator[Record], book: PriceBook, tiers: Sequence[str], problems: _Problems) -> Iterator[Score]:
+    keys: dict[str, str] = {}
+    scored: dict[tuple[str, str], int] = {}
+    labelled: dict[str, tuple[str, int]] = {}
+    for line, record in records:
+        found, before = _score_of(line, record, tiers, problems), problems.count
+        if found is None:
+            continue
+        if found.price_key is not None:
+            name = found.price_key
+            if name not in keys:
+                keys[name] = book.resolve(name).model_key or name
+            found = found._replace(price_key=keys[name])
+            first = scored.setdefault((found.request_id, keys[name]), line)
+            if first != line:
+                problems.add(line, "model", f"the request has a score of {keys[name]} in line {first} too")
+        if found.expected_tier is not None:
+            tier, first = labelled.setdefault(found.request_id, (found.expected_tier, line))
+            if tier != found.expected_tier:
+                problems.add(line, "expected_tier", f"the request has the label {tier} in line {first}")
+        if problems.count == before:
+            yield found
+
+
+def _score_of(line: int, record: Mapping[str, Any], tiers: Sequence[str], problems: _Problems) -> Score | None:
+    """The line, None where a field of it is wrong."""
+    before = problems.count
+    request_id, model, score = record.get("request_id"), record.get("model"), record.get("score")
+    if isinstance(request_id, int) and not isinstance(request_id, bool):
+        request_id = str(request_id)
+    if not isinstance(request_id, str) or not request_id:
+        is_missing = request_id is None or request_id == ""
+        problems.add(line, "request_id", "is missing" if is_missing else f"must be a text, not {shown(request_id)}")
+    if model is not None and (not isinstance(model, str) or not model):
+        problems.add(line, "model", f"must be the name of a model, not {shown(model)}")
+    is_number = isinstance(score, int | float) and not isinstance(score, bool)
+    if score is not None and not (is_number and 0 <= score <= 1):
+        problems.add(line, "score", f"must be a number from 0 to 1, not {shown(score)}")
+    label = _label(line, record, tiers, problems)
+    if problems.count == before:
+        if (model is None) != (score is None):
+            problems.add(line, "model" if model is None else "score", "is missing: a score is that of a model")
+        elif score is None and label is None:
+            problems.add(line, "score", "is missing")
+    if problems.count > before:
+        return None
+    return Score(line, str(request_id), model, None if score is None else float(score), label)
+
+
+def _label(line: int, record: Mapping[str, Any], tiers: Sequence[str], problems: _Problems) -> str | None:
+    said = {name: record[name] for name in ("expected_tier", "label") if record.get(name) is not None}
+    if len(set(map(str, said.values()))) > 1:
+        problems.add(line, "label", "is not the expected_tier of the same line")
+    for name, label in said.items():
+        if label not in tiers:
+            known = f"the policy's tiers are {', '.join(tiers)}" if tiers else "the policy has no tiers"
+            problems.add(line, name, f"must be a tier, not {shown(label)}; {known}")
+    found = next(iter(said.values()), None)
+    return found if isinstance(found, str) else None
