@@ -11,9 +11,7 @@ NOT_YET: Mapping[str, str] = {
     "post_process.validate": "needs the text of the answers, which no workspace keeps",
     **dict.fromkeys(
         (
-            "routing.classifier", "scenarios.outage", "export",
-            "experiments.*.arms.*.tiers.*.temperature",
-            "experiments.*.arms.*.tiers.*.timeout_s",
+            "routing.classifier", "export",
         ),
         LATER,
     ),

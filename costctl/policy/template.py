@@ -105,7 +105,10 @@ BESIDE = """\
 
 ## Beside the main figures: costs that no request causes, the same log under stress, arms of an A/B test.
 #fixed_costs: [{{name: redis, usd_per_month: 60, one_off_usd: 0}}]
-#scenarios: {{volume_ratio: 2, price_ratio: {{openai/gpt-4o: 1.5}}}}
+#scenarios:
+#  volume_ratio: 2
+#  price_ratio: {{openai/gpt-4o: 1.5}}
+#  outage: {{provider: openai, from: '2026-03-05T14:00Z', for: 45m}}
 #experiments:
 #  - {{name: half, unit: user, arms: {{now: 50%, short: {{share: 50%, tiers: {{{low}: {{max_output_tokens: 99}}}}}}}}}}
 """
@@ -113,8 +116,7 @@ BESIDE = """\
 LATER = """\
 
 ## The keys below are read and checked, but not simulated yet; a policy that uses one is refused.
-## So are routing.classifier, cache.semantic, scenarios.outage, post_process.validate, and
-## temperature and timeout_s in an arm of an experiment.
+## So are routing.classifier, cache.semantic and post_process.validate.
 #export: {{targets: [litellm, openrouter], accept_loss: []}}
 """
 

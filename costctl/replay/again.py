@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TypeAlias
+from typing import Protocol
 
+from costctl.policy.results import Outage
 from costctl.policy.schema import Policy
 from costctl.prices.book import PriceBook
 from costctl.replay import project
@@ -17,7 +17,14 @@ from costctl.replay.notes import Replay
 from costctl.report import Table, Value, Warning
 from costctl.store import Store
 
-Replayed: TypeAlias = Callable[[Calls, Policy, PriceBook, Known], Replay]
+
+class Replayed(Protocol):
+    """One more replay of some calls: under a policy, at some prices, with what was priced before."""
+
+    def __call__(
+        self, calls: Calls, other: Policy, prices: PriceBook, priced: Known, outage: Outage | None = None
+    ) -> Replay:
+        """Replay them, in a scenario with an outage."""
 
 
 @dataclass(frozen=True)

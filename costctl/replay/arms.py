@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +95,21 @@ def arm_policies(policy: Policy, divided: Sequence[Assigned]) -> tuple[list[Poli
             changed = changed_tiers(changed, arm)
         policies.append(changed)
     return policies, choice.astype(np.int64)
+
+
+class Arms(NamedTuple):
+    """The policies of the arms, and which of them each call is under; without experiments the policy alone."""
+
+    policies: tuple[Policy, ...]
+    of_call: Int
+
+
+def arms_of(store: Store, policy: Policy, count: int, seed: int) -> Arms:
+    """The arms of the policy's experiments for `count` calls."""
+    if not policy.experiments:
+        return Arms((policy,), np.zeros(count, dtype=np.int64))
+    policies, choice = arm_policies(policy, [assigned(store, one, seed) for one in policy.experiments])
+    return Arms(tuple(policies), choice)
 
 
 def merged_lanes(lanes: Sequence[Lanes], choice: Int) -> Lanes:

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from costctl.errors import CostctlError
+from costctl.policy.results import Outage
 from costctl.policy.schema import Policy
 from costctl.policy.stages import Escalate, KillSwitch, Limit
 from costctl.replay import kernel
+from costctl.replay.arms import Arms
 from costctl.replay.attempts import First, Turn, TurnRules, turn
 from costctl.replay.calls import Calls, Code, Flag, Int, fetch, plain
 from costctl.replay.draws import Real, uniform
-from costctl.replay.empirical import ERROR, OK, OUTCOMES, UNKNOWN, Empirical
+from costctl.replay.empirical import ERROR, OK, OUTCOMES, SERVER_ERROR, UNKNOWN, Empirical
 from costctl.replay.lanes import Lanes
 from costctl.store import Store
 
@@ -34,9 +37,10 @@ OVER = {"queue": kernel.QUEUE, "fallback": kernel.FALLBACK, "error": kernel.ERRO
 class Attempting:
     """What a policy says about attempts, with what the log knows about them; columns as long as the calls."""
 
-    chains: tuple[tuple[int, ...], ...]  # by lane; the logged one has none
-    rules: tuple[TurnRules, ...]
-    has_settings: tuple[bool, ...]  # of a lane: calls on their logged model are played again too
+    chains: tuple[tuple[int, ...], ...]  # by lane; the logged one has none, but in an outage
+    arm: Int  # of experiments, for each call
+    rules: tuple[tuple[TurnRules, ...], ...]  # by arm and lane
+    has_settings: NDArray[np.bool_]  # likewise: calls on their logged model are played again too
     log: Empirical
     first: First  # the first attempt of every call, as logged
     seed: int
@@ -46,6 +50,7 @@ class Attempting:
     kill_switch: KillSwitch | None = None
     escalation: tuple[int, int] | None = None
     is_escalated: Flag = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    outage: Down | None = None
 
     @property
     def longest(self) -> int:
@@ -90,6 +95,8 @@ class Attempting:
         latency: list[Int] = []
         for chain in self.chains:
             is_open, elapsed = part.is_movable.copy(), np.zeros(stop - start, dtype=np.int64)
+            if chain == (lanes.logged,):
+                is_open[:] = True
             for number, lane in enumerate(chain):
                 part.add(packed, latency, lane, is_open, elapsed, number)
                 if not self.holds_calls and number + 1 < len(chain):
@@ -103,6 +110,27 @@ class Attempting:
         return packed, latency
 
 
+class Down(NamedTuple):
+    """A provider that answers nothing from one instant until before another, microseconds of UTC."""
+
+    provider: int
+    from_us: int
+    until_us: int
+
+    def meets(self, provider: Int, times_us: Int) -> Flag:
+        """Which calls it hits."""
+        found: Flag = (provider == self.provider) & (times_us >= self.from_us) & (times_us < self.until_us)
+        return found
+
+
+def _down(rules: TurnRules) -> tuple[int, int]:
+    """The packed turn at a provider that is down, and how long it takes: every try fails at once, as a server error."""
+    retries = rules.retries_max if SERVER_ERROR in rules.retry_on else 0
+    tries = retries + 1
+    packed = (tries << kernel.ATTEMPTS) + (retries << kernel.RETRIES) + (tries << kernel.FAILURES)
+    return packed, rules.backoff_us * (2**retries - 1)
+
+
 class _Part:
     """The turns of the calls of one chunk."""
 
@@ -110,7 +138,7 @@ class _Part:
         self._of, self._lanes, self._cut = of, lanes, slice(start, stop)
         self.is_movable = calls.is_movable[self._cut]
         self._times, self._keys = calls.time_us[self._cut], calls.draw_key[self._cut]
-        self._logged_us = calls.latency_us[self._cut]
+        self._logged_us, self._arm = calls.latency_us[self._cut], of.arm[self._cut]
         first = of.first
         self._first = First(first.is_logged[self._cut], first.latency_us[self._cut], first.outcome[self._cut])
 
@@ -123,18 +151,24 @@ class _Part:
         as_logged = np.int64((1 << kernel.ATTEMPTS) + (1 << kernel.BILLED) + kernel.IS_OK)
         service = taken.service_us[self._cut]  # an engine of one's own always answers, and takes its own time
         turns, took = np.full(len(wanted), as_logged), np.where(is_other, service, self._logged_us)
-        is_played = wanted & self._of.log.is_covered(model) & (is_other | self._of.has_settings[lane]) & (service < 0)
-        rows = np.flatnonzero(is_played)
-        if len(rows):
-            # Only the first turn of a call on its own model is in the log.
-            is_first = ~is_other[rows] if number == 0 else np.zeros(len(rows), dtype=np.bool_)
-            first = First(is_first, self._first.latency_us[rows].clip(min=0), self._first.outcome[rows])
-            made = turn(
-                model[rows], self._times[rows] + elapsed[rows], self._of.log.sample, self._of.rules[lane], number,
-                seed=self._of.seed, call_keys=self._keys[rows], first=first,
-            )  # fmt: skip
-            turns[rows], took[rows] = _packed(made), made.latency_us
-            took[rows[is_first & (self._first.latency_us[rows] < 0)]] = UNKNOWN
+        is_played = wanted & self._of.log.is_covered(model) & (is_other | self._of.has_settings[self._arm, lane])
+        is_played &= service < 0
+        for arm, rules in enumerate(self._of.rules):
+            of_arm = self._arm == arm
+            rows = np.flatnonzero(is_played & of_arm)
+            if len(rows):
+                # Only the first turn of a call on its own model is in the log.
+                is_first = ~is_other[rows] if number == 0 else np.zeros(len(rows), dtype=np.bool_)
+                first = First(is_first, self._first.latency_us[rows].clip(min=0), self._first.outcome[rows])
+                made = turn(
+                    model[rows], self._times[rows] + elapsed[rows], self._of.log.sample, rules[lane], number,
+                    seed=self._of.seed, call_keys=self._keys[rows], first=first,
+                )  # fmt: skip
+                turns[rows], took[rows] = _packed(made), made.latency_us
+                took[rows[is_first & (self._first.latency_us[rows] < 0)]] = UNKNOWN
+            if self._of.outage is not None:
+                is_down = self._of.outage.meets(self._of.provider_of(model), self._times + elapsed) & (service < 0)
+                turns[is_down & of_arm], took[is_down & of_arm] = _down(rules[lane])
         packed.append(turns)
         latency.append(took)
 
@@ -151,34 +185,46 @@ def _packed(made: Turn) -> Int:
     return total
 
 
-def attempting(store: Store, policy: Policy, calls: Calls, lanes: Lanes, seed: int) -> Attempting | None:
-    """What the policy says about attempts; None where it says nothing.
+def attempting(
+    store: Store, policy: Policy, arms: Arms, calls: Calls, lanes: Lanes, seed: int, outage: Outage | None = None
+) -> Attempting | None:
+    """What the policy and the arms of its experiments say about attempts; None where they say nothing.
 
     Raises:
         CostctlError: E416 where neither the log nor the policy says how often calls escalate.
     """
-    specs = (*policy.tiers, *policy.specialists)
-    timeouts = [one.timeout_us for one in specs]
-    said = (policy.retries, policy.hedge, policy.escalate, policy.kill_switch)
-    if not (any(said) or policy.fallbacks or policy.limits or any(one is not None for one in timeouts)):
+    rules = tuple(_lane_rules(one) for one in arms.policies)
+    said = (policy.retries, policy.hedge, policy.escalate, policy.kill_switch, outage)
+    has_timeout = any(rule.timeout_us is not None for of_arm in rules for rule in of_arm)
+    if not (any(said) or policy.fallbacks or policy.limits or has_timeout):
         return None
-    rules = tuple(_turn_rules(policy, one.name, one.timeout_us) for one in specs)
-    chains = tuple((number, *_fallbacks(policy, lanes, one.name)) for number, one in enumerate(specs))
+    names = [one.name for one in (*policy.tiers, *policy.specialists)]
+    chains = [(number, *_fallbacks(policy, lanes, name)) for number, name in enumerate(names)]
     escalation = policy.escalate and (lanes.number(policy.escalate.from_tier), lanes.number(policy.escalate.to))
-    settings = tuple(
-        len(chain) > 1 or rule != TurnRules() or bool(escalation and escalation[0] == number)
-        for number, (chain, rule) in enumerate(zip(chains, rules, strict=True))
-    )
+    is_set = [len(chain) > 1 or bool(escalation and escalation[0] == at) for at, chain in enumerate(chains)]
+    settings = np.array([[*(s or r != TurnRules() for s, r in zip(is_set, one, strict=False)), False] for one in rules])
     log = logged_attempts(store, lanes)
-    providers = tuple(dict.fromkeys(name.split("/", maxsplit=1)[0] for name in lanes.models))
-    of_model = np.array([providers.index(name.split("/", maxsplit=1)[0]) for name in lanes.models], dtype=np.int64)
+    of_model = [name.split("/", maxsplit=1)[0] for name in lanes.models]
+    providers = tuple(dict.fromkeys((*of_model, *((outage.provider,) if outage else ()))))
     escalated = np.zeros(calls.count, dtype=np.bool_)
     if policy.escalate is not None and escalation:
         escalated = _escalated(store, policy.escalate, calls, lanes, escalation[0], seed)
     return Attempting(
-        (*chains, ()), (*rules, TurnRules()), (*settings, False), log, _first_attempts(store, calls), seed, providers,
-        of_model, dict(policy.limits), policy.kill_switch, escalation or None, escalated,
+        (*chains, (lanes.logged,) if outage else ()), arms.of_call, rules, settings, log, _first_attempts(store, calls),
+        seed, providers, np.array([providers.index(name) for name in of_model], dtype=np.int64), dict(policy.limits),
+        policy.kill_switch, escalation or None, escalated, _down_of(outage, providers) if outage else None,
     )  # fmt: skip
+
+
+def _lane_rules(policy: Policy) -> tuple[TurnRules, ...]:
+    """By lane; the last is the logged one."""
+    specs = (*policy.tiers, *policy.specialists)
+    return (*(_turn_rules(policy, one.name, one.timeout_us) for one in specs), TurnRules())
+
+
+def _down_of(outage: Outage, providers: tuple[str, ...]) -> Down:
+    start_us = int(outage.from_at.timestamp()) * 10**6
+    return Down(providers.index(outage.provider), start_us, start_us + outage.duration_us)
 
 
 def _turn_rules(policy: Policy, tier: str, timeout_us: int | None) -> TurnRules:

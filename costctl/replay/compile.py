@@ -9,10 +9,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from costctl.policy.caps import TokenCap, UsdCap
+from costctl.policy.results import Outage
 from costctl.policy.schema import LOGGED, Policy, Tier
 from costctl.policy.stages import ExactCache as ExactCacheSpec
 from costctl.prices.book import PriceBook
-from costctl.replay.arms import arm_policies, assigned, merged_lanes, policy_models
+from costctl.replay.arms import Arms, arms_of, merged_lanes, policy_models
 from costctl.replay.calls import Calls, Flag, Int, codes, fetch
 from costctl.replay.candidates import Candidate, InputPrices, PriceDays, input_prices, price_candidate
 from costctl.replay.chains import attempting
@@ -79,10 +80,9 @@ def lanes_of(
     sent: Sent | None = None, own: Candidate | None = None,
 ) -> Lanes:  # fmt: skip
     """The policy's lanes; with experiments, those of its own arms for each call."""
-    if not policy.experiments:
-        return _lanes_of(store, policy, book, calls, candidates, seed, sent, own)
-    policies, choice = arm_policies(policy, [assigned(store, one, seed) for one in policy.experiments])
-    return merged_lanes([_lanes_of(store, one, book, calls, candidates, seed, sent, own) for one in policies], choice)
+    arms = arms_of(store, policy, calls.count, seed)
+    built = [_lanes_of(store, one, book, calls, candidates, seed, sent, own) for one in arms.policies]
+    return built[0] if len(built) == 1 else merged_lanes(built, arms.of_call)
 
 
 def _lanes_of(
@@ -128,25 +128,27 @@ def _fastest_first(tier: Tier, candidates: dict[str, Candidate], medians: dict[s
 
 
 def plan_of(
-    store: Store, policy: Policy, calls: Calls, lanes: Lanes, routed: Route, budgets: Budgets, seed: int
-) -> Plan:
-    """The stages with state that this policy needs.
+    store: Store, policy: Policy, calls: Calls, lanes: Lanes, routed: Route, budgets: Budgets, seed: int,
+    outage: Outage | None = None,
+) -> Plan:  # fmt: skip
+    """The stages with state that this policy needs; `outage` is one of a scenario.
 
     Raises:
         CostctlError: E416 as `attempting`.
     """
     sticky, exact = policy.routing.sticky, policy.cache.exact
+    arms = arms_of(store, policy, calls.count, seed)
     return Plan(
-        cache=None if exact is None else _exact_cache(store, policy, exact, calls, lanes, routed),
+        cache=None if exact is None else _exact_cache(store, policy, arms, exact, calls, routed),
         session=None if sticky is None else session_codes(store, sticky),
         budgets=budgets if budgets.says_something else None,
         floor=None if budgets.goes_below_floor else routed.floor,
-        attempts=attempting(store, policy, calls, lanes, seed),
+        attempts=attempting(store, policy, arms, calls, lanes, seed, outage),
     )
 
 
 def _exact_cache(
-    store: Store, policy: Policy, spec: ExactCacheSpec, calls: Calls, lanes: Lanes, routed: Route
+    store: Store, policy: Policy, arms: Arms, spec: ExactCacheSpec, calls: Calls, routed: Route
 ) -> ExactCache:
     conditions = Conditions()
     tests = ["prompt_key IS NOT NULL", "NOT is_later_turn", "NOT coalesce(" + conditions.personal + ", false)"]
@@ -160,9 +162,8 @@ def _exact_cache(
     found = fetch(store, f"{key}, coalesce(temperature, 1) AS temperature", conditions.params)
     keys: Int = found["key"]
     if spec.max_temperature is not None:
-        keys = np.where(
-            _temperature(policy, lanes, routed, found["temperature"]) <= float(spec.max_temperature), keys, -1
-        )
+        is_cool = _temperature(arms, routed, found["temperature"]) <= float(spec.max_temperature)
+        keys = np.where(is_cool, keys, -1)
     has_key = keys >= 0
     dense = np.full(calls.count, -1, dtype=np.int64)
     dense[has_key] = np.unique(keys[has_key], return_inverse=True)[1]
@@ -171,11 +172,14 @@ def _exact_cache(
     )
 
 
-def _temperature(policy: Policy, lanes: Lanes, routed: Route, logged: Any) -> Any:
+def _temperature(arms: Arms, routed: Route, logged: Any) -> Any:
     """The temperature that each call is sent with: that of the tier that the rules give, else as logged."""
-    said = np.array([np.nan if one.temperature is None else float(one.temperature)
-                     for one in (*policy.tiers, *policy.specialists)] + [np.nan])  # fmt: skip
-    of_tier = said[routed.lane]
+    said = np.array([
+        [*(np.nan if one.temperature is None else float(one.temperature) for one in (*arm.tiers, *arm.specialists)),
+         np.nan]
+        for arm in arms.policies
+    ])  # fmt: skip
+    of_tier = said[arms.of_call, routed.lane]
     return np.where(np.isnan(of_tier), logged, of_tier)
 
 

@@ -237,7 +237,7 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
         spent, billed_tokens = 0, 0
         if has_budgets or has_attempts:
             spent, billed_tokens = costs[lane][row], tokens[lane][row]
-        if has_attempts and lane != logged:
+        if has_attempts and chain_first[lane] < chain_end[lane]:
             served, counts, took_us, waited_us, notice, is_timed = NONE, 0, 0, 0, 0, True
             spent, billed_tokens = 0, 0
             first, end = chain_first[lane], chain_end[lane]
@@ -254,11 +254,13 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
                     continue
                 provider, wait_us = providers[at][row], 0
                 if provider >= 0:
-                    if has_switch and time_us < of_provider[OUT_UNTIL_US][provider]:
+                    if has_switch and at != logged and time_us < of_provider[OUT_UNTIL_US][provider]:
                         notice |= KILLED
                         place += 1
                         continue
-                    if has_limits:
+                    if has_limits and at == logged:
+                        _count_logged(of_provider, provider, time_us // MINUTE_US, tokens[at][row])
+                    elif has_limits:
                         ready_us = _admitted(limit, of_provider, provider, time_us, tokens[at][row])
                         if ready_us < 0:
                             notice |= LIMITED

@@ -11,6 +11,7 @@ import numpy as np
 
 from costctl import __version__
 from costctl.errors import CostctlError
+from costctl.policy.results import Outage
 from costctl.policy.schema import Policy
 from costctl.prices.book import PriceBook
 from costctl.replay import project
@@ -56,9 +57,10 @@ def replay(store: Store, policy: Policy, book: PriceBook, seed: int, days: Price
 
 
 def replay_calls(
-    store: Store, calls: Calls, policy: Policy, book: PriceBook, seed: int, days: PriceDays, known: Known
-) -> Replay:
-    """Replay one of several policies over calls that `load_calls` left in the store.
+    store: Store, calls: Calls, policy: Policy, book: PriceBook, seed: int, days: PriceDays, known: Known,
+    outage: Outage | None = None,
+) -> Replay:  # fmt: skip
+    """Replay one of several policies over calls that `load_calls` left in the store; `outage` is one of a scenario.
 
     Raises:
         CostctlError: E411, E412 as `replay`.
@@ -69,7 +71,7 @@ def replay_calls(
     lanes = lanes_of(store, policy, book, calls, candidates, seed, sent, own)
     routed = route(store, policy.routing, calls, lanes)
     rules = budget_rules(store, policy, calls, lanes)
-    plan = plan_of(store, policy, calls, lanes, routed, rules, seed)
+    plan = plan_of(store, policy, calls, lanes, routed, rules, seed, outage)
     decisions = walk(calls, lanes, routed.lane, calls.is_dated & ~calls.is_unpriced, plan)
     cached = prompt_caches(store, policy, book, calls, lanes, decisions, days, known, sent)
     extras = extras_of(store, policy, book, calls, lanes, decisions, sent, candidates, days, seed)
@@ -102,8 +104,8 @@ def simulate(
     days = PriceDays(_day(audited, "priced_at"), _day(audited, "prices_as_of"))
     known: Known = {}
 
-    def replayed(calls: Calls, other: Policy, prices: PriceBook, priced: Known) -> Replay:
-        return replay_calls(store, calls, other, prices, seed, days, priced)
+    def replayed(calls: Calls, other: Policy, prices: PriceBook, priced: Known, outage: Outage | None = None) -> Replay:
+        return replay_calls(store, calls, other, prices, seed, days, priced, outage)
 
     done = replayed(load_calls(store), policy, book, known)
     outcome = project.outcome_of(done.calls, done.lanes, done.decisions, done.cached, done.extras)

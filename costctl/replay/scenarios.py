@@ -83,7 +83,21 @@ def other_prices(main: Main, wanted: Scenarios) -> Stress | None:
     return Stress("other prices", what, done)
 
 
-SCENARIOS: tuple[Callable[[Main, Scenarios], Stress | None], ...] = (more_volume, other_prices)
+def an_outage(main: Main, wanted: Scenarios) -> Stress | None:
+    """A provider answers nothing for a while: every try fails at once, also of calls left as logged."""
+    outage = wanted.outage
+    if outage is None:
+        return None
+    calls = main.done.calls
+    done = main.replayed(calls, main.policy, main.book, main.known, outage)
+    start_us = int(outage.from_at.timestamp()) * 10**6
+    is_then = (calls.time_us >= start_us) & (calls.time_us < start_us + outage.duration_us) & calls.is_dated
+    asked = is_then & np.array([name.startswith(f"{outage.provider}/") for name in (*calls.models, "")])[calls.model]
+    what = f"every try fails at once; {int(np.count_nonzero(asked)):,} logged calls went there in that time"
+    return Stress(f"outage of {outage.provider}", what, done)
+
+
+SCENARIOS: tuple[Callable[[Main, Scenarios], Stress | None], ...] = (more_volume, other_prices, an_outage)
 
 
 def _plain(ratio: Decimal) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from costctl.policy.schema import Policy
 from tests.replay.oracle_lanes import Offer
@@ -151,9 +151,12 @@ class Attempts:
         """Whether the policy says anything of attempts in this lane."""
         policy = self.policy
         return bool(
-            self.lanes[lane].timeout_us is not None or (policy.retries and policy.retries.max_count) or lane in policy.fallbacks
-            or (policy.hedge and policy.hedge.tier == lane) or (policy.escalate and policy.escalate.from_tier == lane)
-        )  # fmt: skip
+            self.lanes[lane].timeout_us is not None
+            or (policy.retries is not None and policy.retries.max_count > 0)
+            or lane in policy.fallbacks
+            or (policy.hedge is not None and policy.hedge.tier == lane)
+            or (policy.escalate is not None and policy.escalate.from_tier == lane)
+        )
 
     def _try(self, call: Call, place: int, lane: str, number: int, its: Offer, story: Story, *, is_logged: bool) -> str:
         """How one try ends, with its hedge."""

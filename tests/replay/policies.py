@@ -56,7 +56,8 @@ class Maker:
         if chance() < 0.75:
             policy["cache"] = self._cache()
         if chance() < 0.85:
-            policy |= self._attempts(list(tiers), [*tiers, *policy.get("specialists", ())])
+            usual = policy["routing"].get("default", "logged")
+            policy |= self._attempts([*tiers, *policy.get("specialists", ())], usual)
         return policy
 
     def _tiers(self, names: Sequence[str]) -> dict[str, Any]:
@@ -153,14 +154,14 @@ class Maker:
     def _cache(self) -> dict[str, Any]:
         rng = self.rng
         scopes = ("app", "endpoint", "team", "user", "model", "user_profile", "session")
-        exact: dict[str, Any] = {"ttl": rng.choice(("0s", "30m", "90m", "3h", "6h", "12h", "2d"))}
+        exact: dict[str, Any] = {"ttl": rng.choice(("0s", "30m", "90m", "3h", "6h", "12h", "2d", "2d"))}
         if rng.random() < 0.4:
             exact["ttl_from"] = rng.choice(("insert", "last_hit", "last_hit"))
         if rng.random() < 0.8:
-            exact["scope"] = rng.sample(scopes, rng.choice((0, 0, 1, 1, 2)))
+            exact["scope"] = rng.sample(scopes, rng.choice((0, 0, 0, 1, 1, 2)))
         if rng.random() < 0.4:
             exact["capacity"] = rng.choice((1, 3, 8, 20, "1k"))
-        if rng.random() < 0.3:
+        if rng.random() < 0.25:
             exact["max_temperature"] = rng.choice((0, 0.2, 0.7, 1))
         cache: dict[str, Any] = {"exact": exact}
         if rng.random() < 0.35:
@@ -168,8 +169,11 @@ class Maker:
             cache["exclude"] = rng.sample(chosen, rng.randint(1, 2))
         return cache
 
-    def _attempts(self, tiers: list[str], lanes: list[str]) -> dict[str, Any]:
-        """Retries, fallbacks, a hedge, an escalation, limits and a kill switch, or some of them."""
+    def _attempts(self, lanes: list[str], usual: str) -> dict[str, Any]:
+        """Retries, fallbacks, a hedge, an escalation, limits and a kill switch, or some of them.
+
+        `usual` is the lane of most calls.
+        """
         rng, made = self.rng, {}
         if rng.random() < 0.5:
             made["retries"] = {"max": rng.choice((0, 1, 1, 2, 3)), "backoff_s": rng.choice((0, 0.5, 60, 1200))}
@@ -177,19 +181,22 @@ class Maker:
                 made["retries"]["on"] = rng.sample(
                     ("timeout", "rate_limit", "server_error", "error"), rng.randint(1, 4)
                 )
-        if len(lanes) > 1 and rng.random() < 0.6:
+        if len(lanes) > 1 and rng.random() < 0.75:
             made["fallbacks"] = self._fallbacks(lanes)
         if rng.random() < 0.35:
             made["hedge"] = {"tier": rng.choice(lanes), "after_s": rng.choice((0, 0.5, 0.9, 2, 5))}
-        if len(lanes) > 1 and rng.random() < 0.6:
-            made["escalate"] = self._escalate(lanes)
-        if rng.random() < 0.55:
-            made["limits"] = {name: self._limit() for name in rng.sample(PROVIDERS, rng.randint(1, 3))}
+        if len(lanes) > 1 and rng.random() < 0.8:
+            made["escalate"] = self._escalate(lanes, usual)
+        if rng.random() < 0.65:
+            names = rng.choice((PROVIDERS[:1], PROVIDERS[:2], PROVIDERS, PROVIDERS[1:]))  # most calls go to the first
+            made["limits"] = {name: self._limit() for name in names}
         if rng.random() < 0.5:
             made["kill_switch"] = {
-                "error_ratio": rng.choice(("5%", "10%", 0.125, "25%", "50%")), "window": rng.choice(("1m", "30m", "3h", "12h")),
-                "min_requests": rng.choice((1, 2, 3, 5, 10)), "cooldown": rng.choice(("1m", "20m", "2h", "9h")),
-            }  # fmt: skip
+                "error_ratio": rng.choice(("5%", "10%", 0.125, "25%", "50%")),
+                "window": rng.choice(("1m", "30m", "3h", "12h")),
+                "min_requests": rng.choice((1, 2, 3, 5, 10)),
+                "cooldown": rng.choice(("1m", "20m", "2h", "9h")),
+            }
         return made
 
     def _fallbacks(self, lanes: list[str]) -> dict[str, Any]:
@@ -198,26 +205,29 @@ class Maker:
         return {
             name: self.rng.sample(order[:at], self.rng.randint(1, min(at, 2)))
             for at, name in enumerate(order)
-            if at and self.rng.random() < 0.7
+            if at and self.rng.random() < 0.9
         }
 
-    def _escalate(self, lanes: list[str]) -> dict[str, Any]:
+    def _escalate(self, lanes: list[str], usual: str) -> dict[str, Any]:
         rng = self.rng
-        low, high = sorted(rng.sample(range(len(lanes)), 2))
-        reasons = ("error", "refusal", "truncated", "truncated", "no_evidence", "low_score")
+        low = lanes.index(usual) if usual in lanes[:-1] and rng.random() < 0.8 else rng.randrange(len(lanes) - 1)
+        reasons = ("error", "refusal", "truncated", "truncated", "no_evidence", "low_score", "wrong_register")
         made = {
-            "from": lanes[low], "to": lanes[high], "when": sorted(set(rng.sample(reasons, rng.randint(1, 3)))),
+            "from": lanes[low], "to": rng.choice(lanes[low + 1 :]),
+            "when": sorted(set(rng.sample(reasons, rng.choice((1, 2, 3, 4))))),
         }  # fmt: skip
         if made["when"] != ["error"]:  # a log that shows too few endings of answers needs it
-            made["ratio"] = rng.choice(("8%", "30%", 0.6))
+            made["ratio"] = rng.choice(("8%", "50%", 0.9))
         return made
 
     def _limit(self) -> dict[str, Any]:
         rng, tokens = self.rng, self.size.day_tokens
         kinds = {
-            "requests_per_min": rng.choice((1, 1, 2, 4)), "tokens_per_min": max(1, int(tokens * rng.choice((0.003, 0.01, 0.03)))),
-            "requests_per_day": rng.choice((5, 20, 60)), "tokens_per_day": max(1, int(tokens * rng.choice((0.02, 0.2, 0.5)))),
-        }  # fmt: skip
+            "requests_per_min": rng.choice((1, 1, 2, 4)),
+            "tokens_per_min": max(1, int(tokens * rng.choice((0.003, 0.01, 0.03)))),
+            "requests_per_day": rng.choice((5, 20, 60)),
+            "tokens_per_day": max(1, int(tokens * rng.choice((0.02, 0.2, 0.5)))),
+        }
         made: dict[str, Any] = {name: kinds[name] for name in rng.sample(list(kinds), rng.choice((1, 1, 2)))}
         if rng.random() < 0.75:
             made["over"] = rng.choice(("queue", "fallback", "fallback", "error"))

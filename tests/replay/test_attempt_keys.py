@@ -62,11 +62,16 @@ class Simulated:
         self.report: dict[str, Any] = {}
 
     def __call__(
-        self, policy: str, rows: list[tuple[Any, ...]], assume: str = ASSUME, tiers: str = TIERS
+        self,
+        policy: str,
+        rows: list[tuple[Any, ...]],
+        assume: str = ASSUME,
+        tiers: str = TIERS,
+        columns: tuple[str, ...] = COLUMNS,
     ) -> dict[str, dict[str, Any]]:
         log, file, made = (self._folder / name for name in ("log.csv", "policy.yaml", "made.jsonl"))
         with log.open("w", encoding="utf-8", newline="") as target:
-            csv.writer(target).writerows([COLUMNS, *rows])
+            csv.writer(target).writerows([columns, *rows])
         file.write_text("version: 1\n" + tiers + assume + policy, "utf-8")
         arguments = [str(log), "--policy", str(file), "--decisions", str(made), "--output", "json"]
         assert run(["simulate", *arguments, "--db", str(self._folder / "c.duckdb")]) == 0
@@ -289,3 +294,46 @@ def test_the_temperature_of_a_tier_decides_what_is_kept(simulated: Simulated) ->
     assert simulated(cache + cool, rows)["r002"]["served_by"] == "exact_cache"
     assert simulated(cache + cool.replace("0.1", "0.8"), rows)["r002"]["served_by"] == "provider"
     assert simulated(cache + cool.replace(", temperature: 0.1", ""), rows)["r002"]["served_by"] == "provider"
+
+
+@pytest.mark.parametrize(("fallbacks", "failed_count"), [("", 5), ("fallbacks: {A: [other]}\n", 0)])
+def test_an_outage_is_a_scenario_of_its_own(simulated: Simulated, fallbacks: str, failed_count: int) -> None:
+    """Five calls within the outage of openai and one after it; those left as logged fail too."""
+    rows = [attempt(number, 5, "gpt-4o") for number in range(1, 6)] + [attempt(9, 30, "gpt-4o")]
+    policy = (
+        "routing: {default: A}\nspecialists: {other: {models: [mistral/mistral-medium-latest]}}\n"
+        + fallbacks
+        + "scenarios: {outage: {provider: openai, from: '2026-03-02T00:00Z', for: 10m}}\n"
+    )
+    made = simulated(policy, rows)
+    assert {one["tier"] for one in made.values()} == {"A"}
+    told = {row["scenario"]: row for row in simulated.report["tables"]["scenarios"]}
+    assert told["as logged"]["failed_count"] == 0
+    assert told["outage of openai"]["failed_count"] == failed_count
+    assert "5 logged calls" in told["outage of openai"]["what"]
+    assert Decimal(told["as logged"]["policy_cost_usd"]) == 6 * COST["A"]
+    spent = Decimal(told["outage of openai"]["policy_cost_usd"])
+    assert spent == COST["A"] if failed_count else spent > 6 * COST["A"]
+    simulated(policy.replace("{default: A}", "{default: logged}"), rows)
+    told = {row["scenario"]: row for row in simulated.report["tables"]["scenarios"]}
+    assert told["outage of openai"]["failed_count"] == 5
+
+
+def test_an_arm_has_its_own_timeout_and_temperature(simulated: Simulated) -> None:
+    """Twelve users in two arms: one cuts its calls after two seconds, the other lets them end."""
+    rows = [
+        attempt(number, number, "gpt-4o", latency_ms=5000, endpoint=f"u{number}", temperature=0.9, prompt_hash="same")
+        for number in range(1, 13)
+    ]
+    policy = (
+        "routing: {default: C}\ncache: {exact: {ttl: 24h, max_temperature: 0.3}}\n"
+        "experiments: [{name: e, unit: user, arms: {plain: 50%, other: {share: 50%, tiers: {C: CHANGE}}}}]\n"
+    )
+    with_users = [(*row, f"user {number}") for number, row in enumerate(rows)]
+    made = simulated(policy.replace("CHANGE", "{timeout_s: 2}"), with_users, columns=(*COLUMNS, "user_id"))
+    timeouts = [one["timeout_count"] for one in made.values()]
+    assert set(timeouts) == {0, 1}
+    assert {one["served_by"] for one in made.values()} == {"provider", "failed"}
+    made = simulated(policy.replace("CHANGE", "{temperature: 0.1}"), with_users, columns=(*COLUMNS, "user_id"))
+    by = [one["served_by"] for one in made.values()]
+    assert by.count("exact_cache") == timeouts.count(1) - 1

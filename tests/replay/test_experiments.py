@@ -154,8 +154,6 @@ def test_an_arm_may_change_caps_and_the_choice_of_models(reports: Reports) -> No
         ("T: {weights: [1]}", "in this arm: select: weights and weights go together"),
         ("T: {select: weights, weights: [1, 2]}", "in this arm: needs one weight for each of the 1 models"),
         ("T: {models: [logged, gpt-4o]}", "in this arm: logged stands alone"),
-        ("T: {timeout_s: 3}", "is not simulated yet"),
-        ("T: {temperature: 0}", "is not simulated yet"),
     ],
 )
 def test_an_arm_must_leave_a_tier_a_tier(change: str, message: str) -> None:

@@ -146,7 +146,8 @@ def test_what_is_not_told_of_an_answer_fulfils_nothing(when: str, expected: list
 EVERYTHING = (
     "context: {max_history_turns: 1, summarise_over: 1k, summariser: A}\n"
     "compression: {ratio_kept: 0.37, min_input_tokens: 200, usd_per_million_tokens: 0.0201, ms_per_1k_tokens: 7}\n"
-    "batch: {endpoints: [/simple, '/check*'], max_delay: 24h}\n" + SOURCES.replace("own", "faq")
+    "batch: {endpoints: [/simple, '/check*'], max_delay: 24h}\n"
+    + SOURCES.replace("own", "faq")
     + "post_process: {reformat: {tier: A, when: {endpoint: /chat}}, translate: {tier: C, when: {output_language: en}}}\n"
     "routing: {default: A, raise: [{name: up, when: {output_tokens: '>100'}, to: C, add_instruction: 'Say why.'}]}\n"
     "budgets: {usd_per_day: 0.3}\ncache: {exact: {ttl: 6h, scope: []}, prompt: {providers: auto}}\n"
@@ -166,7 +167,9 @@ def test_the_rows_of_the_waterfall_sum_to_the_change_whatever_the_log(seed: int)
     assert list(steps) == ["history", "compression", "instruction", "batch"]
     assert all(found.change(stage) == change for stage, change in steps.items())
     assert all(found.totals[name] for name in ("compressed_count", "instructed_count", "batched_count"))
-    beside = sum((row["cost_usd"] for table in ("extra_calls", "data_sources") for row in found.rows(table)), Decimal(0))
+    beside = sum(
+        (row["cost_usd"] for table in ("extra_calls", "data_sources") for row in found.rows(table)), Decimal(0)
+    )
     assert beside == sum((one["extra_cost_usd"] for one in found.made), Decimal(0))
     again = Around(TIERS + ASSUME + EVERYTHING, rows)
     assert again.report == found.report

@@ -59,4 +59,5 @@ def test_every_stage_changes_many_decisions() -> None:
                     changed = sum(one != other for one, other in zip(whole, made(bench, left), strict=True))
                     bites[stage] += changed >= 0.05 * len(whole)
     ratios = {stage: bites[stage] / runs for stage in STAGES}
+    print(ratios)
     assert min(ratios.values()) >= 0.2, ratios

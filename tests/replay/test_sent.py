@@ -144,7 +144,13 @@ def test_every_batch_window_has_its_source() -> None:
     assert all(type(entry["hours"]) is int and entry["hours"] > 0 for entry in data["windows"].values())
     known = {
         key: batch_window_us(key)
-        for key in ("openai/gpt-4.1", "openai/gpt-4.1@azure:eu", "anthropic/claude@aws", "google/x@20250101", "self/llama")
+        for key in (
+            "openai/gpt-4.1",
+            "openai/gpt-4.1@azure:eu",
+            "anthropic/claude@aws",
+            "google/x@20250101",
+            "self/llama",
+        )
     }
     assert [key for key, window_us in known.items() if window_us is None] == ["anthropic/claude@aws", "self/llama"]
 
