@@ -31,6 +31,10 @@ IS_CACHED = (
     "coalesce(r.cache_read_tokens, 0) + coalesce(r.cache_write_5m_tokens, 0) + coalesce(r.cache_write_1h_tokens, 0)"
     " + coalesce(r.cache_write_other_tokens, 0) > 0"
 )
+SAVING = (
+    "file_id, source_line, model_code, is_claimable, billed_input_usd, billed_input_tokens, read_tokens, "
+    "coalesce(billed_usd - list_cost_usd, 0) AS saving_usd"
+)
 UNIDENTIFIABLE = "not identifiable: "
 
 
@@ -100,7 +104,7 @@ def missed_caching(
     sql, params = priced_query(
         store, source="cache_repriced", book=book, priced_at=priced_at, as_of=as_of, is_loaded=True
     )
-    store.execute(f"CREATE OR REPLACE TEMP TABLE cache_saving AS {sql}", params)
+    store.execute(f"CREATE OR REPLACE TEMP TABLE cache_saving AS SELECT {SAVING} FROM ({sql})", params)
     pages.run(store, "missed_cache.sql")
     recoverable, read_pusd = store.query(pages.page("missed_cache_sums.sql"))[0]
     if not recoverable:
@@ -139,12 +143,15 @@ def _note(rests_on: str, read_usd: Decimal, spoken_for: int, blind: int) -> str:
 
 def _predicted(store: Store, models: Sequence[_Model]) -> str:
     """Make `cache_predicted`: what each candidate would read and write. Answers on what it rests, or nothing."""
-    columns = "place, model_code, session_code, time_us, input_tokens, output_tokens, shows_cached"
-    found: dict[str, Any] = store.numpy(f"SELECT {columns} FROM cache_candidate ORDER BY place")
-    count = len(found["place"])
+    columns = "rowid AS place, model_code, session_code, time_us, input_tokens, output_tokens, shows_cached"
+    fetched = store.numpy(f"SELECT {columns} FROM cache_candidate")
+    order = np.argsort(fetched["place"], kind="stable")
+    count = len(order)
+    assert (fetched["place"][order] == np.arange(count)).all(), "rows are not numbered from 0"
+    found: dict[str, Any] = {name: values[order] for name, values in fetched.items()}
     model: Int = np.asarray(found["model_code"], dtype=np.int64)
     terms = [one.terms for one in models]
-    blocks, has_blocks = read_blocks(store, "cache_candidate", "place", count) or (None, np.zeros(count, np.bool_))
+    blocks, has_blocks = read_blocks(store, "cache_candidate", "rowid", count) or (None, np.zeros(count, np.bool_))
     is_asked = _asked(found, model, has_blocks, [one.shows_cached for one in models])
     read, written = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
 
