@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from costctl.policy.keys import Table as Caps
 from costctl.policy.schema import Policy, Routing
 from costctl.replay import project
 from costctl.replay.again import Found, Main, spent_pusd, standing
@@ -77,13 +78,28 @@ def _tables(main: Main, evidence: Evidence | None) -> list[Table]:
     ]
 
 
+def _unrouted(policy: Policy) -> Policy:
+    """The policy where every call stays as logged: its caches and what budgets say of such calls is all that is left.
+
+    What only calls on tiers meet goes too, so that this replay needs a fraction of the time and memory.
+    """
+    said = policy.budgets
+    budgets = said.model_copy(
+        update={
+            "max_share_per_day": Caps({}),
+            "usd_per_day": tuple(cap for cap in said.usd_per_day if cap.scope != "tier"),
+        }
+    )
+    left = Policy(version=1, name=policy.name, cache=policy.cache, assume=policy.assume)
+    return left.model_copy(update={"budgets": budgets})
+
+
 def _without_routing(main: Main, found: Found) -> None:
     """What the policy would save if it routed nothing: its caches and budgets alone."""
     if main.policy.routing == Routing():
         found.tell(WITHOUT_ROUTING, found.totals["saving_usd"], found.status["saving_usd"])
         return
-    plain: Policy = main.policy.model_copy(update={"routing": Routing(), "experiments": ()})
-    done = main.replayed(main.done.calls, plain, main.book, main.known)
+    done = main.replayed(main.done.calls, _unrouted(main.policy), main.book, main.known)
     outcome = project.outcome_of(done.calls, done.lanes, done.decisions, done.cached, done.extras)
     saving = project.usd(exact_sum(outcome.calls.baseline_pusd) - spent_pusd(outcome))
     found.tell(WITHOUT_ROUTING, saving, standing(outcome, list(project.rests(outcome, done.candidates))))

@@ -22,7 +22,7 @@ from costctl.policy.schema import LOGGED
 from costctl.policy.stages import SelfHosted
 from costctl.prices.book import PriceBook
 from costctl.prices.cost import priced_query
-from costctl.replay.calls import Calls, Flag, Int, plain
+from costctl.replay.calls import Calls, Flag, Int, lean_calls, plain
 from costctl.replay.ratios import Assumed, Ratio, input_ratio, is_reasoning, output_ratio
 from costctl.store import Store
 
@@ -141,7 +141,7 @@ class InputPrices(NamedTuple):
 
 
 def input_prices(
-    store: Store, book: PriceBook, calls: Calls, model: str, days: PriceDays, source: str = "replay_call"
+    store: Store, book: PriceBook, calls: Calls, model: str, days: PriceDays, source: str | None = None
 ) -> InputPrices:
     """The model's prices of input at each call's time and size; 0 where it has none."""
     name_candidate(store, model, "fresh", SAME)
@@ -185,10 +185,10 @@ class Priced(NamedTuple):
 
 def priced_calls(
     store: Store, book: PriceBook, calls: Calls, days: PriceDays, *, cost: str = "list_cost_usd",
-    source: str = "replay_call", view: Path = _SQL,
+    source: str | None = None, view: Path = _SQL,
 ) -> Priced:  # fmt: skip
-    """The calls of a source through the price join: as the candidate would answer them, or by another view."""
-    store.execute(view.read_text("utf-8").replace("{source}", source))
+    """The calls, or those of a source, through the price join: as the candidate would answer, or by another view."""
+    store.execute(view.read_text("utf-8").replace("{source}", source or lean_calls(store)))
     sql, params = priced_query(store, source="hypothetical", book=book, priced_at=days.priced_at, as_of=days.as_of)
     found = store.numpy(
         f"SELECT position, coalesce(CAST(({cost}) * 1000000000000 AS BIGINT), 0) AS cost_pusd, "

@@ -253,7 +253,8 @@ def logged_attempts(store: Store, lanes: Lanes, *, are_answers: bool = False) ->
     """
     store.execute("CREATE OR REPLACE TEMP TABLE replay_model (name VARCHAR, code BIGINT)")
     store.insert("replay_model", ["name", "code"], [(name, str(code)) for code, name in enumerate(lanes.models)])
-    found = {name: plain(values) for name, values in store.numpy(_SQL.read_text("utf-8")).items()}
+    sql = f"SELECT model, time_us, latency_us, outcome FROM ({_SQL.read_text('utf-8')})"
+    found = {name: plain(values) for name, values in store.numpy(sql).items()}
     kept = (found["outcome"] == OK) & (found["latency_us"] >= 0) if are_answers else found["outcome"] >= 0
     return Empirical.fit(
         found["model"][kept], found["time_us"][kept], found["latency_us"][kept], found["outcome"][kept],

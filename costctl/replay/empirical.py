@@ -33,6 +33,8 @@ UNKNOWN = -1
 LEVELS = ("hour", "day", "log")
 WINDOWS_US = (3_600 * 10**6, 86_400 * 10**6)
 ATTEMPTS_MIN = 30
+HOURS_OF_DAY = 24
+OUTCOME_BITS, LATENCY_BITS = 3, 37  # latencies up to 38 hours; longer ones count as that
 # Hours since 1970 of any 64-bit count of microseconds fit in 32 bits; the model stands above them.
 MODEL_SHIFT = 40
 GOLDEN = 0.6180339887498949  # multiples of it spread evenly, however many there are
@@ -86,14 +88,20 @@ class Empirical:
         covered = np.bincount(model[has_latency], minlength=model_count) > 0
         kept = np.flatnonzero(_is_among(covered, model))
         hour = _names(model[kept], started_us[kept], WINDOWS_US[0])
-        ended, took = outcome[kept].astype(np.int8), latency_us[kept].astype(np.int64)
+        ended = outcome[kept].astype(np.int8)
+        took = np.minimum(latency_us[kept].astype(np.int64), (1 << LATENCY_BITS) - 1)
         filled_count = int((took < 0).sum())
         if filled_count:
             took = _filled(model[kept], hour, ended, took)
-        order = np.lexsort((took, ended, hour))
-        days = _names(model[kept], started_us[kept], WINDOWS_US[1])[order]
-        levels = (_cells(hour[order]), _cells(days), _cells(hour[order] >> MODEL_SHIFT << MODEL_SHIFT))
-        return cls(took[order], ended[order], levels, covered, filled_count, attempts_min)
+        hours, cell = np.unique(hour, return_inverse=True)
+        # Window, outcome and latency in one number, which sorts ten times as fast as three columns.
+        packed = np.sort((cell << (LATENCY_BITS + OUTCOME_BITS)) | (ended.astype(np.int64) << LATENCY_BITS) | took)
+        took, ended = packed & ((1 << LATENCY_BITS) - 1), (packed >> LATENCY_BITS) & ((1 << OUTCOME_BITS) - 1)
+        hour = hours[packed >> (LATENCY_BITS + OUTCOME_BITS)]
+        of_model, of_hour = hour >> MODEL_SHIFT << MODEL_SHIFT, hour & ((1 << MODEL_SHIFT) - 1)
+        days = of_model + np.where(of_hour > 0, (of_hour - 1) // HOURS_OF_DAY + 1, 0)
+        levels = (_cells(hour), _cells(days), _cells(of_model))
+        return cls(took, ended.astype(np.int8), levels, covered, filled_count, attempts_min)
 
     def is_covered(self, model: Code) -> Flag:
         """Which models the log has answers of; for the others the caller needs a prior. -1 is not covered."""
@@ -150,8 +158,10 @@ def _names(model: Code, times_us: Int, window_us: int | None) -> Int:
 
 def _cells(names: Int) -> Cells:
     """The runs of equal names, which are sorted."""
-    unique, starts, counts = np.unique(names, return_index=True, return_counts=True)
-    return Cells(unique, starts, counts)
+    is_first = np.ones(len(names), dtype=np.bool_)
+    is_first[1:] = names[1:] != names[:-1]
+    starts = np.flatnonzero(is_first)
+    return Cells(names[starts], starts, np.diff(starts, append=len(names)))
 
 
 def _filled(model: Code, hour: Int, outcome: Outcomes, latency_us: Int) -> Int:

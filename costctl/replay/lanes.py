@@ -114,7 +114,9 @@ class Lanes:
 
 
 def pick(choice: Code, columns: Sequence[Any]) -> Any:
-    """Per call, the value of the column that `choice` numbers."""
+    """Per call, the value of the column that `choice` numbers; where all take one, that column itself."""
+    if len(columns) == 1:
+        return columns[0]
     taken = columns[0].copy()
     for number, column in enumerate(columns[1:], 1):
         np.copyto(taken, column, where=choice == number)
@@ -162,20 +164,26 @@ def _lane(
 ) -> Lane:
     offered = [candidates[name] for name in spec.models]
     cuts = [_cut(one.output_tokens, spec.max_output_tokens) for one in offered]
-    costs = [one.sent_pusd - cut * one.output_price_pusd for one, cut in zip(offered, cuts, strict=True)]
+    is_uncapped = spec.max_output_tokens is None
+    costs = [
+        one.sent_pusd if is_uncapped else one.sent_pusd - cut * one.output_price_pusd
+        for one, cut in zip(offered, cuts, strict=True)
+    ]
     tokens = sent.after.total if sent else calls.input_tokens
     usable = np.stack([_fits(tokens, one, spec, windows) & one.is_known for one in offered])
     choice = _chosen(spec, costs, usable, draws)
     cut = pick(choice, cuts)
     is_logged = pick(choice, [one.is_logged for one in offered])
     codes = [
-        calls.model if one.price_key == LOGGED else np.full(calls.count, models.index(one.price_key)) for one in offered
+        calls.model if one.price_key == LOGGED else _constant(models.index(one.price_key), calls.count)
+        for one in offered
     ]
+    output = pick(choice, [one.output_tokens for one in offered])
     built = Lane(
         name=spec.name, model=pick(choice, codes), cost_pusd=pick(choice, costs),
         uncapped_pusd=pick(choice, [one.cost_pusd for one in offered]),
         input_tokens=pick(choice, [one.input_tokens for one in offered]),
-        output_tokens=pick(choice, [one.output_tokens for one in offered]) - cut,
+        output_tokens=output if is_uncapped else output - cut,
         is_changed=~is_logged | (cut > 0), is_other_model=~is_logged, is_capped=cut > 0,
         can_hold=np.logical_or.reduce(usable),
         is_known=np.logical_or.reduce([one.is_known for one in offered]),
@@ -200,12 +208,16 @@ def _service(one: Candidate, cut: Int) -> Int:
 
 
 def _no_service(count: int) -> Int:
-    return np.broadcast_to(np.int64(UNKNOWN), count)  # takes no memory
+    return _constant(UNKNOWN, count)
+
+
+def _constant(value: int, count: int) -> Int:
+    return np.broadcast_to(np.int64(value), count)  # takes no memory
 
 
 def _cut(tokens: Int, most: int | None) -> Int:
     """The output tokens that a cap takes away."""
-    return np.zeros_like(tokens) if most is None else np.maximum(tokens - most, 0)
+    return _constant(0, len(tokens)) if most is None else np.maximum(tokens - most, 0)
 
 
 def _fits(tokens: Int, one: Candidate, spec: Tier, windows: Mapping[str, int | None]) -> Flag:

@@ -147,8 +147,8 @@ EVERYTHING = (
     "context: {max_history_turns: 1, summarise_over: 1k, summariser: A}\n"
     "compression: {ratio_kept: 0.37, min_input_tokens: 200, usd_per_million_tokens: 0.0201, ms_per_1k_tokens: 7}\n"
     "batch: {endpoints: [/simple, '/check*'], max_delay: 24h}\n"
-    + SOURCES.replace("own", "faq")
-    + "post_process: {reformat: {tier: A, when: {endpoint: /chat}}, translate: {tier: C, when: {output_language: en}}}\n"
+    + SOURCES
+    + "post_process: {reformat: {tier: A, when: {app: web}}, translate: {tier: C, when: {output_language: en}}}\n"
     "routing: {default: A, raise: [{name: up, when: {output_tokens: '>100'}, to: C, add_instruction: 'Say why.'}]}\n"
     "budgets: {usd_per_day: 0.3}\ncache: {exact: {ttl: 6h, scope: []}, prompt: {providers: auto}}\n"
     "retries: {max: 1, on: [error, server_error, timeout]}\nfallbacks: {C: [A]}\n"

@@ -5,6 +5,7 @@ A base prompt of 500 tokens, questions of 100 and answers of 400: the input of t
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -138,7 +139,7 @@ def test_no_history_is_longer_than_its_input_and_no_window_longer_than_another(s
     with store_of(rows, book()) as store:
         calls = Bench("history", rows, store).calls
         found = [history(store, calls, window) for window in (1, 2, 5, None)]
-    for narrow, wide in zip(found, found[1:], strict=False):
+    for narrow, wide in pairwise(found):
         assert (narrow.all_tokens == wide.all_tokens).all()
         both = (narrow.old_tokens != NOT_TOLD) & (wide.old_tokens != NOT_TOLD)
         assert (narrow.old_tokens[both] >= wide.old_tokens[both]).all()
