@@ -44,6 +44,11 @@ class TurnRules:
     hedge_after_us: int | None = None
     timed_out_is_billed: bool = False
 
+    @property
+    def says_something(self) -> bool:
+        """Whether a turn may be more than one attempt, or be cut."""
+        return self.timeout_us is not None or self.hedge_after_us is not None or self.retries_max > 0
+
     def __post_init__(self) -> None:
         assert OK not in self.retry_on
         assert 0 <= self.retries_max < TRIES_MAX

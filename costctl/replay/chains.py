@@ -202,7 +202,7 @@ def attempting(
     chains = [(number, *_fallbacks(policy, lanes, name)) for number, name in enumerate(names)]
     escalation = policy.escalate and (lanes.number(policy.escalate.from_tier), lanes.number(policy.escalate.to))
     is_set = [len(chain) > 1 or bool(escalation and escalation[0] == at) for at, chain in enumerate(chains)]
-    settings = np.array([[*(s or r != TurnRules() for s, r in zip(is_set, one, strict=False)), False] for one in rules])
+    settings = np.array([[*(s or r.says_something for s, r in zip(is_set, one, strict=False)), False] for one in rules])
     log = logged_attempts(store, lanes)
     of_model = [name.split("/", maxsplit=1)[0] for name in lanes.models]
     providers = tuple(dict.fromkeys((*of_model, *((outage.provider,) if outage else ()))))
