@@ -27,13 +27,16 @@ SECTIONS = (
     ("self_hosted", "ENGINES OF ONE'S OWN: paid by the hour, idle or not; dollars per million output tokens",
      ("name", "accelerator", "call_count", "busy_ratio", "cost_usd", "per_million_output_usd", "queue_ms_p95",
       "full_load_per_million_output_usd", "accelerator_count", "engine", "quantization"), 8),
+    ("attempts", "ATTEMPTS: by the tier that a call went to first",
+     ("tier", "call_count", "answered_count", "retry_count", "fallback_count", "timeout_count", "escalated_count",
+      "hedge_count", "queued_count", "passed_over_count"), 12),
     ("routing", "WHY: what decided the tier", ("reason", "kind", "call_count"), 16),
     ("quality", "SCORES: of the log's answers, and with --scores of the policy's",
      ("tier", "scored_model", "scored_count", "mean_score", "moved_count", "scored_in"), 12),
     ("labels", "TIERS EXPECTED AND GIVEN", ("expected_tier", "tier", "call_count"), 16),
     ("references", "WHAT ROUTING HAS TO BEAT: the same calls, moved ones uncached",
      ("reference", "cost_usd", "share_ratio", "left_as_logged_count", "scored_count", "mean_score"), 10),
-    ("staged", "ROADMAP: levers added one after another; the published bands are claims, measured by nobody",
+    ("staged", "ROADMAP: levers added one after another; the published bands are claims of vendors, not measurements",
      ("lever", "saving_ratio", "claimed_low_ratio", "claimed_high_ratio", "policy_cost_usd"), 4),
     ("fixed_costs", "FIXED COSTS: for the span of the log",
      ("name", "fixed_cost_usd", "per_month_usd", "one_off_usd"), 8),
@@ -41,8 +44,8 @@ SECTIONS = (
      ("experiment", "arm", "call_count", "saving_ratio", "paired_usd", "paired_usd_low", "paired_usd_high",
       "unit_count", "cache_hit_ratio", "latency_ms_p95"), 12),
     ("scenarios", "THE SAME LOG UNDER STRESS: replays of their own",
-     ("scenario", "policy_cost_usd", "saving_ratio", "degraded_count", "over_budget_count", "refused_count",
-      "latency_ms_p95"), 8),
+     ("scenario", "policy_cost_usd", "saving_ratio", "failed_count", "degraded_count", "refused_count",
+      "over_budget_count", "latency_ms_p95"), 8),
 )  # fmt: skip
 COMPARED_MAX = 40
 NOTED = ("references", "staged", "scenarios", "self_hosted")
@@ -105,8 +108,15 @@ def _head(report: Report, width: int) -> list[str]:
     counts = (
         ("moved", "moved to another model or shortened"), ("degraded", "taken down by a budget"),
         ("over_budget", "over a budget, served all the same"), ("refused", "refused"),
+        ("fallback", "answered by a fallback"), ("escalated", "asked again on a dearer tier"),
+        ("queued", "waited for a provider's limit"), ("policy_failed", "without an answer"),
     )  # fmt: skip
-    lines += ["", *(f"  {total[f'{key}_count']:>9,} {text}" for key, text in counts if total[f"{key}_count"])]
+    lines.append("")
+    for key, text in counts:
+        count = total.get(f"{key}_count")
+        if count:
+            before = f" (in the log {total['baseline_failed_count']:,})" if key == "policy_failed" else ""
+            lines.append(f"  {count:>9,} {text}{before}")
     return lines
 
 
