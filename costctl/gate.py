@@ -28,7 +28,9 @@ METRICS = (
     "timeout_count", "escalated_count", "retry_count", "hedge_count", "queued_count", "limited_count",
     "passed_over_count", "baseline_failed_count", "policy_failed_count", "saving_without_routing_usd", "fixed_cost_usd",
     "net_saving_usd", "payback_days", "policy_quality_mean", "quality_coverage_ratio", "quality_evidence_count",
-    "routing_accuracy_count", "complex_to_premium_count",
+    "routing_accuracy_count", "complex_to_premium_count", "shortened_count", "compressed_count", "instructed_count",
+    "batched_count", "data_source_call_count", "data_source_miss_count", "post_process_call_count",
+    "self_hosted_cost_usd", "self_hosted_call_count", "one_off_cost_usd",
     *(f"{whose}_latency_ms_p{percent}" for whose in ("baseline", "policy") for percent in (50, 95, 99)),
 )  # fmt: skip
 _HOLDS: Mapping[str, Callable[[Any, Any], bool]] = {

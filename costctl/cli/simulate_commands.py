@@ -35,6 +35,10 @@ def simulate(
     compare_to: Annotated[
         Path | None, typer.Option("--compare-to", help="An earlier run (--output json -o run.json) to compare with.")
     ] = None,
+    swept: Annotated[
+        list[str] | None,
+        typer.Option("--sweep", help="Try values, as cache.exact.ttl=1h,24h (or capacity=1k,10k)."),
+    ] = None,
     prices: Prices = None,
     threads: Annotated[
         int | None, typer.Option("--threads", envvar="COSTCTL_THREADS", min=1, help="Threads and processes.")
@@ -55,19 +59,21 @@ def simulate(
     from costctl.replay.decisions import write_decisions  # noqa: PLC0415
     from costctl.replay.run import simulate as run_simulation  # noqa: PLC0415
     from costctl.replay.scores_file import read_scores  # noqa: PLC0415
+    from costctl.replay.sweep import read_grid  # noqa: PLC0415
     from costctl.store import open_store  # noqa: PLC0415
 
     inputs = [str(path) for path in (policy, scores, compare_to) if path is not None]
     _check_targets(out, decisions, [*(logs or ()), *inputs])
     wanted = load_policy(policy)
     check_gates(wanted.gates, str(policy))
+    grid = read_grid(swept or ())
     earlier = None if compare_to is None else read_run(compare_to)
     book = load_book(prices)
     scored = None if scores is None else read_scores(scores, book, [tier.name for tier in wanted.tiers])
     options = AuditOptions(prices=prices, db=db, threads=threads, progress=progress())
     audited = audit(logs, options) if logs else last_audit(options.database)
     _check_targets(out, decisions, logs_of(audited))
-    asked = Asked(staged, scored)
+    asked = Asked(staged, scored, grid)
     with open_store(options.database, threads=threads) as store:
         report = run_simulation(store, wanted, book, seed, audited, policy_digest(policy), asked)
         if decisions is not None:

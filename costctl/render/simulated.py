@@ -43,6 +43,8 @@ SECTIONS = (
     ("arms", "EXPERIMENTS: each arm on its own units; paired: dollars a call against the first arm, all calls in both",
      ("experiment", "arm", "call_count", "saving_ratio", "paired_usd", "paired_usd_low", "paired_usd_high",
       "unit_count", "cache_hit_ratio", "latency_ms_p95"), 12),
+    ("sweep", "SWEEP: the policy with other sizes and lifetimes of the exact cache",
+     ("ttl", "capacity", "exact_hit_ratio", "policy_cost_usd", "saving_usd", "saving_ratio"), 100),
     ("scenarios", "THE SAME LOG UNDER STRESS: replays of their own",
      ("scenario", "policy_cost_usd", "saving_ratio", "failed_count", "degraded_count", "refused_count",
       "over_budget_count", "latency_ms_p95"), 8),

@@ -18,6 +18,7 @@ from costctl.replay.scores import Evidence, altered, evidence_rows, load_scores,
 from costctl.replay.scores_file import Scores
 from costctl.replay.self_hosted_told import quality_rows, tell_self_hosted
 from costctl.replay.staged import staged
+from costctl.replay.sweep import Grid, sweep
 from costctl.report import Table
 
 WITHOUT_ROUTING = "saving_without_routing_usd"
@@ -29,6 +30,7 @@ class Asked:
 
     is_staged: bool = False
     scores: Scores | None = None
+    grid: Grid | None = None
 
 
 def add_beside(main: Main, asked: Asked, found: Found) -> None:
@@ -51,6 +53,8 @@ def add_beside(main: Main, asked: Asked, found: Found) -> None:
         _add(found, tell_experiments(main))
     if asked.is_staged:
         found.tables.append(staged(main))
+    if asked.grid:
+        found.tables.append(sweep(main, asked.grid))
     if policy.scenarios is not None:
         found.tables.append(scenarios(main, policy.scenarios))
 

@@ -167,9 +167,7 @@ def _exact_cache(
     has_key = keys >= 0
     dense = np.full(calls.count, -1, dtype=np.int64)
     dense[has_key] = np.unique(keys[has_key], return_inverse=True)[1]
-    return ExactCache(
-        dense, calls.is_ok & has_key & (spec.ttl_us > 0), spec.ttl_us, spec.ttl_from == "last_hit", spec.capacity
-    )
+    return ExactCache(dense, calls.is_ok & has_key, spec.ttl_us, spec.ttl_from == "last_hit", spec.capacity)
 
 
 def _temperature(arms: Arms, routed: Route, logged: Any) -> Any:

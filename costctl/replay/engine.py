@@ -62,12 +62,14 @@ class Decisions:
 
 
 def walk(
-    calls: Calls, lanes: Lanes, base: Code, is_walked: Flag, plan: Plan, *, is_compiled: bool | None = None
-) -> Decisions:
+    calls: Calls, lanes: Lanes, base: Code, is_walked: Flag, plan: Plan, *, is_compiled: bool | None = None,
+    shared: list[Any] | None = None,
+) -> Decisions:  # fmt: skip
     """Walk all calls through the stages of the plan; `base` is the lane of each by the rules alone.
 
     Calls that are not `is_walked` (no time or no price) stay as logged and meet no stage. The result does
-    not depend on `is_compiled`, which chooses the engine; by default the size of the log does.
+    not depend on `is_compiled`, which chooses the engine; by default the size of the log does. `shared`, empty
+    at first, keeps the columns of all chunks for walks under plans that differ in rules only.
     """
     made = _as_routed(calls, np.where(is_walked, base, lanes.logged).astype(np.int16), plan)
     if not plan.has_state:
@@ -77,12 +79,17 @@ def walk(
     walk_rows = kernel.walk_rows if compiled is None else compiled
     make: Make = _listed if compiled is None else np.ascontiguousarray
     rules, state = _rules(lanes, plan, make), _state(calls, lanes, plan, make)
-    for start in range(0, calls.count, CHUNK_CALLS):
+    kept, filled = list(shared or ()), list[Rows]()
+    for number, start in enumerate(range(0, calls.count, CHUNK_CALLS)):
         stop = min(start + CHUNK_CALLS, calls.count)
-        rows = _rows(calls, lanes, made.lane, is_walked, plan, start, stop, make)
+        rows = kept[number] if kept else _rows(calls, lanes, made.lane, is_walked, plan, start, stop, make)
+        if shared is not None and not kept:
+            filled.append(rows)
         told = _told(made, plan, start, stop, make)
         walk_rows(rules, rows, state, told)
         _take(made, told, start, stop)
+    if shared is not None and not kept:
+        shared += filled
     return made
 
 
@@ -104,7 +111,7 @@ def compiled_walk() -> Callable[[Rules, Rows, State, Told], None] | None:
         setattr(copy, of_copy, getattr(kernel, of_copy))
     for function, value in list(vars(copy).items()):
         if callable(value) and getattr(value, "__module__", "") == name:
-            setattr(copy, function, numba.njit(cache=True)(value))
+            setattr(copy, function, numba.njit(cache=True, nogil=True)(value))
     found: Callable[[Rules, Rows, State, Told], None] = copy.walk_rows
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from costctl.replay.engine import Decisions
 from costctl.replay.extras import Extras
 from costctl.replay.lanes import Lanes
 from costctl.replay.latency import Latency
-from costctl.replay.plan import EXACT_CACHE, REFUSED
+from costctl.replay.plan import EXACT_CACHE, REFUSED, Plan
 from costctl.replay.route import Route
 from costctl.replay.self_hosted import Hosted
 from costctl.replay.sent import Sent
@@ -37,6 +38,9 @@ class Replay:
     sent: Sent | None
     extras: Extras
     hosted: Hosted
+    plan: Plan
+    costed: Callable[[Decisions], project.Outcome]
+    """What other decisions on the same lanes cost, but for engines of one's own."""
 
 
 def warnings(

@@ -22,7 +22,7 @@ from costctl.replay.calls import Calls, calls_digest, exact_sum, load_calls
 from costctl.replay.candidates import PriceDays
 from costctl.replay.compile import Known, budget_rules, lanes_of, plan_of, price_candidates, prompt_caches, sent_by
 from costctl.replay.decisions import keep
-from costctl.replay.engine import walk
+from costctl.replay.engine import Decisions, walk
 from costctl.replay.extras import extras_of, with_extras
 from costctl.replay.latency import replay_latency
 from costctl.replay.notes import Replay, warnings
@@ -79,7 +79,15 @@ def replay_calls(
     hosted = serve(policy, calls, lanes, decisions, alone, extras)
     extras = with_hosted(extras, hosted)
     latency = with_extras(alone, extras)
-    return Replay(calls, lanes, routed, decisions, candidates, rules.titles, cached, latency, sent, extras, hosted)
+
+    def costed(made: Decisions) -> project.Outcome:
+        of_caches = prompt_caches(store, policy, book, calls, lanes, made, days, known, sent)
+        beside = extras_of(store, policy, book, calls, lanes, made, sent, candidates, days, seed)
+        return project.outcome_of(calls, lanes, made, of_caches, beside)
+
+    return Replay(
+        calls, lanes, routed, decisions, candidates, rules.titles, cached, latency, sent, extras, hosted, plan, costed
+    )
 
 
 def simulate(
