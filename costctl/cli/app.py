@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from costctl.cli.learn_commands import train_router
 from costctl.cli.options import Db, Logs, Out, Output, Prices
 from costctl.cli.output import Form, check_target, emit
 from costctl.cli.price_commands import estimate, models, prices_app
@@ -203,6 +204,7 @@ def completion(
 
 app.command()(simulate)
 app.command("explain-request")(explain_request)
+app.command("train-router")(train_router)
 app.add_typer(policy_app, name="policy")
 app.command()(estimate)
 app.command()(models)

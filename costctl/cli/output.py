@@ -32,6 +32,11 @@ def emit(report: Report, output: str = "table", out: Path | None = None, inputs:
         sys.stdout.write(text)
         sys.stdout.flush()
         return
+    write_text(text, out)
+
+
+def write_text(text: str, out: Path) -> None:
+    """Write the file whole or not at all."""
     target = out.resolve()  # a link is followed, not replaced
     if target.exists() and not target.is_file():
         with target.open("w", encoding="utf-8") as file:  # a device or a pipe

@@ -22,7 +22,8 @@ from costctl.replay.kernel import AS_LOGGED, NONE, NUMBERS, Rows, Rules, State, 
 from costctl.replay.lanes import Lanes
 from costctl.replay.plan import NO_CAP, NO_ENTRY, Budgets, Plan
 
-CHUNK_CALLS = 20_000  # so many calls at a time: memory stays small
+CHUNK_CALLS = 20_000  # so many calls at a time: as lists they would fill the memory
+COMPILED_CHUNK_CALLS = 100_000
 # Below, importing numba and loading the compiled walk takes longer than walking in Python.
 COMPILED_FROM_CALLS = 300_000
 LARGEST_CAP = kernel.MOST - 1
@@ -80,8 +81,9 @@ def walk(
     make: Make = _listed if compiled is None else np.ascontiguousarray
     rules, state = _rules(lanes, plan, make), _state(calls, lanes, plan, make)
     kept, filled = list(shared or ()), list[Rows]()
-    for number, start in enumerate(range(0, calls.count, CHUNK_CALLS)):
-        stop = min(start + CHUNK_CALLS, calls.count)
+    size = CHUNK_CALLS if compiled is None else COMPILED_CHUNK_CALLS
+    for number, start in enumerate(range(0, calls.count, size)):
+        stop = min(start + size, calls.count)
         rows = kept[number] if kept else _rows(calls, lanes, made.lane, is_walked, plan, start, stop, make)
         if shared is not None and not kept:
             filled.append(rows)

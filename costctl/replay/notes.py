@@ -39,8 +39,8 @@ class Replay:
     extras: Extras
     hosted: Hosted
     plan: Plan
-    costed: Callable[[Decisions], project.Outcome]
-    """What other decisions on the same lanes cost, but for engines of one's own."""
+    spent_pusd: Callable[[Decisions], int]
+    """What other decisions on the same lanes cost in all, but for engines of one's own."""
 
 
 def warnings(

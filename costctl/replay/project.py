@@ -47,13 +47,18 @@ class Outcome:
 def outcome_of(calls: Calls, lanes: Lanes, decisions: Decisions, cached: Cached, extras: Extras) -> Outcome:
     """Costs and models that follow from the decisions."""
     is_served = decisions.served_by == PROVIDER
-    cost = np.where(is_served, lanes.take("cost_pusd", decisions.lane), 0)
-    if decisions.played is not None:
-        cost = np.where(decisions.played.cost_pusd == AS_LOGGED, cost, decisions.played.cost_pusd)
-    cost = cost + cached.change_pusd + extras.pusd
+    cost = walked_cost(lanes, decisions) + cached.change_pusd + extras.pusd
     moved = is_served & lanes.take("is_changed", decisions.lane)
     serving = lanes.take("model", decisions.lane)
     return Outcome(calls, lanes, decisions, cost, cached, is_served, moved, serving, extras)
+
+
+def walked_cost(lanes: Lanes, decisions: Decisions) -> Int:
+    """What each call costs by the walk alone: on its lane, or by what its attempts came to."""
+    cost: Int = np.where(decisions.served_by == PROVIDER, lanes.take("cost_pusd", decisions.lane), 0)
+    if decisions.played is None:
+        return cost
+    return np.where(decisions.played.cost_pusd == AS_LOGGED, cost, decisions.played.cost_pusd)
 
 
 def waterfall(outcome: Outcome) -> Table:

@@ -80,13 +80,17 @@ def replay_calls(
     extras = with_hosted(extras, hosted)
     latency = with_extras(alone, extras)
 
-    def costed(made: Decisions) -> project.Outcome:
-        of_caches = prompt_caches(store, policy, book, calls, lanes, made, days, known, sent)
-        beside = extras_of(store, policy, book, calls, lanes, made, sent, candidates, days, seed)
-        return project.outcome_of(calls, lanes, made, of_caches, beside)
+    def spent_by(made: Decisions) -> int:
+        spent = exact_sum(project.walked_cost(lanes, made))
+        if policy.cache.prompt is not None:
+            of_caches = prompt_caches(store, policy, book, calls, lanes, made, days, known, sent)
+            spent += exact_sum(of_caches.change_pusd)
+        if extras.items:
+            spent += exact_sum(extras_of(store, policy, book, calls, lanes, made, sent, candidates, days, seed).pusd)
+        return spent
 
     return Replay(
-        calls, lanes, routed, decisions, candidates, rules.titles, cached, latency, sent, extras, hosted, plan, costed
+        calls, lanes, routed, decisions, candidates, rules.titles, cached, latency, sent, extras, hosted, plan, spent_by
     )
 
 

@@ -14,7 +14,7 @@ from costctl.errors import CostctlError
 from costctl.policy import units
 from costctl.policy.keys import unknown
 from costctl.replay import project
-from costctl.replay.again import Main, ratio_of, spent_pusd
+from costctl.replay.again import Main, ratio_of
 from costctl.replay.calls import exact_sum
 from costctl.replay.engine import Decisions, walk
 from costctl.replay.kernel import EXACT_CACHE
@@ -64,7 +64,7 @@ def sweep(main: Main, grid: Grid) -> Table:
     baseline, count = exact_sum(main.done.calls.baseline_pusd), max(main.done.calls.count, 1)
     rows = []
     for chosen, made in zip(names, _walked(main, plans), strict=True):
-        spent = spent_pusd(main.done.costed(made))
+        spent = main.done.spent_pusd(made)
         hits = int(np.count_nonzero(made.served_by == EXACT_CACHE))
         said = dict(zip(grid, chosen, strict=True))
         rows.append((

@@ -11,7 +11,14 @@ import pytest
 from costctl.cli.app import option_names
 from tests.support import ROOT
 
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "pricing/README.md", "sample_logs/README.md")
+DOCUMENTS = (
+    "README.md",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "pricing/README.md",
+    "sample_logs/README.md",
+    "docs/learned-routing.md",
+)
 
 
 def test_the_screen_of_the_readme_is_what_the_command_prints() -> None:

@@ -109,7 +109,7 @@ class Bench:
         days = max(len(set((self.calls.time_us[self.calls.is_dated] // (86_400 * 10**6)).tolist())), 1)
         cost = int(self.calls.baseline_pusd.sum()) / PICO
         tokens = int((self.calls.input_tokens.clip(0) + self.calls.output_tokens.clip(0)).sum())
-        return Size(cost / days, cost / self.calls.count, tokens // days)
+        return Size(cost / days, cost / self.calls.count, tokens // days, self.calls.models)
 
     def engine(self, policy: dict[str, Any]) -> Replay:
         parsed = parse_policy(text_of(policy), "p")

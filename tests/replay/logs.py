@@ -45,7 +45,7 @@ def packed(signals: dict[str, int]) -> int:
 
 
 def make_log(seed: int) -> list[Row]:
-    """170 to 260 attempts over one to three days, most of them one call each."""
+    """170 to 380 attempts over one to three days, most of them one call each."""
     return _Writer(seed).rows()
 
 
@@ -62,6 +62,10 @@ class _Writer:
         self.bursts = [self.rng.randrange(self.days * 86_400_000) for _ in range(self.rng.randint(2, 6))]
         # In the hour of the first burst most calls of one model's provider fail.
         self.incident = (self.bursts[0] // HOUR_MS, self.rng.choice(("gpt-", "gpt-4o", "claude", "mistral")))
+        # Few models in few hours, so that attempts are drawn from hours and days too.
+        self.is_dense = self.rng.random() < 0.4
+        self.wanted += 120 * self.is_dense
+        self.models = self.rng.sample(MODELS[1:7], 3) if self.is_dense else MODELS
         self.untimed = self.rng.choice((None, None, *MODELS))  # the log never says how long this model took
         self.prompts = [self.rng.getrandbits(64) for _ in range(self.rng.randint(15, 60))]
         self.users = [
@@ -94,7 +98,9 @@ class _Writer:
         return self.made
 
     def _moment(self) -> int:
-        """In one of the bursts, each of some minutes, or at any time."""
+        """In one of the bursts, each of some minutes, or at any time; in a dense log mostly in the same three hours."""
+        if self.is_dense and self.rng.random() < 0.9:
+            return self.bursts[0] + self.rng.randrange(3 * HOUR_MS)
         if self.rng.random() < 0.4:
             return self.rng.choice(self.bursts) + self.rng.randrange(self.rng.choice((30_000, 200_000, HOUR_MS)))
         return self.rng.randrange(self.days * 86_400_000)
@@ -113,7 +119,7 @@ class _Writer:
         outcomes = ["error"] * self.rng.randint(1, 2) + (["ok"] if ending != "error" else [])
         for attempt, status in enumerate(outcomes, start=1):
             if attempt > 1 and self.rng.random() < 0.5:
-                base = {**base, "request_model": self.rng.choice(MODELS), "is_fallback": True}
+                base = {**base, "request_model": self.rng.choice(self.models), "is_fallback": True}
             self._attempt(base, moment, status, attempt)
             moment += self.rng.randrange(0, 4_000)
         if ending == "ok then again":
@@ -123,7 +129,7 @@ class _Writer:
         """What all attempts of one call share."""
         rng = self.rng
         base: Row = {
-            "request_model": rng.choice(MODELS), "endpoint": rng.choice(ENDPOINTS), "intent": rng.choice(INTENTS),
+            "request_model": rng.choice(self.models), "endpoint": rng.choice(ENDPOINTS), "intent": rng.choice(INTENTS),
             "tier": rng.choice(("A", "B", "C", None)), "team": rng.choice(("sales", "sales", "ops", None)),
             "temperature": rng.choice((0, 0, 0.2, 0.7, 1, None)), "language": rng.choice(("es", "en", None)),
             "has_image": rng.choice((False, False, True, None)), "stream": rng.choice((True, False, None)),

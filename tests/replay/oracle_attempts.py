@@ -42,6 +42,7 @@ class Story:
     elapsed_us: int = 0
     is_timed: bool = True
     wait_us: int = 0
+    before_turn_us: int = 0  # what the turns before this one took
     counts: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(("attempts", "retries", "hedges", "timeouts"), 0)
     )
@@ -123,6 +124,7 @@ class Attempts:
 
     def _turn(self, call: Call, place: int, lane: str, its: Offer, story: Story) -> bool:
         """Whether one of the tries at a place of the chain answers."""
+        story.before_turn_us = story.elapsed_us - story.wait_us
         if its.is_own and not self._touches(lane):
             story.passes(call.latency_us)
             story.bills(its)
@@ -162,7 +164,7 @@ class Attempts:
         """How one try ends, with its hedge."""
         limit = self.lanes[lane].timeout_us
         if not self.past.attempts.knows(its.key):  # nothing to draw from: it answers, as logged or in unknown time
-            runs = [Run("ok", call.latency_us if is_logged else None)]
+            runs = [Run("ok", call.latency_us if its.is_own else None)]
             limit = None
         else:
             first = self._logged(call, its) if is_logged else self._drawn(call, place, number, its, story)
@@ -173,17 +175,22 @@ class Attempts:
             won = min(answers, key=lambda run: unknown_last(run.end_us))
             story.passes(won.end_us)
             for run in runs:
-                if run.outcome == "ok" or (run.end_us or 0) > (won.end_us or 0):  # also what still runs then
+                still_runs = (run.end_us or 0) > (won.end_us or 0)
+                if run.outcome == "ok" or still_runs or self._pays_for(run):
                     story.bills(its)
             return "ok"
         for run in runs:
-            if is_late(run, limit) and self.policy.assume.timed_out_is_billed:
+            if self._pays_for(cut(run, limit)):
                 story.bills(its)
-        # Of two that end at once, the class that stands later.
-        last = max((cut(run, limit) for run in runs), key=lambda run: (run.end_us or 0, OUTCOMES.index(run.outcome)))
+        # The later one as it would have run; of two that end at once the first.
+        last = cut(max(runs, key=lambda run: run.end_us or 0), limit)
         story.passes(last.end_us)
         story.counts["timeouts"] += last.outcome == "timeout"
         return last.outcome
+
+    def _pays_for(self, run: Run) -> bool:
+        """Whether work that a timeout ended is billed."""
+        return run.outcome == "timeout" and self.policy.assume.timed_out_is_billed
 
     def _hedge(
         self, call: Call, place: int, lane: str, number: int, its: Offer, story: Story, first: Run
@@ -199,7 +206,8 @@ class Attempts:
     def _logged(self, call: Call, its: Offer) -> Run:
         """The first attempt of the call in the log that was made on the lane's model."""
         row = next(one for one in call.attempts if one["price_key"] == its.key)
-        return Run(outcome_of(row), None if row["latency_ms"] is None else round(row["latency_ms"] * 1000))
+        outcome = outcome_of(row) if row["status"] in {"ok", "error"} else "error"  # cancelled: of no class
+        return Run(outcome, None if row["latency_ms"] is None else round(row["latency_ms"] * 1000))
 
     def _drawn(
         self, call: Call, place: int, number: int, its: Offer, story: Story, *, after_us: int | None = None
@@ -207,8 +215,9 @@ class Attempts:
         """An attempt, or a hedge that begins so long after its try."""
         draw = self.chance.draw(call, "attempt", (place * TRIES + number) * 2 + (after_us is not None))
         begin_us = after_us or 0
-        # Waits for limits do not count for the hour.
-        start_us = call.time_us + story.elapsed_us - story.wait_us + begin_us
+        start_us = call.time_us + story.elapsed_us - story.wait_us + begin_us  # waits do not count for the hour
+        if place == ESCALATION or self.policy.limits or self.policy.kill_switch:
+            start_us -= story.before_turn_us
         found = self.past.attempts.pick(its.key, start_us, draw)
         return Run(OUTCOMES[found.outcome], begin_us + found.latency_us)
 

@@ -33,6 +33,7 @@ class Size(NamedTuple):
     day_usd: float  # dollars of an average day
     call_usd: float  # dollars of an average call
     day_tokens: int
+    models: tuple[str, ...] = MODELS  # those that it knows
 
 
 class Maker:
@@ -46,24 +47,28 @@ class Maker:
     def policy(self) -> dict[str, Any]:
         """One policy as plain values."""
         chance = self.rng.random
-        tiers = self._tiers(TIERS[: self.rng.choice((1, 2, 3, 3, 4, 4))])
+        tiers = self._tiers(TIERS[: self.rng.choice((1, 2, 2, 3, 3, 3, 4, 4, 4))])
         policy: dict[str, Any] = {"version": 1, "tiers": tiers, "assume": self.assumed}
         if chance() < 0.4:
             policy["specialists"] = self._tiers(("code", "local")[: self.rng.randint(1, 2)])
         policy["routing"] = self._routing(list(tiers), list(policy.get("specialists", ())))
-        if chance() < 0.9:
+        if chance() < 0.95:
             policy["budgets"] = self._budgets(list(tiers), list(policy.get("specialists", ())))
         if chance() < 0.75:
             policy["cache"] = self._cache()
         if chance() < 0.85:
             usual = policy["routing"].get("default", "logged")
+            if chance() < 0.3:
+                policy["assume"] = {**self.assumed, "timed_out_is_billed": True}
             policy |= self._attempts([*tiers, *policy.get("specialists", ())], usual)
         return policy
 
     def _tiers(self, names: Sequence[str]) -> dict[str, Any]:
         rng, made = self.rng, {}
+        known = [name for name in MODELS if name in self.size.models] or MODELS
         for name in names:
-            tier: dict[str, Any] = {"models": rng.sample(MODELS, rng.choice((1, 1, 2, 3)))}
+            some = known if rng.random() < 0.8 else MODELS
+            tier: dict[str, Any] = {"models": rng.sample(some, min(rng.choice((1, 1, 2, 3)), len(some)))}
             if rng.random() < 0.12:
                 tier["models"] = "logged"
             elif len(tier["models"]) > 1 and rng.random() < 0.6:
@@ -72,7 +77,7 @@ class Maker:
                 tier["max_output_tokens"] = rng.choice((1, 20, 60, 300, 1000))
             if rng.random() < 0.6:
                 tier["context_tokens"] = rng.choice((500, "2k", "4k", "8k", "16k"))
-            if rng.random() < 0.35:
+            if rng.random() < 0.4:
                 tier["timeout_s"] = rng.choice((0.5, 1, 2, 3.5, 20))
             if rng.random() < 0.3:
                 tier["temperature"] = rng.choice((0, 0.2, 0.5, 0.9))
@@ -100,7 +105,7 @@ class Maker:
             routing["raise"] = self._named("raise", rng.randint(1, 3), "to", tiers[-2:])
         if rng.random() < 0.6:
             routing["floors"] = self._named("floor", rng.randint(1, 3), "at_least", tiers[-2:])
-        if rng.random() < 0.7:
+        if rng.random() < 0.8:
             routing["sticky"] = rng.choice(("session", "user"))
         return routing
 
@@ -181,16 +186,16 @@ class Maker:
                 made["retries"]["on"] = rng.sample(
                     ("timeout", "rate_limit", "server_error", "error"), rng.randint(1, 4)
                 )
-        if len(lanes) > 1 and rng.random() < 0.75:
+        if len(lanes) > 1 and rng.random() < 0.9:
             made["fallbacks"] = self._fallbacks(lanes)
         if rng.random() < 0.35:
             made["hedge"] = {"tier": rng.choice(lanes), "after_s": rng.choice((0, 0.5, 0.9, 2, 5))}
-        if len(lanes) > 1 and rng.random() < 0.8:
+        if len(lanes) > 1 and rng.random() < 0.9:
             made["escalate"] = self._escalate(lanes, usual)
         if rng.random() < 0.65:
             names = rng.choice((PROVIDERS[:1], PROVIDERS[:2], PROVIDERS, PROVIDERS[1:]))  # most calls go to the first
             made["limits"] = {name: self._limit() for name in names}
-        if rng.random() < 0.5:
+        if rng.random() < 0.6:
             made["kill_switch"] = {
                 "error_ratio": rng.choice(("5%", "10%", 0.125, "25%", "50%")),
                 "window": rng.choice(("1m", "30m", "3h", "12h")),
@@ -210,14 +215,14 @@ class Maker:
 
     def _escalate(self, lanes: list[str], usual: str) -> dict[str, Any]:
         rng = self.rng
-        low = lanes.index(usual) if usual in lanes[:-1] and rng.random() < 0.8 else rng.randrange(len(lanes) - 1)
+        low = lanes.index(usual) if usual in lanes[:-1] and rng.random() < 0.9 else rng.randrange(len(lanes) - 1)
         reasons = ("error", "refusal", "truncated", "truncated", "no_evidence", "low_score", "wrong_register")
         made = {
             "from": lanes[low], "to": rng.choice(lanes[low + 1 :]),
             "when": sorted(set(rng.sample(reasons, rng.choice((1, 2, 3, 4))))),
         }  # fmt: skip
         if made["when"] != ["error"]:  # a log that shows too few endings of answers needs it
-            made["ratio"] = rng.choice(("8%", "50%", 0.9))
+            made["ratio"] = rng.choice(("20%", "60%", 0.9))
         return made
 
     def _limit(self) -> dict[str, Any]:

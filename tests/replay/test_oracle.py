@@ -7,17 +7,41 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import fields
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
+from costctl.replay.engine import Decisions, walk
 from costctl.replay.kernel import HEDGES, RETRIES, TIMEOUTS
 from tests.replay.compare import Bench, differences, paid
 from tests.replay.policies import STAGES, Maker, text_of, without
 
 LOGS = int(os.environ.get("COSTCTL_ORACLE_LOGS", "24"))
 POLICIES = 30
+
+
+def test_every_stage_changes_many_decisions() -> None:
+    """The policies bite: each stage changes 5 % of the decisions in at least 20 % of the runs.
+
+    The longest of these tests, so it stands first.
+    """
+    runs, bites = 0, Counter(dict.fromkeys(STAGES, 0))
+    for seed in range(3):
+        bench = Bench(seed)
+        maker = Maker(str(seed), bench.size())
+        for _ in range(POLICIES // 2):
+            policy = maker.policy()
+            runs, whole = runs + 1, made(bench, policy)
+            for stage in STAGES:
+                left = without(policy, stage)
+                if left is not None:
+                    changed = sum(one != other for one, other in zip(whole, made(bench, left), strict=True))
+                    bites[stage] += changed >= 0.05 * len(whole)
+    ratios = {stage: bites[stage] / runs for stage in STAGES}
+    assert min(ratios.values()) >= 0.2, ratios
 
 
 @pytest.mark.parametrize("seed", range(LOGS))
@@ -34,6 +58,27 @@ def test_the_replay_agrees_with_its_oracle(seed: int) -> None:
     assert not wrong, f"{len(wrong)} of {POLICIES} policies differ on log {seed}; the first: {wrong[0]}"
 
 
+@pytest.mark.parametrize("engine", ["compiled", "chunks"])
+def test_the_engine_of_the_walk_changes_nothing(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As machine code, and in chunks of 13 calls, the walk decides as in one run of plain Python."""
+    if engine == "compiled":
+        pytest.importorskip("numba")
+    for seed in range(4):
+        bench = Bench(seed)
+        maker = Maker(f"engines {seed}", bench.size())
+        for _ in range(8):
+            policy = maker.policy()
+            with monkeypatch.context() as patch:
+                patch.setattr("costctl.replay.run.walk", partial(walk, is_compiled=False))
+                plain = decided(bench.engine(policy).decisions)
+                if engine == "compiled":
+                    patch.setattr("costctl.replay.run.walk", partial(walk, is_compiled=True))
+                else:
+                    patch.setattr("costctl.replay.engine.CHUNK_CALLS", 13)
+                other = decided(bench.engine(policy).decisions)
+            assert plain == other, text_of(policy)
+
+
 def made(bench: Bench, policy: dict[str, Any]) -> list[tuple[Any, ...]]:
     """What is decided for each call, and what it costs."""
     done = bench.engine(policy)
@@ -44,20 +89,8 @@ def made(bench: Bench, policy: dict[str, Any]) -> list[tuple[Any, ...]]:
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
-def test_every_stage_changes_many_decisions() -> None:
-    """The policies bite: each stage changes 5 % of the decisions in at least 20 % of the runs."""
-    runs, bites = 0, Counter(dict.fromkeys(STAGES, 0))
-    for seed in range(3):
-        bench = Bench(seed)
-        maker = Maker(str(seed), bench.size())
-        for _ in range(POLICIES // 2):
-            policy = maker.policy()
-            runs, whole = runs + 1, made(bench, policy)
-            for stage in STAGES:
-                left = without(policy, stage)
-                if left is not None:
-                    changed = sum(one != other for one, other in zip(whole, made(bench, left), strict=True))
-                    bites[stage] += changed >= 0.05 * len(whole)
-    ratios = {stage: bites[stage] / runs for stage in STAGES}
-    print(ratios)
-    assert min(ratios.values()) >= 0.2, ratios
+def decided(told: Decisions) -> dict[str, Any]:
+    """Every column of the decisions as a list."""
+    parts = (told, *([told.played] if told.played else []))
+    columns = {one.name: getattr(part, one.name) for part in parts for one in fields(part) if one.name != "played"}
+    return {name: column.tolist() for name, column in columns.items()}

@@ -1,0 +1,102 @@
+"""train-router: a learned router from scores of two models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from costctl.cli.options import Db, Output, Prices
+from costctl.cli.output import Form, check_target, emit, write_text
+from costctl.cli.progress import progress
+from costctl.errors import CostctlError, ExitCode
+
+if TYPE_CHECKING:
+    from costctl.evaluate.labels import Labels
+
+
+def train_router(
+    logs: Annotated[
+        list[str] | None,
+        typer.Argument(help="The log of the scores; without any, the log audited last.", metavar="[LOG...]"),
+    ] = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option(
+            "--scores", help="Scores of two models by request id, or prompts with both scores (CSV or JSONL)."
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the router to this file (JSON).")] = None,
+    cheap: Annotated[str | None, typer.Option("--cheap", help="The cheaper model.")] = None,
+    dear: Annotated[str | None, typer.Option("--dear", help="The dearer model.")] = None,
+    group: Annotated[
+        str | None, typer.Option("--group", help="Column whose values may be unseen: endpoint, app, a domain.")
+    ] = None,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="field=column of the file with prompts: cheap_score=weak_correct. Repeatable."),
+    ] = None,
+    test: Annotated[
+        Path | None, typer.Option("--test", help="Prompts with both scores that are only judged by.")
+    ] = None,
+    max_loss: Annotated[
+        float, typer.Option("--max-loss", min=0.0, max=1.0, help="Share of requests that may lose by going cheap.")
+    ] = 0.02,
+    confidence: Annotated[
+        float, typer.Option("--confidence", min=0.5, max=0.999, help="How sure the bound on the loss is.")
+    ] = 0.9,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of everything that is drawn.")] = 7,
+    force: Annotated[bool, typer.Option("--force", help="Write a router that beats nothing, too.")] = False,
+    prices: Prices = None,
+    db: Db = None,
+    output: Output = Form.TABLE,
+) -> None:
+    """Which requests need the dearer model? Learns it from scores of two models."""
+    from costctl.evaluate.fit import needs_sklearn  # noqa: PLC0415
+    from costctl.evaluate.labelled_file import fields_of, has_prompts, read_labelled  # noqa: PLC0415
+    from costctl.evaluate.labels import Pair  # noqa: PLC0415
+    from costctl.evaluate.train import Options, train  # noqa: PLC0415
+    from costctl.tiers.router_file import dump_router  # noqa: PLC0415
+
+    if scores is None:
+        raise CostctlError("E455", "nothing to learn from", "give scores of two models: --scores FILE")
+    needs_sklearn()
+    if out is not None:
+        check_target(out, [*(logs or ()), str(scores), *([] if test is None else [str(test)])])
+    fields = fields_of([*(mapping or ()), *([] if group is None else [f"group={group}"])])
+    if has_prompts(scores, fields):
+        labels = read_labelled(scores, fields, Pair(cheap, dear))
+    else:
+        labels = _joined(scores, logs, cheap, dear, group, prices, db)
+    held = None if test is None else (test.name, read_labelled(test, fields, labels.pair))
+    trained = train(labels, Options(max_loss, confidence, seed, force), held)
+    if out is not None and trained.router is not None:
+        write_text(dump_router(trained.router), out)
+    emit(trained.report, output)
+    if trained.router is None:
+        raise typer.Exit(ExitCode.GATE)
+
+
+def _joined(
+    scores: Path, logs: list[str] | None, cheap: str | None, dear: str | None, group: str | None,
+    prices: Path | None, db: Path | None,
+) -> Labels:  # fmt: skip
+    """Scores by request id, joined to what the workspace knows of the log."""
+    from costctl.audit.options import AuditOptions  # noqa: PLC0415
+    from costctl.audit.run import audit, last_audit  # noqa: PLC0415
+    from costctl.evaluate.labels import AnyName, labels_of_log, pair_of  # noqa: PLC0415
+    from costctl.prices.book import load_book  # noqa: PLC0415
+    from costctl.replay.scores_file import read_scores  # noqa: PLC0415
+    from costctl.store import open_store  # noqa: PLC0415
+
+    book = load_book(prices)
+    scored = read_scores(scores, book, AnyName())
+    pair = pair_of(scored, book, cheap, dear)
+    options = AuditOptions(prices=prices, db=db, progress=progress())
+    if logs:
+        audit(logs, options)
+    else:
+        last_audit(options.database)
+    with open_store(options.database) as store:
+        return labels_of_log(store, scored, pair, group)

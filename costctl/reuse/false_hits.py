@@ -1,0 +1,183 @@
+"""How often a semantic cache answers wrongly: per hit and per request, with intervals.
+
+A hit is judged by labels where there are any, else by the answers that the log has: the answer that was given
+to this prompt against the one that the cache would have given. Two answers are alike from a similarity on
+that one pair in a hundred of unlike prompts reaches. How often such a test is wrong is
+measured in the same log, on repeats of one prompt and on unlike prompts, and taken out again (Rogan and Gladen 1978).
+Hits on the same entry belong together: the interval knows that.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from costctl.reuse.intervals import Share, clopper_pearson, clustered
+from costctl.reuse.vectors import ONE, Int, Int32, Vectors, similarity_ppb, squared_norms
+
+Verdicts = NDArray[np.int8]
+RIGHT, WRONG, UNKNOWN = 0, 1, -1
+CONFIDENCE = 0.95
+HITS_MIN = 20  # fewer judged hits give no figure
+UNLIKE_RATIO = 0.01  # so many pairs of unlike prompts pass for alike
+PAIRS_MAX = 20_000
+SHIFTS = (0.5, 0.381966, 0.236068, 0.145898)  # unlike prompts: far from each other in the log
+SEPARATION_MIN = 0.2  # a test that tells alike from unlike less well than that says nothing
+
+
+class FalseHits(NamedTuple):
+    """The two rates of one policy; None where the log cannot say."""
+
+    wrong_per_hit: Share
+    wrong_per_request: Share
+    hits: int
+    requests: int
+    basis: str  # labels | answers | nothing
+
+
+class AnswerTest(NamedTuple):
+    """From which similarity on two answers are alike, and how often that is so where it should be and where not."""
+
+    cut_ppb: int
+    alike_of_repeats: Share  # the same prompt was asked again
+    alike_of_unlike: Share  # prompts that have nothing to do with each other
+
+
+def by_labels(labels: Int, at: Int, answered_by: Int) -> Verdicts:
+    """Each hit is right where the two requests have the same label; a label below 0 is unknown.
+
+    >>> by_labels(np.array([4, 4, 5, -1]), np.array([1, 2, 3]), np.array([0, 0, 0])).tolist()
+    [0, 1, -1]
+    """
+    one, other = labels[at], labels[answered_by]
+    return np.where((one < 0) | (other < 0), UNKNOWN, np.where(one == other, RIGHT, WRONG)).astype(np.int8)
+
+
+def by_fingerprints(answers: Int, at: Int, answered_by: Int) -> Verdicts:
+    """Answers known by their hashes only: equal ones are right, unequal ones may say the same in other words."""
+    one, other = answers[at], answers[answered_by]
+    return np.where((one >= 0) & (one == other), RIGHT, UNKNOWN).astype(np.int8)
+
+
+def answer_test(vectors: Vectors, answer: Int, node: Int, confidence: float = CONFIDENCE) -> AnswerTest | None:
+    """How alike answers are in this log; None where it has too few of them.
+
+    `answer` is the row of `vectors` of each request's answer (-1: none), `node` its prompt.
+    """
+    norms = squared_norms(vectors)
+    unlike = _similarities(vectors, norms, answer, *_unlike_pairs(answer, node))
+    if len(unlike) < 1 / UNLIKE_RATIO:
+        return None
+    cut = int(np.sort(unlike)[-int(len(unlike) * UNLIKE_RATIO) - 1]) + 1
+    one, other = _repeat_pairs(answer, node)
+    repeats = _similarities(vectors, norms, answer, one, other)
+    return AnswerTest(
+        cut, clustered(repeats >= cut, node[one], confidence),
+        clustered(unlike >= cut, np.arange(len(unlike)), confidence),
+    )  # fmt: skip
+
+
+def by_answers(vectors: Vectors, answer: Int, test: AnswerTest, at: Int, answered_by: Int) -> Verdicts:
+    """Each hit is right where the two answers are alike; without the two answers it is unknown."""
+    known = (answer[at] >= 0) & (answer[answered_by] >= 0)
+    verdicts = np.full(len(at), UNKNOWN, dtype=np.int8)
+    similarity = _similarities(vectors, squared_norms(vectors), answer, at[known], answered_by[known])
+    verdicts[known] = np.where(similarity >= test.cut_ppb, RIGHT, WRONG)
+    return verdicts
+
+
+def false_hits(
+    verdicts: Verdicts, answered_by: Int, requests: int, test: AnswerTest | None = None, confidence: float = CONFIDENCE
+) -> FalseHits:
+    """The rates from the verdict on each hit; with a `test` its own errors are taken out."""
+    hits = len(verdicts)
+    judged = verdicts != UNKNOWN
+    basis = "answers" if test is not None else "labels"
+    # With a test three intervals are joined, and each may miss a third as often.
+    level = confidence if test is None else 1 - (1 - confidence) / 3
+    per_hit = clustered(verdicts[judged] == WRONG, answered_by[judged], level)
+    if per_hit.trials < min(HITS_MIN, hits) or not per_hit.trials:
+        nothing = Share(None, 0.0, 1.0, per_hit.trials, per_hit.effective_trials)
+        return FalseHits(nothing, _per_request(nothing, hits, requests), hits, requests, "nothing")
+    if test is not None:
+        per_hit = _corrected(per_hit, test, level)
+    return FalseHits(per_hit, _per_request(per_hit, hits, requests), hits, requests, basis)
+
+
+def checked_test(test: AnswerTest, is_alike: NDArray[np.bool_], is_right: NDArray[np.bool_]) -> AnswerTest:
+    """The same test with its errors measured on judged hits: near prompts are harder than unlike ones."""
+    return test._replace(
+        alike_of_repeats=_plain(is_alike[is_right]), alike_of_unlike=_plain(is_alike[~is_right]),
+    )  # fmt: skip
+
+
+def _plain(is_alike: NDArray[np.bool_]) -> Share:
+    return clustered(is_alike, np.arange(len(is_alike)), CONFIDENCE)
+
+
+def _per_request(per_hit: Share, hits: int, requests: int) -> Share:
+    """Hits are counted, not estimated: only their share of wrong ones is uncertain."""
+    share = hits / requests if requests else 0.0
+    estimate = None if per_hit.estimate is None else per_hit.estimate * share
+    return per_hit._replace(estimate=estimate, low=per_hit.low * share, high=per_hit.high * share)
+
+
+def _corrected(per_hit: Share, test: AnswerTest, level: float) -> Share:
+    """The share of wrong hits behind the share of unlike answers.
+
+    Alike of the right ones s, of the wrong ones f, alike in all a: right = (a - f) / (s - f). The ends of the
+    interval take the worst ends of all three. Without repeats s is taken as 1, which can only
+    make more hits look wrong.
+    """
+    right, unlike = test.alike_of_repeats, test.alike_of_unlike
+    s, (s_low, s_high) = (1.0, (1.0, 1.0)) if right.estimate is None else (right.estimate, _ends(right, level))
+    f, (f_low, f_high) = unlike.estimate or 0.0, _ends(unlike, level)
+    alike = 1 - (per_hit.estimate or 0.0)
+    if s - f < SEPARATION_MIN or s_low <= f_high:
+        return per_hit._replace(estimate=None, low=0.0, high=1.0)
+    least = (1 - per_hit.high - f_high) / (s_high - f_high)
+    most = (1 - per_hit.low - f_low) / (s_low - f_low)
+    return per_hit._replace(
+        estimate=_in_unit(1 - (alike - f) / (s - f)), low=_in_unit(1 - most), high=_in_unit(1 - least)
+    )  # fmt: skip
+
+
+def _ends(share: Share, level: float) -> tuple[float, float]:
+    if not share.effective_trials or share.estimate is None:
+        return 0.0, 1.0
+    return clopper_pearson(share.estimate * share.effective_trials, share.effective_trials, level)
+
+
+def _in_unit(value: float) -> float:
+    return min(max(value, 0.0), 1.0)
+
+
+def _similarities(vectors: Vectors, norms: Int, answer: Int, one: Int, other: Int) -> Int32:
+    left, right = answer[one], answer[other]
+    # The same answer word for word is alike, also where its vector says nothing.
+    return np.where(left == right, ONE, similarity_ppb(vectors, norms, left, right)).astype(np.int32)
+
+
+def _unlike_pairs(answer: Int, node: Int) -> tuple[Int, Int]:
+    """Pairs of requests with answers and different prompts, far from each other in the log."""
+    known = np.flatnonzero((answer >= 0) & (node >= 0))
+    if len(known) < 2:
+        return known[:0], known[:0]
+    step = max(1, len(known) * len(SHIFTS) // PAIRS_MAX)
+    first = np.concatenate([np.arange(0, len(known), step) for _ in SHIFTS])
+    away = np.repeat([max(1, int(len(known) * shift)) for shift in SHIFTS], len(first) // len(SHIFTS))
+    one, other = known[first], known[(first + away) % len(known)]
+    is_wanted = node[one] != node[other]
+    return one[is_wanted], other[is_wanted]
+
+
+def _repeat_pairs(answer: Int, node: Int) -> tuple[Int, Int]:
+    """Each request with the one before it of the same prompt, where both have answers."""
+    known = np.flatnonzero((answer >= 0) & (node >= 0))
+    order = known[np.argsort(node[known], kind="stable")]
+    is_same = node[order[1:]] == node[order[:-1]]
+    one, other = order[1:][is_same], order[:-1][is_same]
+    step = max(1, len(one) // PAIRS_MAX)
+    return one[::step], other[::step]
