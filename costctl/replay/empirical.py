@@ -93,14 +93,13 @@ class Empirical:
         filled_count = int((took < 0).sum())
         if filled_count:
             took = _filled(model[kept], hour, ended, took)
-        hours, cell = np.unique(hour, return_inverse=True)
+        hours, cell, counts = np.unique(hour, return_inverse=True, return_counts=True)
         # Window, outcome and latency in one number, which sorts ten times as fast as three columns.
         packed = np.sort((cell << (LATENCY_BITS + OUTCOME_BITS)) | (ended.astype(np.int64) << LATENCY_BITS) | took)
         took, ended = packed & ((1 << LATENCY_BITS) - 1), (packed >> LATENCY_BITS) & ((1 << OUTCOME_BITS) - 1)
-        hour = hours[packed >> (LATENCY_BITS + OUTCOME_BITS)]
-        of_model, of_hour = hour >> MODEL_SHIFT << MODEL_SHIFT, hour & ((1 << MODEL_SHIFT) - 1)
+        of_model, of_hour = hours >> MODEL_SHIFT << MODEL_SHIFT, hours & ((1 << MODEL_SHIFT) - 1)
         days = of_model + np.where(of_hour > 0, (of_hour - 1) // HOURS_OF_DAY + 1, 0)
-        levels = (_cells(hour), _cells(days), _cells(of_model))
+        levels = (_cells(hours, counts), _cells(days, counts), _cells(of_model, counts))
         return cls(took, ended.astype(np.int8), levels, covered, filled_count, attempts_min)
 
     def is_covered(self, model: Code) -> Flag:
@@ -156,12 +155,14 @@ def _names(model: Code, times_us: Int, window_us: int | None) -> Int:
     return name if window_us is None else name + np.where(times_us >= 0, times_us // window_us + 1, 0)
 
 
-def _cells(names: Int) -> Cells:
-    """The runs of equal names, which are sorted."""
+def _cells(names: Int, counts: Int) -> Cells:
+    """The runs of equal names, which are sorted; each name stands for so many rows."""
     is_first = np.ones(len(names), dtype=np.bool_)
     is_first[1:] = names[1:] != names[:-1]
-    starts = np.flatnonzero(is_first)
-    return Cells(names[starts], starts, np.diff(starts, append=len(names)))
+    first = np.flatnonzero(is_first)
+    ends = np.cumsum(counts)
+    starts = (ends - counts)[first]
+    return Cells(names[first], starts, np.diff(starts, append=ends[-1] if len(ends) else 0))
 
 
 def _filled(model: Code, hour: Int, outcome: Outcomes, latency_us: Int) -> Int:
