@@ -73,7 +73,7 @@ def load_calls(store: Store) -> Calls:
         store,
         "status = 'ok' AS is_ok, "
         "coalesce(input_tokens, -1) AS input_tokens, coalesce(output_tokens, -1) AS output_tokens, "
-        "coalesce(CAST(output_cost_usd * 1000000000000 AS BIGINT), 0) AS output_pusd, "
+        "coalesce(pusd_of(output_cost_usd), 0) AS output_pusd, "
         "coalesce(cache_read_tokens, -1) AS cache_read_tokens, coalesce(cache_write_5m_tokens, 0) "
         "+ coalesce(cache_write_1h_tokens, 0) + coalesce(cache_write_other_tokens, 0) AS cache_write_tokens, "
         "coalesce(quality_score, 'nan'::DOUBLE) AS quality",
@@ -125,14 +125,18 @@ def view_calls(store: Store, others: str = "") -> None:
         f"r.* REPLACE (p.first_at AS started_at{others}) "
         "FROM request r JOIN replay_place p USING (file_id, source_line)"
     )
-    _rows.pop(store, None)
-    store.execute("DROP TABLE IF EXISTS replay_lean")
+    _positions.pop(store, None)
+    _kept[store] = {}
+    forget_lean(store)
     if not others:
-        _rows[store] = _RowsOfCalls(store)
+        _positions[store] = _Positions(store)
 
 
 def lean_calls(store: Store) -> str:
-    """A table of the columns of `replay_call` that prices ask for, made when it is first asked for."""
+    """A table of the columns of `replay_call` that prices ask for, made when it is first asked for.
+
+    It takes as much memory as all else in the store: `forget_lean` once the models are priced.
+    """
     store.execute(
         "CREATE TEMP TABLE IF NOT EXISTS replay_lean AS SELECT position, started_at, service_tier, web_searches, "
         "input_tokens, usage_source, output_tokens, price_key, model, input_image_tokens FROM replay_call"
@@ -140,32 +144,38 @@ def lean_calls(store: Store) -> str:
     return "replay_lean"
 
 
-class _RowsOfCalls:
-    """Where the attempt that stands for each call lies in `request`: a scan without a join is ten times as fast."""
+def forget_lean(store: Store) -> None:
+    """Drop the table of `lean_calls`."""
+    store.execute("DROP TABLE IF EXISTS replay_lean")
+
+
+class _Positions:
+    """Which call each row of `request` stands for: a scan without a join is ten times as fast."""
 
     def __init__(self, store: Store) -> None:
+        # One cell per line of every file, so that a row finds its call without a search.
+        last = store.query("SELECT file_id, max(source_line) FROM request GROUP BY file_id ORDER BY file_id")
+        cells = np.zeros(max((file for file, _ in last), default=0) + 1, dtype=np.int64)
+        cells[[file for file, _ in last]] = [line + 1 for _, line in last]
+        self._first: Int = np.cumsum(cells) - cells
+        self._calls = np.full(int(cells.sum()), UNKNOWN, dtype=np.int32)
         place = store.numpy("SELECT file_id, source_line, position FROM replay_place")
-        self._wanted = np.empty(len(place["position"]), dtype=np.int64)
-        self._wanted[plain(place["position"])] = _names(place["file_id"], place["source_line"])
-        self._names: Int = np.zeros(0, dtype=np.int64)
-        self._rows: Int = self._names
+        self._calls[self._cells(place["file_id"], place["source_line"])] = plain(place["position"])
+        self.count = len(place["position"])
 
-    def of(self, file_id: Any, source_line: Any) -> Int:
-        """For each call the row of a scan that gave these names of its rows, whatever order it came in."""
-        names = _names(file_id, source_line)
-        if not np.array_equal(names, self._names):
-            order = np.argsort(names)
-            self._names, self._rows = names, order[np.searchsorted(names[order], self._wanted)]
-        return self._rows
+    def of(self, file_id: Any, source_line: Any) -> NDArray[np.int32]:
+        """The position for each row of a scan, whatever order it came in; -1 for a row that stands for no call."""
+        return self._calls[self._cells(file_id, source_line)]
 
-
-def _names(file_id: Any, source_line: Any) -> Int:
-    names: Int = (plain(file_id).astype(np.int64) << 40) + plain(source_line).astype(np.int64)
-    return names
+    def _cells(self, file_id: Any, source_line: Any) -> Int:
+        found: Int = self._first[plain(file_id)] + plain(source_line)
+        return found
 
 
 # Of the store whose calls were numbered last; a view of copies has none.
-_rows: WeakKeyDictionary[Store, _RowsOfCalls] = WeakKeyDictionary()
+_positions: WeakKeyDictionary[Store, _Positions] = WeakKeyDictionary()
+# What every replay of the same calls asks for again, by its question.
+_kept: WeakKeyDictionary[Store, dict[Any, Any]] = WeakKeyDictionary()
 PLACED = frozenset({
     "position", "attempt_count", "unpriced_count", "latency_us", "time_us", "baseline_cost_pusd", "is_later_turn",
     "started_at", "first_at", "copy_number",
@@ -178,9 +188,17 @@ def codes(store: Store, expression: str, params: dict[str, Any] | None = None) -
 
     Numbers follow the order of the texts, so that they do not depend on the order of the log.
     """
+    kept, question = _kept[store], (expression, *sorted((params or {}).items()))
+    if question not in kept:
+        kept[question] = _codes(store, expression, params)
+    found: tuple[Int, tuple[str, ...]] = kept[question]
+    return found
+
+
+def _codes(store: Store, expression: str, params: dict[str, Any] | None) -> tuple[Int, tuple[str, ...]]:
     rows = store.query(f"SELECT DISTINCT CAST({expression} AS VARCHAR) AS said FROM replay_call ORDER BY said", params)
     texts = tuple(text for (text,) in rows if text is not None)
-    store.execute("CREATE OR REPLACE TEMP TABLE replay_code (said VARCHAR, code BIGINT)")
+    store.execute("CREATE OR REPLACE TEMP TABLE replay_code (said VARCHAR, code INTEGER)")
     store.insert("replay_code", ["said", "code"], list(zip(texts, map(str, range(len(texts))), strict=True)))
     found = fetch(
         store,
@@ -192,23 +210,32 @@ def codes(store: Store, expression: str, params: dict[str, Any] | None = None) -
 
 def fetch(store: Store, columns: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
     """Columns or expressions over `replay_call` as arrays in the order of the replay."""
-    rows = _rows.get(store)
-    if rows is not None and PLACED.isdisjoint(re.findall(r"\w+", columns)):
+    positions = _positions.get(store)
+    if positions is None or not PLACED.isdisjoint(re.findall(r"\w+", columns)):
+        found = store.numpy(f"SELECT position, {columns} FROM replay_call", params)
+        place, count = plain(found.pop("position")), None
+    else:
         found = store.numpy(f"SELECT file_id AS _file, source_line AS _line, {columns} FROM request", params)
-        at = rows.of(found.pop("_file"), found.pop("_line"))
-        return {name: plain(values)[at] for name, values in found.items()}
-    found = store.numpy(f"SELECT position, {columns} FROM replay_call", params)
-    place = np.asarray(found.pop("position"))
+        place, count = positions.of(found.pop("_file"), found.pop("_line")), positions.count
+    is_call = None if count is None or len(place) == count else place >= 0
+    if is_call is not None:
+        place = place[is_call]
     ordered = {}
-    for name, values in found.items():
+    for name in list(found):  # one at a time, so that no column stands twice in memory for long
+        values = plain(found.pop(name))
         ordered[name] = np.empty(len(place), dtype=values.dtype)
-        ordered[name][place] = plain(values)
+        ordered[name][place] = values if is_call is None else values[is_call]
     return ordered
 
 
 def plain(values: Any) -> Any:
     """The array without a mask; what was NULL holds whatever the engine left there, so mask first."""
     return values.filled(0) if isinstance(values, np.ma.MaskedArray) else values
+
+
+def constant(value: int, count: int) -> Int:
+    """A column of one value, which takes no memory; not to be written to."""
+    return np.broadcast_to(np.int64(value), count)
 
 
 def span_us(calls: Calls) -> int:
@@ -220,4 +247,6 @@ def span_us(calls: Calls) -> int:
 def exact_sum(values: Int, where: Flag | None = None) -> int:
     """The sum as a Python int: picodollars of a large log do not fit in 64 bits."""
     chosen = values if where is None else values[where]
+    if not len(chosen) or max(-int(chosen.min()), int(chosen.max())) < 2**62 // len(chosen):
+        return int(chosen.sum())
     return (int((chosen >> 30).sum()) << 30) + int((chosen & (2**30 - 1)).sum())

@@ -22,27 +22,28 @@ answering AS (
 ),
 told AS (
     SELECT a.file_id, a.source_line, h.first_at, h.first_offset_ms, h.attempt_count, h.baseline_cost_usd,
-        h.unpriced_count, CASE WHEN h.lacks_latency THEN NULL ELSE h.latency_us END AS latency_us
+        h.unpriced_count, CASE WHEN h.lacks_latency THEN NULL ELSE h.latency_us END AS latency_us,
+        r.session_id, r.turn_count, r.request_id, r.model, r.input_tokens, r.output_tokens
     FROM answering a JOIN chain h
         ON a.trace_id = h.trace_id AND a.prompt = h.prompt AND a.call_number = h.call_number
+    JOIN request r ON r.file_id = a.file_id AND r.source_line = a.source_line
     UNION ALL
     SELECT file_id, source_line, started_at, replay_offset_ms, 1, list_cost_usd,
-        CAST(list_cost_usd IS NULL AS BIGINT), CAST(round(latency_ms * 1000) AS BIGINT)
+        CAST(list_cost_usd IS NULL AS BIGINT), CAST(round(latency_ms * 1000) AS BIGINT),
+        session_id, turn_count, request_id, model, input_tokens, output_tokens
     FROM request WHERE trace_id IS NULL
 ),
 placed AS (
-    SELECT t.*, r.session_id, r.turn_count,
-        coalesce(epoch_us(t.first_at), t.first_offset_ms * 1000) AS time_us,
-        row_number() OVER (ORDER BY coalesce(epoch_us(t.first_at), t.first_offset_ms * 1000) NULLS LAST,
-            r.request_id, r.model, r.input_tokens, r.output_tokens, t.latency_us, t.source_line, t.file_id) - 1
-            AS position
-    FROM told t JOIN request r USING (file_id, source_line)
+    SELECT *, coalesce(epoch_us(first_at), first_offset_ms * 1000) AS time_us,
+        row_number() OVER (ORDER BY coalesce(epoch_us(first_at), first_offset_ms * 1000) NULLS LAST,
+            request_id, model, input_tokens, output_tokens, latency_us, source_line, file_id) - 1 AS position
+    FROM told
 ),
 opening AS (
     SELECT session_id, min(position) AS opened_at FROM placed WHERE session_id IS NOT NULL GROUP BY session_id
 )
 SELECT p.file_id, p.source_line, p.first_at, p.attempt_count, p.unpriced_count, p.latency_us, p.time_us, p.position,
-    coalesce(CAST(p.baseline_cost_usd * 1000000000000 AS BIGINT), 0) AS baseline_cost_pusd,
+    coalesce(pusd_of(p.baseline_cost_usd), 0) AS baseline_cost_pusd,
     -- The same words in a later turn whose history is not in the log may mean something else.
     coalesce(p.turn_count <= 1 AND p.position > o.opened_at, false) AS is_later_turn
 FROM placed p LEFT JOIN opening o USING (session_id)

@@ -92,13 +92,18 @@ def price_candidate(
     found = priced_calls(store, book, calls, days)
     each = found.output_pusd // np.maximum(found.output_tokens, 1)
     logged_each = calls.output_pusd // np.maximum(calls.output_tokens, 1)
+    for column, as_logged_column in (
+        (found.cost_pusd, calls.baseline_pusd), (found.input_tokens, calls.input_tokens),
+        (found.output_tokens, calls.output_tokens), (each, logged_each),
+    ):  # fmt: skip
+        np.copyto(column, as_logged_column, where=is_logged)
     return Candidate(
         model=model,
         price_key=key,
-        cost_pusd=np.where(is_logged, calls.baseline_pusd, found.cost_pusd),
-        input_tokens=np.where(is_logged, calls.input_tokens, found.input_tokens),
-        output_tokens=np.where(is_logged, calls.output_tokens, found.output_tokens),
-        output_price_pusd=np.where(is_logged, logged_each, each),
+        cost_pusd=found.cost_pusd,
+        input_tokens=found.input_tokens,
+        output_tokens=found.output_tokens,
+        output_price_pusd=each,
         is_logged=is_logged,
         is_known=is_logged | found.is_priced,
         output_ratios=ratios,
@@ -191,18 +196,18 @@ def priced_calls(
     store.execute(view.read_text("utf-8").replace("{source}", source or lean_calls(store)))
     sql, params = priced_query(store, source="hypothetical", book=book, priced_at=days.priced_at, as_of=days.as_of)
     found = store.numpy(
-        f"SELECT position, coalesce(CAST(({cost}) * 1000000000000 AS BIGINT), 0) AS cost_pusd, "
-        "coalesce(output_tokens, 0) AS output_tokens, "
-        "coalesce(CAST(output_cost_usd * 1000000000000 AS BIGINT), 0) AS output_pusd, "
+        f"SELECT position, coalesce(pusd_of({cost}), 0) AS cost_pusd, "
+        "coalesce(output_tokens, 0) AS output_tokens, coalesce(pusd_of(output_cost_usd), 0) AS output_pusd, "
         "coalesce(input_uncached_tokens, 0) AS input_tokens, coalesce(input_tokens, 0) AS given_tokens, "
         f"list_cost_usd IS NOT NULL AS is_priced, is_price_assumed AS is_assumed FROM ({sql})",
         params,
     )
     place = plain(found.pop("position"))
     columns: dict[str, Any] = {}
-    for name, values in found.items():
+    for name in list(found):  # one at a time, so that no column stands twice in memory for long
+        values = plain(found.pop(name))
         columns[name] = np.zeros(calls.count, dtype=values.dtype)
-        columns[name][place] = plain(values)
+        columns[name][place] = values
     return Priced(**columns)
 
 

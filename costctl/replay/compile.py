@@ -14,7 +14,7 @@ from costctl.policy.schema import LOGGED, Policy, Tier
 from costctl.policy.stages import ExactCache as ExactCacheSpec
 from costctl.prices.book import PriceBook
 from costctl.replay.arms import Arms, arms_of, merged_lanes, policy_models
-from costctl.replay.calls import Calls, Flag, Int, codes, fetch
+from costctl.replay.calls import Calls, Flag, Int, codes, constant, fetch
 from costctl.replay.candidates import Candidate, InputPrices, PriceDays, input_prices, price_candidate
 from costctl.replay.chains import attempting
 from costctl.replay.conditions import COLUMN_OF, Conditions
@@ -165,9 +165,20 @@ def _exact_cache(
         is_cool = _temperature(arms, routed, found["temperature"]) <= float(spec.max_temperature)
         keys = np.where(is_cool, keys, -1)
     has_key = keys >= 0
-    dense = np.full(calls.count, -1, dtype=np.int64)
-    dense[has_key] = np.unique(keys[has_key], return_inverse=True)[1]
+    dense = np.full(calls.count, -1, dtype=np.int32)
+    dense[has_key] = _in_order_of_appearance(keys[has_key])
     return ExactCache(dense, calls.is_ok & has_key, spec.ttl_us, spec.ttl_from == "last_hit", spec.capacity)
+
+
+def _in_order_of_appearance(keys: Int) -> Int:
+    """A number for each distinct key: those that are new together lie together in memory, and leave together."""
+    names, code = np.unique(keys, return_inverse=True)
+    first = np.empty(len(names), dtype=np.int64)
+    first[code[::-1]] = np.arange(len(keys))[::-1]  # the last one written stays
+    is_first = np.zeros(len(keys), dtype=np.int64)
+    is_first[first] = 1
+    numbers: Int = (np.cumsum(is_first) - 1)[first][code]
+    return numbers
 
 
 def _temperature(arms: Arms, routed: Route, logged: Any) -> Any:
@@ -234,7 +245,7 @@ def budget_rules(store: Store, policy: Policy, calls: Calls, lanes: Lanes) -> Bu
 def _cap(store: Store, calls: Calls, lanes: Lanes, cap: UsdCap | TokenCap) -> Cap:
     is_tokens = isinstance(cap, TokenCap)
     limit = cap.max_tokens if isinstance(cap, TokenCap) else _pusd(cap.max_usd)
-    everyone = np.zeros(calls.count, dtype=np.int64)
+    everyone = constant(0, calls.count)
     title = f"{'tokens' if is_tokens else 'usd'}_per_day {cap.scope} {cap.name or ''}".strip()
     if cap.scope == "total":
         return Cap(title, everyone, limit, is_tokens)

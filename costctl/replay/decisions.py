@@ -71,7 +71,7 @@ def keep(store: Store, outcome: Outcome, routed: Route, caps: Sequence[str], lat
             "is_batched": outcome.extras.is_batched, "found_in": outcome.extras.found_in,
             "extra_pusd": outcome.extras.pusd,
         }  # fmt: skip
-    store.append("decision_row", columns, new="TABLE")
+    store.append("decision_row", columns, new="TABLE", is_ordered=False)
     names = {
         "model": lanes.models, "lane": lanes.names, "served_by": SERVED_BY, "reason": routed.reasons,
         "raise": routed.raises, "floor": routed.floors, "cap": caps,

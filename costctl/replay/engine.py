@@ -6,11 +6,9 @@ installed and the log is large, else as plain Python over one chunk of lists aft
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import util
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from costctl.replay.calls import DAY_US, Calls, Code, Flag, Int
 from costctl.replay.kernel import AS_LOGGED, NONE, NUMBERS, Rows, Rules, State, Told
 from costctl.replay.lanes import Lanes
 from costctl.replay.plan import NO_CAP, NO_ENTRY, Budgets, Plan
+from costctl.reuse.compiled import compiled_copy, warm
 
 CHUNK_CALLS = 20_000  # so many calls at a time: as lists they would fill the memory
 COMPILED_CHUNK_CALLS = 100_000
@@ -56,7 +55,7 @@ class Decisions:
     entry_lane: NDArray[np.int16]  # before its attempts: after budgets
     routed_lane: NDArray[np.int16]  # before budgets
     served_by: NDArray[np.int8]
-    answered_by: Int  # position of the call whose answer was served from a cache
+    answered_by: Code  # position of the call whose answer was served from a cache
     notice: NDArray[np.int16]
     cap: NDArray[np.int16]  # the first cap that was broken
     played: Played | None = None
@@ -95,27 +94,25 @@ def walk(
     return made
 
 
-@cache
 def compiled_walk() -> Callable[[Rules, Rows, State, Told], None] | None:
-    """The walk as machine code, kept on disk between runs; None without numba."""
-    if util.find_spec("numba") is None:
+    """The walk as machine code; None without numba."""
+    for warming in _warming:
+        warming.join()
+    module = compiled_copy(kernel)
+    if module is None:
         return None
-    import numba  # noqa: PLC0415  (0.3 s)
-
-    name = f"{kernel.__name__}_compiled"
-    spec = util.spec_from_file_location(name, kernel.__file__)
-    assert spec is not None
-    assert spec.loader is not None
-    copy = util.module_from_spec(spec)
-    sys.modules[name] = copy
-    spec.loader.exec_module(copy)
-    for of_copy in ("Rules", "Rows", "State", "Told"):
-        setattr(copy, of_copy, getattr(kernel, of_copy))
-    for function, value in list(vars(copy).items()):
-        if callable(value) and getattr(value, "__module__", "") == name:
-            setattr(copy, function, numba.njit(cache=True, nogil=True)(value))
-    found: Callable[[Rules, Rows, State, Told], None] = copy.walk_rows
+    found: Callable[[Rules, Rows, State, Told], None] = module.walk_rows
     return found
+
+
+_warming: list[Thread] = []
+
+
+def warm_up(call_count: int) -> None:
+    """Load numba beside the questions to the store, where a log of this size will be walked as machine code."""
+    if call_count >= COMPILED_FROM_CALLS and not _warming:
+        _warming.append(Thread(target=warm, daemon=True))
+        _warming[0].start()
 
 
 def _listed(values: Any) -> Any:
@@ -132,7 +129,7 @@ def _as_routed(calls: Calls, lane: NDArray[np.int16], plan: Plan) -> Decisions:
     zeros = np.zeros(count, dtype=np.int64)
     played = None if plan.attempts is None else Played(as_logged(), as_logged(), zeros, zeros.copy())
     return Decisions(
-        lane, lane.copy(), lane.copy(), np.zeros(count, dtype=np.int8), np.full(count, NO_ENTRY, dtype=np.int64),
+        lane, lane.copy(), lane.copy(), np.zeros(count, dtype=np.int8), np.full(count, NO_ENTRY, dtype=np.int32),
         np.zeros(count, dtype=np.int16), np.full(count, NO_CAP, dtype=np.int16), played,
     )  # fmt: skip
 
@@ -187,7 +184,7 @@ def _first_units(budgets: Budgets) -> list[int]:
     return first
 
 
-def _largest(codes: Int) -> int:
+def _largest(codes: Code) -> int:
     return int(codes.max(initial=NONE))
 
 
@@ -202,14 +199,13 @@ def _state(calls: Calls, lanes: Lanes, plan: Plan, make: Make) -> State:
     def of(size: int, value: int = 0) -> Any:
         return make(np.full(size, value, dtype=np.int64))
 
-    bounded = keys if _capacity(plan) != NONE else 0
     numbers = np.zeros(NUMBERS, dtype=np.int64)
     numbers[[kernel.DAY, kernel.HEAD, kernel.TAIL]] = NONE
     of_provider = np.zeros((kernel.PROVIDER_NUMBERS, providers), dtype=np.int64)
     of_provider[[kernel.MINUTE, kernel.OF_DAY, kernel.OUT_UNTIL_US, kernel.OLDEST, kernel.NEWEST]] = NONE
     return State(
-        numbers=make(numbers), entry=of(keys, NONE), since_us=of(keys), before=of(bounded, NONE),
-        after=of(bounded, NONE), highest=of(sessions, NONE), used=of(_first_units(plan.budgets or Budgets())[-1]),
+        numbers=make(numbers), slot=make(np.tile(np.array([NONE, 0, NONE, NONE]), keys)),
+        highest=of(sessions, NONE), used=of(_first_units(plan.budgets or Budgets())[-1]),
         lane_calls=of(len(lanes.lanes)), provider=make(of_provider),
         event=make(np.zeros((kernel.EVENT_NUMBERS, events), dtype=np.int64)),
     )  # fmt: skip
@@ -220,13 +216,13 @@ def _rows(
 ) -> Rows:
     cut = slice(start, stop)
     cache, budgets, attempts = plan.cache, plan.budgets, plan.attempts
-    nothing, no_columns = np.zeros(0, dtype=np.int64), np.zeros((0, 0), dtype=np.int64)
+    nothing = np.zeros(0, dtype=np.int64)
 
     def column(values: Any) -> Any:
         return make(values[cut].astype(np.int64))
 
     def stacked(columns: Sequence[Any]) -> Any:
-        return make(np.stack(columns).astype(np.int64)) if columns else make(no_columns)
+        return make(np.stack(columns, axis=1).astype(np.int64).ravel()) if columns else make(nothing)
 
     needs_cost = budgets is not None or attempts is not None
     floor = None if plan.floor is None else plan.floor[cut].clip(min=0)
@@ -236,7 +232,7 @@ def _rows(
         is_ok=column(calls.is_ok), key=column(cache.key) if cache else make(nothing),
         is_kept=column(cache.is_kept) if cache else make(nothing),
         session=make(nothing) if plan.session is None else column(plan.session),
-        day=column(np.where(calls.is_dated, calls.time_us, 0) // DAY_US) if budgets else make(nothing),
+        day=make(np.where(calls.is_dated[cut], calls.time_us[cut], 0) // DAY_US) if budgets else make(nothing),
         lowest=make(np.zeros(stop - start, dtype=np.int64) if floor is None else floor.astype(np.int64)),
         unit=stacked([cap.unit[cut] for cap in budgets.caps] if budgets else []),
         cost_pusd=stacked([lane.cost_pusd[cut] for lane in lanes.lanes] if needs_cost else []),

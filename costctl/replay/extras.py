@@ -16,7 +16,7 @@ import numpy as np
 from costctl.policy.schema import LOGGED, Policy, Tier
 from costctl.policy.stages import Compression, DataSource, SelfHosted
 from costctl.prices.book import PriceBook
-from costctl.replay.calls import UNKNOWN, Calls, Flag, Int, fetch
+from costctl.replay.calls import UNKNOWN, Calls, Flag, Int, constant, fetch
 from costctl.replay.candidates import Candidate, PriceDays, priced_rows
 from costctl.replay.capacity import service_us, token_pusd
 from costctl.replay.chains import logged_attempts
@@ -89,7 +89,7 @@ def extras_of(
         items.append(caller.call("history", "summariser", tier, rows, sent.summarised_tokens, sent.summary_tokens))
     if sent is not None and policy.compression is not None:
         items.append(_compressor(policy.compression, is_tried & (sent.compressed_tokens > 0), sent.compressed_tokens))
-    found_in = np.full(calls.count, NOBODY, dtype=np.int64)
+    found_in = constant(NOBODY, calls.count)
     if policy.data_sources:
         wanted = is_tried & fetch(store, f"coalesce({COLUMN_OF['external_facts']}, false) AS needs")["needs"]
         asked, found_in = _asked(policy.data_sources, calls, wanted, seed)
@@ -101,7 +101,7 @@ def extras_of(
                 rows = is_answered & (tokens > 0) & asking(store, spec.when)
                 items.append(caller.call("post_process", name, spec.tier, rows, tokens, tokens))
     return Extras(
-        tuple(items), sum((one.pusd for one in items), np.zeros(calls.count, dtype=np.int64)), found_in,
+        tuple(items), sum((one.pusd for one in items), constant(0, calls.count)), found_in,
         tuple(one.name for one in policy.data_sources), lanes.is_batched(decisions.lane) & is_answered,
         caller.unpriced_count, tuple(sorted(caller.uncovered)),
     )  # fmt: skip

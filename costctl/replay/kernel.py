@@ -27,6 +27,9 @@ IS_OK = 1 << 60
 # Places in `State.numbers`.
 DAY, DAY_CALLS, HEAD, TAIL, SIZE, EVENTS = range(6)
 NUMBERS = 6
+# Places of a key in `State.slot`: the call whose answer is kept, since when, and the neighbours in order of use.
+ENTRY, SINCE_US, BEFORE, AFTER = range(4)
+SLOT = 4
 # Rows of `Rules.cap`, `Rules.share` and `Rules.chain`.
 LIMIT, LANE, IS_TOKENS, FIRST_UNIT = range(4)
 OVER, UNDER = range(2)  # a share as a fraction; UNDER 0: no cap on this lane
@@ -72,7 +75,11 @@ class Rules(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Columns over the calls of one chunk; those of two dimensions go by lane, cap or place, then call."""
+    """Columns over the calls of one chunk.
+
+    Those that have a value per lane, cap or place are flat: all values of the first call, then those of the next.
+    (To take a row out of a two-dimensional array counts a reference up and down, which two threads do not share.)
+    """
 
     start: int  # position of the first call
     walked: Any
@@ -98,10 +105,7 @@ class State(NamedTuple):
     """What changes as calls go by."""
 
     numbers: Any  # see DAY and the names after it
-    entry: Any  # by key: position of the call whose answer is kept
-    since_us: Any
-    before: Any  # the keys in order of use, for a cache of limited capacity
-    after: Any
+    slot: Any  # by key, ENTRY to AFTER: together, so that a key costs one line of the processor's memory and not four
     highest: Any  # by session
     used: Any  # by unit of a cap
     lane_calls: Any  # of today
@@ -146,7 +150,8 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
     providers, turns, turn_latency_us, is_escalated = (
         rows.provider, rows.turn, rows.turn_latency_us, rows.is_escalated,
     )  # fmt: skip
-    numbers, entry, since_us, before, after = state.numbers, state.entry, state.since_us, state.before, state.after
+    lane_count, place_count = len(can_hold) // len(base), len(turns) // len(base)
+    numbers, slot = state.numbers, state.slot
     highest, used, lane_calls = state.highest, state.used, state.lane_calls
     of_provider, events = state.provider, state.event
     final, entry_lane, routed, served_by = told.lane, told.entry_lane, told.routed_lane, told.served_by
@@ -159,20 +164,21 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
         key = NONE
         if has_cache:
             key = keys[row]
-            if key >= 0 and entry[key] >= 0 and time_us - since_us[key] < ttl_us:
+            at_key = key * SLOT
+            if key >= 0 and slot[at_key + ENTRY] >= 0 and time_us - slot[at_key + SINCE_US] < ttl_us:
                 served_by[row] = EXACT_CACHE
-                answered_by[row] = entry[key]
+                answered_by[row] = slot[at_key + ENTRY]
                 if capacity != NONE:
-                    _touch(numbers, before, after, key)
+                    _touch(numbers, slot, key)
                 if is_from_last_hit:
-                    since_us[key] = time_us
+                    slot[at_key + SINCE_US] = time_us
                 continue
         session = NONE
         if has_sticky:
             session = sessions[row]
             if session >= 0:
                 held = highest[session]
-                if lane < held and lane < tier_count and can_hold[held][row]:
+                if lane < held and lane < tier_count and can_hold[row * lane_count + held]:
                     lane = held
         routed[row] = lane
         entry_lane[row] = lane
@@ -189,8 +195,11 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
             broken, notice, least = NONE, 0, lowest[row]
             for number in range(caps):
                 if cap_is_tokens[number]:
-                    unit = units[number][row]
-                    if unit >= 0 and used[cap_first[number] + unit] + tokens[lane][row] > cap_limit[number]:
+                    unit = units[row * caps + number]
+                    if (
+                        unit >= 0
+                        and used[cap_first[number] + unit] + tokens[row * lane_count + lane] > cap_limit[number]
+                    ):
                         broken = number
                         break
             if broken != NONE:
@@ -198,16 +207,16 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
                 if is_refusing:
                     served_by[row] = REFUSED
                     continue
-                if least < lane < tier_count and can_hold[lane - 1][row]:
+                if least < lane < tier_count and can_hold[row * lane_count + lane - 1]:
                     lane -= 1
                     notice |= DEGRADED
                 else:
                     notice |= OVER_BUDGET
             while True:
-                cost, broken = costs[lane][row], NONE
+                cost, broken = costs[row * lane_count + lane], NONE
                 for number in range(caps):
                     if not cap_is_tokens[number] and (cap_lane[number] == NONE or cap_lane[number] == lane):
-                        unit = units[number][row]
+                        unit = units[row * caps + number]
                         if unit >= 0 and used[cap_first[number] + unit] + cost > cap_limit[number]:
                             broken = number
                             break
@@ -224,7 +233,7 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
                     if is_refusing:
                         served_by[row] = REFUSED
                         break
-                if not (least < lane < tier_count and can_hold[lane - 1][row]):
+                if not (least < lane < tier_count and can_hold[row * lane_count + lane - 1]):
                     notice |= OVER_BUDGET
                     break
                 lane -= 1
@@ -236,7 +245,7 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
         final[row] = lane
         spent, billed_tokens = 0, 0
         if has_budgets or has_attempts:
-            spent, billed_tokens = costs[lane][row], tokens[lane][row]
+            spent, billed_tokens = costs[row * lane_count + lane], tokens[row * lane_count + lane]
         if has_attempts and chain_first[lane] < chain_end[lane]:
             served, counts, took_us, waited_us, notice, is_timed = NONE, 0, 0, 0, 0, True
             spent, billed_tokens = 0, 0
@@ -249,19 +258,19 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
                         break
                     place, end = escalate_place, NONE
                 at = escalate_to if end == NONE else chain_lane[place]
-                if place != first and not can_hold[at][row]:
+                if place != first and not can_hold[row * lane_count + at]:
                     place += 1
                     continue
-                provider, wait_us = providers[at][row], 0
+                provider, wait_us = providers[row * lane_count + at], 0
                 if provider >= 0:
                     if has_switch and at != logged and time_us < of_provider[OUT_UNTIL_US][provider]:
                         notice |= KILLED
                         place += 1
                         continue
                     if has_limits and at == logged:
-                        _count_logged(of_provider, provider, time_us // MINUTE_US, tokens[at][row])
+                        _count_logged(of_provider, provider, time_us // MINUTE_US, tokens[row * lane_count + at])
                     elif has_limits:
-                        ready_us = _admitted(limit, of_provider, provider, time_us, tokens[at][row])
+                        ready_us = _admitted(limit, of_provider, provider, time_us, tokens[row * lane_count + at])
                         if ready_us < 0:
                             notice |= LIMITED
                             if ready_us == -1 - ERROR:
@@ -271,17 +280,17 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
                         wait_us = max(0, ready_us - time_us - took_us)
                         if wait_us > 0:
                             notice |= LIMITED | QUEUED
-                turn = turns[place][row]
+                turn = turns[row * place_count + place]
                 took_us += wait_us
-                if turn_latency_us[place][row] < 0:
+                if turn_latency_us[row * place_count + place] < 0:
                     is_timed = False
                 else:
-                    took_us += turn_latency_us[place][row]
+                    took_us += turn_latency_us[row * place_count + place]
                 waited_us += wait_us
                 counts += turn & (IS_OK - 1)
                 billed = (turn >> BILLED) & FIELD
-                spent += billed * costs[at][row]
-                billed_tokens += billed * tokens[at][row]
+                spent += billed * costs[row * lane_count + at]
+                billed_tokens += billed * tokens[row * lane_count + at]
                 if has_switch and provider >= 0:
                     attempts, failures = (turn >> ATTEMPTS) & FIELD, (turn >> FAILURES) & FIELD
                     _watch(switch, of_provider, events, numbers, provider, time_us, attempts, failures)
@@ -309,7 +318,7 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
         elif has_attempts:
             # A call that stays as logged did get through: it counts at its provider and is never held.
             told_cost[row] = spent
-            provider = providers[lane][row]
+            provider = providers[row * lane_count + lane]
             if provider >= 0 and has_limits:
                 _count_logged(of_provider, provider, time_us // MINUTE_US, billed_tokens)
             if provider >= 0 and has_switch and time_us >= of_provider[OUT_UNTIL_US][provider]:
@@ -318,51 +327,54 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
             numbers[DAY_CALLS] += 1
             lane_calls[lane] += 1
             for number in range(caps):
-                unit = units[number][row]
+                unit = units[row * caps + number]
                 if unit >= 0 and (cap_lane[number] == NONE or cap_lane[number] == lane):
                     at_unit = cap_first[number] + unit
                     used[at_unit] = min(used[at_unit] + (billed_tokens if cap_is_tokens[number] else spent), MOST)
         if session >= 0 and lane < tier_count and lane > highest[session]:
             highest[session] = lane
         if has_cache and is_kept[row]:
+            at_key = key * SLOT
             if capacity != NONE:
-                if entry[key] >= 0:
-                    _touch(numbers, before, after, key)
+                if slot[at_key + ENTRY] >= 0:
+                    _touch(numbers, slot, key)
                 else:
-                    oldest = _add(numbers, before, after, key, capacity)
+                    oldest = _add(numbers, slot, key, capacity)
                     if oldest >= 0:
-                        entry[oldest] = NONE
-            entry[key] = start + row
-            since_us[key] = time_us
+                        slot[oldest * SLOT + ENTRY] = NONE
+            slot[at_key + ENTRY] = start + row
+            slot[at_key + SINCE_US] = time_us
 
 
-def _touch(numbers: Any, before: Any, after: Any, key: int) -> None:
+def _touch(numbers: Any, slot: Any, key: int) -> None:
     """Make the key the most recently used one."""
-    if numbers[TAIL] == key:
+    newest = numbers[TAIL]
+    if newest == key:
         return
+    earlier, later = slot[key * SLOT + BEFORE], slot[key * SLOT + AFTER]
     if numbers[HEAD] == key:
-        numbers[HEAD] = after[key]
+        numbers[HEAD] = later
     else:
-        after[before[key]] = after[key]
-    before[after[key]] = before[key]
-    after[numbers[TAIL]] = key
-    before[key] = numbers[TAIL]
+        slot[earlier * SLOT + AFTER] = later
+    slot[later * SLOT + BEFORE] = earlier
+    slot[newest * SLOT + AFTER] = key
+    slot[key * SLOT + BEFORE] = newest
     numbers[TAIL] = key
 
 
-def _add(numbers: Any, before: Any, after: Any, key: int, capacity: int) -> int:
+def _add(numbers: Any, slot: Any, key: int, capacity: int) -> int:
     """Make a new key the most recently used one; gives back the one that had to leave, or NONE."""
     if numbers[SIZE] == 0:
         numbers[HEAD] = key
     else:
-        after[numbers[TAIL]] = key
-        before[key] = numbers[TAIL]
+        slot[numbers[TAIL] * SLOT + AFTER] = key
+        slot[key * SLOT + BEFORE] = numbers[TAIL]
     numbers[TAIL] = key
     numbers[SIZE] += 1
     if numbers[SIZE] <= capacity:
         return NONE
     oldest: int = numbers[HEAD]
-    numbers[HEAD] = after[oldest]
+    numbers[HEAD] = slot[oldest * SLOT + AFTER]
     numbers[SIZE] -= 1
     return oldest
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from costctl.policy.schema import LOGGED, Tier
-from costctl.replay.calls import UNKNOWN, Calls, Code, Flag, Int
+from costctl.replay.calls import UNKNOWN, Calls, Code, Flag, Int, constant
 from costctl.replay.candidates import Candidate, as_logged
 from costctl.replay.capacity import service_us
 from costctl.replay.sent import Sent
@@ -175,7 +175,7 @@ def _lane(
     cut = pick(choice, cuts)
     is_logged = pick(choice, [one.is_logged for one in offered])
     codes = [
-        calls.model if one.price_key == LOGGED else _constant(models.index(one.price_key), calls.count)
+        calls.model if one.price_key == LOGGED else constant(models.index(one.price_key), calls.count)
         for one in offered
     ]
     output = pick(choice, [one.output_tokens for one in offered])
@@ -208,16 +208,12 @@ def _service(one: Candidate, cut: Int) -> Int:
 
 
 def _no_service(count: int) -> Int:
-    return _constant(UNKNOWN, count)
-
-
-def _constant(value: int, count: int) -> Int:
-    return np.broadcast_to(np.int64(value), count)  # takes no memory
+    return constant(UNKNOWN, count)
 
 
 def _cut(tokens: Int, most: int | None) -> Int:
     """The output tokens that a cap takes away."""
-    return _constant(0, len(tokens)) if most is None else np.maximum(tokens - most, 0)
+    return constant(0, len(tokens)) if most is None else np.maximum(tokens - most, 0)
 
 
 def _fits(tokens: Int, one: Candidate, spec: Tier, windows: Mapping[str, int | None]) -> Flag:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from costctl.replay.calls import Flag, Int
+from costctl.replay.calls import Code, Flag
 from costctl.replay.kernel import (
     DEGRADED,
     ESCALATED,
@@ -33,7 +33,7 @@ ANY_LANE = NONE
 class ExactCache:
     """Stage 2. `key` is dense from 0; below 0 a call is never looked up nor kept."""
 
-    key: Int
+    key: Code
     is_kept: Flag
     ttl_us: int
     is_from_last_hit: bool = False
@@ -48,7 +48,7 @@ class Cap:
     """
 
     title: str
-    unit: Int
+    unit: Code
     limit: int
     is_tokens: bool = False
     lane: int = ANY_LANE
@@ -80,9 +80,9 @@ class Plan:
     """The stages with state that a policy needs; `session` is that of sticky routing, -1 where there is none."""
 
     cache: ExactCache | None = None
-    session: Int | None = None
+    session: Code | None = None
     budgets: Budgets | None = None
-    floor: Int | None = None
+    floor: Code | None = None
     attempts: Attempting | None = None
 
     @property

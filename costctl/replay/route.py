@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from costctl.policy.schema import LOGGED, Routing
 from costctl.policy.when import When
-from costctl.replay.calls import Calls, Flag, Int, fetch
+from costctl.replay.calls import Calls, Code, Flag, Int, fetch
 from costctl.replay.conditions import Conditions
 from costctl.replay.lanes import LaneNames, Lanes
 from costctl.store import Store
@@ -23,8 +23,8 @@ from costctl.store import Store
 class Route:
     """Lane and reason of each call by the rules alone; codes into `reasons`, `raises` and `floors`, -1 none."""
 
-    lane: Int
-    floor: Int  # the lowest tier that the floors allow, -1 where none speaks
+    lane: Code
+    floor: Code  # the lowest tier that the floors allow, -1 where none speaks
     reason: NDArray[np.int16]
     raised_by: NDArray[np.int16]
     floored_by: NDArray[np.int16]
@@ -39,7 +39,7 @@ def route(store: Store, routing: Routing, calls: Calls, lanes: Lanes) -> Route:
     """Route every call; calls that no other model could have answered stay on the logged lane."""
     code, reasons, lane, raised_by = raised(store, routing, lanes)
     is_tier = np.array(lanes.is_tier)
-    floor, floored_by = np.full(calls.count, -1, dtype=np.int64), np.full(calls.count, -1, dtype=np.int16)
+    floor, floored_by = np.full(calls.count, -1, dtype=np.int16), np.full(calls.count, -1, dtype=np.int16)
     for number, rule in enumerate(routing.floors):
         least = lanes.number(rule.at_least)
         holds = _holding(store, rule.when)
@@ -48,7 +48,7 @@ def route(store: Store, routing: Routing, calls: Calls, lanes: Lanes) -> Route:
         lane[low], floored_by[low] = least, number
     is_unknown = ~np.asarray(lanes.take("is_known", lane)) & calls.is_movable
     lane, does_not_fit = _fitted(lanes, lane, is_tier)
-    lane = np.where(calls.is_movable, lane, lanes.logged)
+    lane = np.where(calls.is_movable, lane, lanes.logged).astype(np.int16)
     return Route(
         lane, floor, code.astype(np.int16), raised_by, floored_by, does_not_fit & ~is_unknown & calls.is_movable,
         is_unknown, reasons, tuple(item.name for item in routing.raises), tuple(item.name for item in routing.floors),
@@ -105,10 +105,9 @@ def _fitted(lanes: Lanes, lane: Int, is_tier: Flag) -> tuple[Int, Flag]:
     return moved, does_not_fit
 
 
-def session_codes(store: Store, sticky: str) -> Int:
+def session_codes(store: Store, sticky: str) -> Code:
     """Whose tier may not fall: sessions or users as numbers, -1 where the log names none."""
     column = {"session": "session_id", "user": "user_id"}[sticky]
-    sessions: Int = fetch(
-        store, f"CASE WHEN {column} IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY {column}) END AS code"
-    )["code"]
+    rank = f"CAST(dense_rank() OVER (ORDER BY {column}) AS INTEGER)"
+    sessions: Code = fetch(store, f"CASE WHEN {column} IS NULL THEN -1 ELSE {rank} END AS code")["code"]
     return sessions

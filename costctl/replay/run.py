@@ -18,11 +18,11 @@ from costctl.replay import project
 from costctl.replay.again import Found, Main
 from costctl.replay.attempts_told import NOT_ASKED, attempt_status, attempt_totals, attempt_warnings, attempts_table
 from costctl.replay.beside import Asked, add_beside
-from costctl.replay.calls import Calls, calls_digest, exact_sum, load_calls
+from costctl.replay.calls import Calls, calls_digest, exact_sum, forget_lean, load_calls
 from costctl.replay.candidates import PriceDays
 from costctl.replay.compile import Known, budget_rules, lanes_of, plan_of, price_candidates, prompt_caches, sent_by
 from costctl.replay.decisions import keep
-from costctl.replay.engine import Decisions, walk
+from costctl.replay.engine import Decisions, walk, warm_up
 from costctl.replay.extras import extras_of, with_extras
 from costctl.replay.latency import replay_latency
 from costctl.replay.notes import Replay, warnings
@@ -68,6 +68,7 @@ def replay_calls(
     sent = sent_by(store, policy, calls)
     own = None if sent is None else sent_as_logged(store, book, calls, sent, days)
     candidates = price_candidates(store, book, calls, policy, days, known, sent, own)
+    forget_lean(store)
     lanes = lanes_of(store, policy, book, calls, candidates, seed, sent, own)
     routed = route(store, policy.routing, calls, lanes)
     rules = budget_rules(store, policy, calls, lanes)
@@ -119,6 +120,7 @@ def simulate(
     def replayed(calls: Calls, other: Policy, prices: PriceBook, priced: Known, outage: Outage | None = None) -> Replay:
         return replay_calls(store, calls, other, prices, seed, days, priced, outage)
 
+    warm_up(store.scalar("SELECT count(*) FROM request"))
     done = replayed(load_calls(store), policy, book, known)
     outcome = project.outcome_of(done.calls, done.lanes, done.decisions, done.cached, done.extras)
     keep(store, outcome, done.routed, done.caps, done.latency)

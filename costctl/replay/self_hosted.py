@@ -14,7 +14,7 @@ import numpy as np
 
 from costctl.policy.schema import Policy, Routing
 from costctl.policy.stages import SelfHosted
-from costctl.replay.calls import UNKNOWN, Calls, Flag, Int, exact_sum, span_us
+from costctl.replay.calls import UNKNOWN, Calls, Flag, Int, constant, exact_sum, span_us
 from costctl.replay.candidates import SAME, Candidate, refuse_unknown
 from costctl.replay.capacity import Bill, bill, service_us, shared_out, token_pusd, waits
 from costctl.replay.engine import Decisions
@@ -94,6 +94,9 @@ def serve(
     """
     engines = () if policy.routing == Routing() else policy.self_hosted
     works = tuple(_work(policy, spec, calls, lanes, decisions, latency, extras) for spec in engines)
+    if not works:
+        nothing = constant(0, calls.count)
+        return Hosted((), nothing, nothing, np.zeros(calls.count, dtype=np.bool_))
     change, wait = np.zeros(calls.count, dtype=np.int64), np.zeros(calls.count, dtype=np.int64)
     is_on = np.zeros(calls.count, dtype=np.bool_)
     for one in works:

@@ -61,7 +61,7 @@ def sent_candidate(
 def sent_as_logged(store: Store, book: PriceBook, calls: Calls, sent: Sent, days: PriceDays) -> Candidate:
     """Every call on its own model, with its cost after each step."""
     plain = as_logged(calls)
-    listed: Int = fetch(store, "coalesce(CAST(list_cost_usd * 1000000000000 AS BIGINT), 0) AS pusd")["pusd"]
+    listed: Int = fetch(store, "coalesce(pusd_of(list_cost_usd), 0) AS pusd")["pusd"]
     price, batched = _Price(plain), np.zeros(calls.count, dtype=np.bool_)
     for code, key in enumerate(calls.models):
         batched |= batched_on(sent, calls, key) & (calls.model == code)

@@ -6,6 +6,7 @@ import sys
 from functools import cache
 from importlib import util
 from types import FunctionType, ModuleType
+from typing import Any
 
 
 @cache
@@ -30,5 +31,18 @@ def compiled_copy(module: ModuleType) -> ModuleType | None:
         if isinstance(value, type) and value.__module__ == name:
             setattr(copy, one, getattr(module, one))
         elif isinstance(value, FunctionType) and value.__module__ == name:
-            setattr(copy, one, numba.njit(cache=True)(value))
+            setattr(copy, one, numba.njit(cache=True, nogil=True)(value))
     return copy
+
+
+def warm() -> None:
+    """Import numba and let it load what its first function needs; both take long and nothing of it is lost."""
+    if util.find_spec("numba") is not None:
+        import numba  # noqa: PLC0415  (0.2 s)
+
+        first: Any = numba.njit(_nothing)
+        first()
+
+
+def _nothing() -> int:
+    return 0

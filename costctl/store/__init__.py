@@ -27,6 +27,14 @@ Row = tuple[Any, ...]
 DEFAULT_MEMORY_MB = 1024
 BYTES_PER_ROW = 200
 LOCK_POLL_S = 0.2
+# Whole picodollars of dollars with twelve decimals: dollars, millionths and millionths of those, each in 64 bits.
+# In one step the engine divides in 128 bits, which takes ten times as long and more than the price join itself.
+_MICRO = "CAST(CAST(usd - trunc(usd) AS DECIMAL(12,12)) * CAST(1000000 AS DECIMAL(7,0)) AS DECIMAL(18,12))"
+_PICO = f"CAST({_MICRO} - trunc({_MICRO}) AS DECIMAL(12,12)) * CAST(1000000 AS DECIMAL(7,0))"
+PUSD_OF = (
+    "CREATE OR REPLACE TEMP MACRO pusd_of(usd) AS CAST(trunc(usd) AS BIGINT) * 1000000000000 "
+    f"+ CAST(trunc({_MICRO}) AS BIGINT) * 1000000 + CAST(CAST({_PICO} AS DECIMAL(18,12)) AS BIGINT)"
+)
 
 
 class Store:
@@ -88,10 +96,11 @@ class Store:
             {"rows": orjson.dumps(payload).decode()},
         )
 
-    def append(self, table: str, columns: Mapping[str, Any], *, new: str = "") -> None:
+    def append(self, table: str, columns: Mapping[str, Any], *, new: str = "", is_ordered: bool = True) -> None:
         """Append numpy arrays of one length to the columns of those names; a masked value or None is NULL.
 
-        `new` ("TABLE" or "TEMP TABLE") makes the table of them.
+        `new` ("TABLE" or "TEMP TABLE") makes the table of them. Rows that need not stay in order (`is_ordered`)
+        are written by all threads, in half the time.
         """
         names = ", ".join(columns)
         target = f"CREATE OR REPLACE {new} {table} AS" if new else f"INSERT INTO {table} ({names})"
@@ -99,9 +108,13 @@ class Store:
         def load() -> None:
             self._connection.register("appended", dict(columns))
             try:
+                if not is_ordered:
+                    self._connection.execute("SET preserve_insertion_order = false")
                 self._connection.execute(f"{target} SELECT {names} FROM appended").fetchall()
             finally:
                 self._connection.unregister("appended")
+                if not is_ordered:
+                    self._connection.execute("SET preserve_insertion_order = true")
 
         self._run(load)
 
@@ -228,6 +241,7 @@ def _connect(path: str, *, threads: int | None, temp: Path | None, read_only: bo
         config["temp_directory"] = str(temp)
     connection = duckdb.connect(path, read_only=read_only, config=config)
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute(PUSD_OF)
     return connection
 
 

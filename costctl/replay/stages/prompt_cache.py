@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from costctl.policy.stages import PromptCache as PromptCacheSpec
-from costctl.replay.calls import Calls, Code, Flag, Int
+from costctl.replay.calls import Calls, Code, Flag, Int, constant
 from costctl.replay.candidates import InputPrices
 from costctl.replay.lanes import Lanes
 from costctl.reuse.blocks import Blocks
@@ -48,7 +48,7 @@ class Cached:
 
 def nothing_cached(calls: Calls, is_served: Flag, is_moved: Flag) -> Cached:
     """Without the stage: moved calls read nothing, the others what the log says."""
-    zeros = np.zeros(calls.count, dtype=np.int64)
+    zeros = constant(0, calls.count)
     return Cached(np.where(is_served & ~is_moved, np.maximum(calls.cache_read_tokens, 0), 0), zeros, zeros, zeros)
 
 
