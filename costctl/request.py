@@ -126,6 +126,7 @@ RAW_EXTRAS: tuple[str, ...] = (
     "cache_write_5m_tokens",
     "cache_write_1h_tokens",
     "output_tokens",  # as counted by the format, see LogFormat.reasoning_in_output
+    "reasoning_outside_tokens",  # reasoning that the log counts beside the output
     "total_tokens",  # only checks the convention
     "status",
     "usage_source",
@@ -137,15 +138,23 @@ RAW_EXTRAS: tuple[str, ...] = (
     "dedupe_key",  # the format's own identity of a record
     "replay_key",  # a sidechain row whose key a main row carries is a replay
     "is_sidechain",
+    "span_id",  # the record's own id within its trace, and the id of the one around it:
+    "parent_id",  # of two that are one call the audit counts one (audit/spans.sql)
+    "producer",  # who wrote the record: two producers may tell of one call
+    "is_part",  # no record of its own: it completes the others of its dedupe_key
 )
 
 # What the ingest adds to each row of kind `said`, before anything is dropped.
 SOURCE_COLUMNS: tuple[Column, ...] = (
     Column("file_id", "INTEGER", "read", "which file"),
-    Column("source_line", "BIGINT", "read", "line, row or element number, from 1"),
+    Column("source_line", "BIGINT", "read", "line, row or element, from 1; of formats that unfold, the piece"),
     Column("dedupe_key", "VARCHAR", "read", "identity of the record within its format"),
     Column("replay_key", "VARCHAR", "read", "see RAW_EXTRAS"),
     Column("is_sidechain", "BOOLEAN", "read", "see RAW_EXTRAS"),
+    Column("span_id", "VARCHAR", "read", "see RAW_EXTRAS"),
+    Column("parent_id", "VARCHAR", "read", "see RAW_EXTRAS"),
+    Column("producer", "VARCHAR", "read", "see RAW_EXTRAS"),
+    Column("is_part", "BOOLEAN", "read", "see RAW_EXTRAS"),
 )
 
 DIMENSIONS: dict[str, str] = {

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from costctl import __version__
 from costctl.audit import findings, pages
 from costctl.audit.budgets import parse_latency_budget, parse_token_budget
 from costctl.audit.notes import warnings
 from costctl.audit.options import AuditOptions
+from costctl.audit.spans import merge_spans
 from costctl.audit.totals import conservation, not_computed, totals
 from costctl.formats import detect, generic
 from costctl.formats.base import LogFormat
@@ -95,7 +98,8 @@ def _reading(options: AuditOptions, rules: TierRules, key: bytes) -> Reading:
         log_format = generic.mapped(mapping)
     said = (options.log_format, sorted(mapping.items()), options.cached_in_input, rules.digest)
     signature = hashlib.sha256(repr(said).encode()).hexdigest()
-    return Reading(log_format, Options(rules, key, options.cached_in_input), signature)
+    told = orjson.dumps(mapping).decode() if mapping else None
+    return Reading(log_format, Options(rules, key, options.cached_in_input), signature, told)
 
 
 def _select(store: Store, files: Sequence[FileCounts]) -> None:
@@ -104,7 +108,8 @@ def _select(store: Store, files: Sequence[FileCounts]) -> None:
     store.insert("report_file", ["file_id"], [(file_id,) for file_id in sorted({item.file_id for item in files})])
     show_all_columns(store)
     pages.run(store, "select.sql")
-    pages.run(store, "request_source.sql")
+    merged = "UNION ALL BY NAME SELECT * FROM span_request" if merge_spans(store) else ""
+    store.execute(pages.page("request_source.sql", merged=merged))
 
 
 def _unfound(store: Store, options: AuditOptions) -> list[Warning]:

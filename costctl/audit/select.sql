@@ -19,8 +19,8 @@ named AS (
             coalesce(CAST(a.attempt AS VARCHAR), CASE WHEN a.status = 'ok' THEN '' ELSE 'not ok' END),
             a.response_model, a.request_model, a.user_id)) AS merge_key, 0 AS occurrence,
         a.started_at, a.is_sidechain, a.replay_key,
-        (a.usage_source <> 'missing', coalesce(a.output_tokens, -1), coalesce(a.input_uncached_tokens, -1),
-            coalesce(a.latency_ms, -1), -a.file_id, a.source_line) AS completeness
+        (a.usage_source <> 'missing', coalesce(a.output_tokens, -1), NOT coalesce(a.is_cache_unknown, false),
+            coalesce(a.input_uncached_tokens, -1), coalesce(a.latency_ms, -1), -a.file_id, a.source_line) AS completeness
     FROM attempt_full a JOIN read_file f USING (file_id)
     WHERE a.dedupe_key IS NOT NULL OR a.request_id IS NOT NULL
 ),
@@ -39,7 +39,7 @@ keyed AS (
     UNION ALL
     SELECT row_id, family, merge_key,
         row_number() OVER (PARTITION BY file_id, merge_key ORDER BY source_line), started_at, NULL, NULL,
-        (true, -1, -1, -1, -file_id, source_line)
+        (true, -1, true, -1, -1, -file_id, source_line)
     FROM unnamed
 ),
 main_chain AS (

@@ -26,6 +26,9 @@ class Rejected:
     reason: str
 
 
+Outcome: TypeAlias = Record | Ignored | Rejected
+
+
 @dataclass(frozen=True)
 class LogFormat:
     """How to recognise a kind of log, and how to read it.
@@ -35,6 +38,9 @@ class LogFormat:
     raw names (request.py) to the paths at which they may lie; the first path with a value
     wins. Paths are tuples of keys; a number in a path indexes a list.
 
+    A format `unfolds` where one record of its files holds many requests: then `unwrap` answers
+    with a list of outcomes, and what is read and numbered are these pieces. A list is never empty.
+
     `cached_in_input` and `reasoning_in_output` state the token convention: whether the input
     count includes cached tokens, whether the output count includes reasoning.
     """
@@ -43,7 +49,8 @@ class LogFormat:
     title: str
     signature: Callable[[Record], bool]
     columns: Mapping[str, tuple[Path, ...]]
-    unwrap: Callable[[Record], Record | Ignored | Rejected] | None = None
+    unwrap: Callable[[Record], Outcome | list[Outcome]] | None = None
+    unfolds: bool = False
     cached_in_input: bool = True
     reasoning_in_output: bool = True
     constants: Mapping[str, Any] = field(default_factory=dict)

@@ -49,14 +49,14 @@ class ContentReader:
         if not messages and not system:
             return NO_CONTENT
         parts: list[str] = []
-        system_text = _flat(system)[0] if system else ""
+        system_text = flat(system)[0] if system else ""
         if system_text:
             parts.append(self._system_part(system_text))
         total_chars = len(system_text)
         tool_chars = turn_count = 0
         has_image = False
         user_text = ""
-        for message in _listed(messages):
+        for message in listed(messages):
             # By far the commonest message is decided here: this loop is the warmest of the house.
             if (
                 type(message) is dict
@@ -69,7 +69,7 @@ class ContentReader:
                 if not text.isascii():
                     text = normalised(text)
             else:
-                role, text, image = _turn(message)
+                role, text, image = turn(message)
             total_chars += len(text)
             if role == "user":
                 turn_count += 1
@@ -118,7 +118,7 @@ def normalised(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def _listed(messages: Any) -> Sequence[Any]:
+def listed(messages: Any) -> Sequence[Any]:
     """The messages; a bare text is one of the user."""
     if isinstance(messages, list):
         return messages
@@ -127,14 +127,15 @@ def _listed(messages: Any) -> Sequence[Any]:
     return (messages,) if isinstance(messages, dict) else ()
 
 
-def _turn(message: Any) -> tuple[str, str, bool]:
+def turn(message: Any) -> tuple[str, str, bool]:
+    """Role and text of one message, and whether it carries an image."""
     if not isinstance(message, dict):
-        return "user", _flat(message)[0], False
+        return "user", flat(message)[0], False
     role = message.get("role") or message.get("type") or "user"
     content = message.get("content")
     if content is None:
         content = message.get("parts") or message.get("text") or message.get("output")
-    text, image = _flat(content)
+    text, image = flat(content)
     calls = message.get("tool_calls")
     if calls:
         text += "\n" + orjson.dumps(calls, option=orjson.OPT_SORT_KEYS, default=str).decode()
@@ -147,7 +148,7 @@ def _is_tool_result(content: list[Any]) -> bool:
     return bool(content) and all(isinstance(part, dict) and part.get("type") == "tool_result" for part in content)
 
 
-def _flat(content: Any) -> tuple[str, bool]:
+def flat(content: Any) -> tuple[str, bool]:
     """Text of a content value and whether it carries an image."""
     if isinstance(content, str):
         return normalised(content), False

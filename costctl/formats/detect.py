@@ -83,10 +83,13 @@ def recognise(source: Source, forced: LogFormat | None = None) -> LogFormat:
 def _claims(log_format: LogFormat, record: Record) -> bool:
     if not log_format.signature(record):
         return False
+    if log_format.unwrap is None:
+        return True
     try:
-        return log_format.unwrap is None or not isinstance(log_format.unwrap(record), Ignored)
+        outcome = log_format.unwrap(record)
     except UNREADABLE:
         return False
+    return not all(isinstance(piece, Ignored) for piece in (outcome if isinstance(outcome, list) else [outcome]))
 
 
 def _unrecognised(source: Source, records: list[Record], head: bytes) -> InputError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,13 @@ from costctl.formats.sources import Source, Truncated, content_blocks
 from costctl.formats.tasks import ROWS_PER_TASK, Task
 
 DOCUMENT_BYTES_MAX = 2**30
+RECORD_LISTS = ("data", "requests", "records", "logs", "items", "rows", "results", "entries", "calls")
+# Lists inside the elements of others; their own elements are whole even where the outer one is cut.
+INNER_LISTS = frozenset(
+    {"resourceSpans", "resource_spans", "scopeSpans", "scope_spans", "spans", "resourceLogs", "scopeLogs", "logRecords",
+     "observations", "results"}
+)  # fmt: skip
+_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:]', re.DOTALL)
 
 
 def document_tasks(source: Source) -> Iterator[Task]:
@@ -21,7 +29,7 @@ def document_tasks(source: Source) -> Iterator[Task]:
         document = orjson.loads(content)
         fault = None
     except orjson.JSONDecodeError as error:
-        document, fault = _whole_elements(content), f"not valid JSON: {_reason(error)}"
+        document, fault = _whole_part(content), f"not valid JSON: {_reason(error)}"
         if fault and not document:
             yield Task(fault=fault, fault_is_line=False)
             return
@@ -39,7 +47,7 @@ def records_of(document: Any) -> list[Any]:
         return document
     # An answer of an embeddings model holds a list as well, and is one record.
     if isinstance(document, dict) and not {"usage", "model"} & document.keys():
-        for key in ("data", "requests", "records", "logs", "items", "rows", "results", "entries", "calls"):
+        for key in RECORD_LISTS:
             inner = document.get(key)
             if isinstance(inner, list) and inner and all(isinstance(item, dict) for item in inner):
                 return inner
@@ -62,12 +70,53 @@ def _whole(source: Source) -> bytes:
     return content.removeprefix(b"\xef\xbb\xbf")
 
 
-def _whole_elements(content: bytes) -> list[Any]:
+def _whole_part(content: bytes) -> Any:
+    """What is whole of a damaged document: elements of its list, or itself closed after the last one."""
+    text = content.decode("utf-8", "replace").lstrip()
+    return _whole_elements(text) if text.startswith("[") else _closed(text)
+
+
+def _closed(text: str) -> Any:
+    """A cut object, closed after the last whole element of a list of records; None where there is none."""
+    brackets: list[tuple[str, str]] = []  # each open one, with the key under which it lies
+    key = text_before = ""
+    whole: tuple[int, list[tuple[str, str]]] | None = None
+    for found in _TOKENS.finditer(text):
+        sign = found[0]
+        if sign == ":":
+            key = text_before
+        elif sign in {"{", "["}:
+            brackets.append((sign, key))
+            key = ""
+        elif sign in {"}", "]"}:
+            if not brackets:
+                break
+            brackets.pop()
+            if sign == "}" and brackets and _holds_records(brackets):
+                whole = found.end(), list(brackets)
+        else:
+            text_before = sign[1:-1]
+    if whole is None:
+        return None
+    end, still_open = whole
+    closing = "".join("}" if bracket == "{" else "]" for bracket, _ in reversed(still_open))
+    try:
+        return orjson.loads(text[:end] + closing)
+    except orjson.JSONDecodeError:  # damaged before, not cut
+        return None
+
+
+def _holds_records(brackets: list[tuple[str, str]]) -> bool:
+    """Whether the innermost open bracket is a list of records."""
+    *outer, (bracket, key) = brackets
+    lists = [name for kind, name in outer if kind == "["]
+    is_known = key in INNER_LISTS or (key in RECORD_LISTS and not lists)
+    return bracket == "[" and is_known and all(name in INNER_LISTS or name in RECORD_LISTS for name in lists)
+
+
+def _whole_elements(text: str) -> list[Any]:
     import json  # noqa: PLC0415  (only for a damaged document)
 
-    text = content.decode("utf-8", "replace").lstrip()
-    if not text.startswith("["):
-        return []
     decoder = json.JSONDecoder(parse_constant=_refuse_constant)
     position = 1
     found: list[Any] = []

@@ -59,6 +59,7 @@ class Reading(NamedTuple):
     log_format: LogFormat | None
     options: Options
     signature: str  # of everything above, so that a change reads the file anew
+    mapping: str | None = None  # of --map, as JSON, so that the file can be read again
 
 
 def ingest(
@@ -88,7 +89,8 @@ def ingest(
             if log_format is None:
                 continue
             plan = Plan(log_format, reading.options)
-            known = _read_file(store, _Job(source, content, identity, plan, workers.start(), spool, progress))
+            job = _Job(source, content, identity, plan, workers.start(), spool, progress, reading.mapping)
+            known = _read_file(store, job)
         counts.append(known._replace(label=source.label))
     if not counts:
         raise InputError(
@@ -118,7 +120,8 @@ def _recognised(source: Source, reading: Reading, skipped: list[str]) -> LogForm
         return None
 
 
-def _tasks(source: Source) -> Iterator[Task]:
+def tasks_of(source: Source) -> Iterator[Task]:
+    """The content of a file, cut into tasks."""
     shape = detect.shape_of(source)
     return {"lines": line_tasks, "document": document_tasks, "table": table_tasks}[shape](source)
 
@@ -133,6 +136,7 @@ class _Job(NamedTuple):
     pool: ProcessPoolExecutor | None
     spool: Path
     progress: Progress
+    mapping: str | None
 
 
 def _read_file(store: Store, job: _Job) -> FileCounts:
@@ -158,14 +162,14 @@ def _read_file(store: Store, job: _Job) -> FileCounts:
 def _load(store: Store, job: _Job) -> FileCounts:
     source, plan = job.source, job.plan
     file_id = int(store.scalar("SELECT coalesce(max(file_id), 0) + 1 FROM source_file"))
-    base_line = records = accepted = bytes_done = 0
+    base_line = base_number = records = accepted = bytes_done = 0
     ignored: Counter[str] = Counter()
     unread: Counter[str] = Counter()
     rejected: list[tuple[int, int, int | None, str]] = []
     loads: list[tuple[int, str, int]] = []
     digest = hashlib.sha256()
     size = source.path.stat().st_size
-    for number, (task, result) in enumerate(_results(_tasks(source), plan, job.pool, job.spool)):
+    for number, (task, result) in enumerate(_results(tasks_of(source), plan, job.pool, job.spool)):
         # Rows of documents and tables carry their own numbers; lines count on from task to task.
         base = 0 if task.rows is not None else base_line
         records += result.records_read
@@ -176,7 +180,8 @@ def _load(store: Store, job: _Job) -> FileCounts:
         base_line = max(base_line, base + result.lines_read)
         digest.update(result.digest)
         if result.parquet:
-            loads.append((number, result.parquet, base))
+            loads.append((number, result.parquet, base_number if plan.log_format.unfolds else base))
+        base_number += result.numbers_read
         if len(loads) >= LOAD_FILES_MAX:
             _flush(store, file_id, loads)
             loads = []
@@ -197,6 +202,8 @@ def _load(store: Store, job: _Job) -> FileCounts:
             "lines_read",
             "accepted",
             "digest",
+            "path",
+            "mapping",
         ],
         [
             (
@@ -209,6 +216,8 @@ def _load(store: Store, job: _Job) -> FileCounts:
                 base_line,
                 accepted,
                 counts.digest,
+                str(source.path.resolve()),
+                job.mapping,
             )
         ],
     )
@@ -242,7 +251,7 @@ def _results(
         if pool is None:
             yield task, read_task(task, plan, number, target)
             continue
-        waiting.append((_light(task), pool.submit(read_task_in_worker, task, plan, number, target)))
+        waiting.append((light(task), pool.submit(read_task_in_worker, task, plan, number, target)))
         if len(waiting) > 4:
             done, future = waiting.popleft()
             yield done, future.result()
@@ -251,7 +260,7 @@ def _results(
         yield done, future.result()
 
 
-def _light(task: Task) -> Task:
+def light(task: Task) -> Task:
     """The task without its content, which the worker has; only its kind matters afterwards."""
     return task._replace(
         data=None,

@@ -68,6 +68,7 @@ _EXTRA_TYPES: Mapping[str, str] = {
     "cache_read_outside_tokens": "BIGINT", "cache_write_outside_tokens": "BIGINT",
     "total_tokens": "BIGINT", "usage_source": "VARCHAR", "status": "VARCHAR", "prompt_sha256": "VARCHAR",
     "dedupe_key": "VARCHAR", "replay_key": "VARCHAR", "is_sidechain": "BOOLEAN",
+    "span_id": "VARCHAR", "parent_id": "VARCHAR", "producer": "VARCHAR", "is_part": "BOOLEAN",
 }  # fmt: skip
 _TYPES: Mapping[str, str] = {column.name: column.type for column in COLUMNS} | dict(_EXTRA_TYPES)
 # A value that cannot be read is unknown, except where money or order would silently change.
@@ -200,7 +201,7 @@ def _with_usage(
         pl.col("request_model", "response_model", "input_tokens", "output_tokens").is_null()
     )
     if log_format.name != "generic":  # an error body of a known format names no model and is a request all the same
-        says_nothing = says_nothing & pl.col("error_type").is_null()
+        says_nothing = says_nothing & pl.col("error_type").is_null() & ~pl.col("is_part").fill_null(value=False)
     reason = (
         pl.when(says_nothing).then(pl.lit("names neither a model nor token counts"))
         .when(pl.col("input_uncached_tokens") < 0).then(pl.lit("cached tokens exceed input_tokens"))

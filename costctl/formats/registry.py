@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-from costctl.formats import anthropic, captures, claude_code, generic, litellm, mooncake, openai
+from costctl.formats import (
+    anthropic,
+    braintrust,
+    captures,
+    claude_code,
+    generic,
+    langfuse,
+    langsmith,
+    litellm,
+    mlflow,
+    mooncake,
+    openai,
+    otlp,
+    weave,
+)
 from costctl.formats.base import LogFormat
 
 FORMATS: tuple[LogFormat, ...] = (
+    *mlflow.FORMATS,
+    *otlp.FORMATS,
+    *langfuse.FORMATS,
+    *langsmith.FORMATS,
+    *weave.FORMATS,
+    *braintrust.FORMATS,
     *litellm.FORMATS,
     *claude_code.FORMATS,
     *openai.FORMATS,

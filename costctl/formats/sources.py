@@ -35,6 +35,19 @@ class Source(NamedTuple):
     is_asked_for: bool  # named by the user, not found in a folder
 
 
+class Reader(NamedTuple):
+    """How the log may be read again: the key of the workspace's hashes, a folder for a while, how many processes."""
+
+    hash_key: bytes
+    spool: Path
+    processes: int = 1
+
+    @property
+    def kept(self) -> Path:
+        """The folder of what is worth keeping between runs, beside the workspace; no text is in it."""
+        return self.spool.parents[1] / "near"
+
+
 def find_sources(names: list[str], spool: Path) -> list[Source]:
     """The files that the user means, sorted within each folder or glob.
 

@@ -16,7 +16,7 @@ import orjson
 import polars as pl
 
 from costctl.formats import normalise
-from costctl.formats.base import Ignored, LogFormat, Record, Rejected
+from costctl.formats.base import Ignored, LogFormat, Outcome, Record, Rejected
 from costctl.formats.gather import CHUNK_RECORDS, Gathered
 from costctl.formats.sources import LINE_BYTES_MAX
 from costctl.formats.tasks import Task
@@ -24,6 +24,7 @@ from costctl.formats.tasks import Task
 DEPTH_MAX = 64
 NO_BRACKETS = bytes(set(range(256)) - set(b"[{"))
 BOM = b"\xef\xbb\xbf"
+_CONTAINERS = frozenset({dict, list})
 # What reading a record raises whose values are of other kinds than its format has.
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
@@ -37,7 +38,10 @@ class Reject(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What one task held. `parquet` is None where no record was accepted."""
+    """What one task held. `parquet` is None where no record was accepted.
+
+    `numbers_read` is how far the numbers of its records went: lines, or pieces of formats that unfold.
+    """
 
     records_read: int
     lines_read: int
@@ -47,6 +51,7 @@ class Result(NamedTuple):
     parquet: str | None
     digest: bytes
     unread: dict[str, int]
+    numbers_read: int = 0
 
 
 class Plan(NamedTuple):
@@ -57,15 +62,20 @@ class Plan(NamedTuple):
 
 
 class Parsed(NamedTuple):
-    """What the lines or rows of one task held, before types and rules are looked at."""
+    """What the lines or rows of one task held, before types and rules are looked at.
+
+    `numbers` tell the accepted records apart; they are their lines, unless one line unfolds into many.
+    """
 
     gathered: Gathered
     lines: list[int]
+    numbers: list[int]
     rejected: list[Reject]
     ignored: Counter[str]
     records_read: int
     lines_read: int
     digest: bytes
+    numbers_read: int
 
 
 _plans: dict[str, Plan] = {}  # of this worker process, so that equal rules are prepared once
@@ -85,7 +95,7 @@ def read_task(task: Task, plan: Plan, number: int, target: str) -> Result:
         if task.fault is not None:
             line = int(task.fault_is_line)
             return Result(1, line, 0, {}, [Reject(1, None, task.fault)], None, b"", {})
-        parsed = _parse_rows(task.rows, plan) if task.rows is not None else parse_lines(content_of(task), task, plan)
+        parsed = parse_task(task, plan.log_format, Gathered(plan.log_format, plan.options.hash_key))
         return _written(parsed, plan, number, target)
     finally:
         if was_enabled:
@@ -101,15 +111,22 @@ def content_of(task: Task) -> bytes:
         return file.read(task.length)
 
 
-def parse_lines(data: bytes, task: Task, plan: Plan) -> Parsed:
-    """The records of the lines, in order, and what is refused or ignored."""
-    unwrap = plan.log_format.unwrap
+def parse_task(task: Task, log_format: LogFormat, gathered: Gathered) -> Parsed:
+    """The records of a task as `gathered` takes them, in order, and what is refused or ignored."""
+    if task.rows is not None:
+        return _parse_rows(task.rows, log_format, gathered)
+    return parse_lines(content_of(task), task, log_format, gathered)
+
+
+def parse_lines(data: bytes, task: Task, log_format: LogFormat, gathered: Gathered) -> Parsed:
+    """The same of the lines of a task."""
+    unwrap = log_format.unwrap
     loads = orjson.loads
-    gathered = Gathered(plan.log_format, plan.options.hash_key)
     records: list[Record] = []
     lines: list[int] = []
     rejected: list[Reject] = []
     ignored: Counter[str] = Counter()
+    unfolded = _Unfolded(gathered, lines, rejected, ignored) if log_format.unfolds else None
     number = offset = records_read = 0
     # It only tells runs over the same content; a cryptographic hash of all bytes took 2 % of an audit.
     digest = zlib.crc32(data).to_bytes(4, "big")
@@ -138,7 +155,10 @@ def parse_lines(data: bytes, task: Task, plan: Plan) -> Parsed:
             try:
                 unwrapped = unwrap(record)
             except UNREADABLE:
-                unwrapped = unreadable(plan.log_format)
+                unwrapped = unreadable(log_format)
+            if unfolded is not None:
+                unfolded.add(unwrapped, number, start)
+                continue
             if isinstance(unwrapped, Ignored):
                 ignored[unwrapped.kind] += 1
                 continue
@@ -152,7 +172,49 @@ def parse_lines(data: bytes, task: Task, plan: Plan) -> Parsed:
             gathered.add(records)
             records = []
     gathered.add(records)
-    return Parsed(gathered, lines, rejected, ignored, records_read, number, digest)
+    if unfolded is not None:
+        return unfolded.parsed(records_read, number, digest)
+    return Parsed(gathered, lines, lines, rejected, ignored, records_read, number, digest, number)
+
+
+class _Unfolded:
+    """Takes the outcomes of records that may hold many requests, and numbers the pieces of a task."""
+
+    def __init__(
+        self, gathered: Gathered, lines: list[int], rejected: list[Reject], ignored: Counter[str]
+    ) -> None:  # fmt: skip
+        self._gathered, self._lines, self._rejected, self._ignored = gathered, lines, rejected, ignored
+        self._records: list[Record] = []
+        self._numbers: list[int] = []
+        self._piece_count = 0
+        self._more = 0  # pieces beyond one per record
+
+    def add(self, outcome: Outcome | list[Outcome], line: int, offset: int | None) -> None:
+        """The outcome of the record on that line."""
+        pieces = outcome if isinstance(outcome, list) else [outcome]
+        self._more += len(pieces) - 1
+        for piece in pieces:
+            self._piece_count += 1
+            if isinstance(piece, Ignored):
+                self._ignored[piece.kind] += 1
+            elif isinstance(piece, Rejected):
+                self._rejected.append(Reject(line, offset, piece.reason))
+            else:
+                self._records.append(piece)
+                self._lines.append(line)
+                self._numbers.append(self._piece_count)
+        if len(self._records) >= CHUNK_RECORDS:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._gathered.add(self._records)
+        self._records = []
+
+    def parsed(self, records_read: int, lines_read: int, digest: bytes) -> Parsed:
+        """All of the task; `records_read` counts each record once."""
+        self._flush()
+        return Parsed(self._gathered, self._lines, self._numbers, self._rejected, self._ignored,
+                      records_read + self._more, lines_read, digest, self._piece_count)  # fmt: skip
 
 
 def unreadable(log_format: LogFormat) -> Rejected:
@@ -181,8 +243,8 @@ def _depth(value: Any) -> int:
         level = [
             inner
             for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) in _CONTAINERS
         ]
     return depth
 
@@ -197,20 +259,23 @@ def _json_reason(error: orjson.JSONDecodeError, line: bytes) -> str:
     return f"not valid JSON at column {error.colno}"
 
 
-def _parse_rows(rows: list[tuple[int, Any]], plan: Plan) -> Parsed:
-    unwrap = plan.log_format.unwrap
-    gathered = Gathered(plan.log_format, plan.options.hash_key)
+def _parse_rows(rows: list[tuple[int, Any]], log_format: LogFormat, gathered: Gathered) -> Parsed:
+    unwrap = log_format.unwrap
     records: list[Record] = []
     lines: list[int] = []
     rejected: list[Reject] = []
     ignored: Counter[str] = Counter()
+    unfolded = _Unfolded(gathered, lines, rejected, ignored) if log_format.unfolds else None
     for number, row in rows:
         fault = _row_fault(row)
         try:
             outcome = Rejected(fault) if fault else (unwrap(row) if unwrap else row)
         except UNREADABLE:
-            outcome = unreadable(plan.log_format)
-        if isinstance(outcome, Ignored):
+            outcome = unreadable(log_format)
+        if unfolded is not None or isinstance(outcome, list):
+            assert unfolded is not None, "only a format that unfolds answers with a list"
+            unfolded.add(outcome, number, None)
+        elif isinstance(outcome, Ignored):
             ignored[outcome.kind] += 1
         elif isinstance(outcome, Rejected):
             rejected.append(Reject(number, None, outcome.reason))
@@ -223,7 +288,9 @@ def _parse_rows(rows: list[tuple[int, Any]], plan: Plan) -> Parsed:
     gathered.add(records)
     last = rows[-1][0] if rows else 0
     digest = zlib.crc32(orjson.dumps(rows, default=str, option=orjson.OPT_NON_STR_KEYS)).to_bytes(4, "big")
-    return Parsed(gathered, lines, rejected, ignored, len(rows), last, digest)
+    if unfolded is not None:
+        return unfolded.parsed(len(rows), last, digest)
+    return Parsed(gathered, lines, lines, rejected, ignored, len(rows), last, digest, last)
 
 
 def _row_fault(row: Any) -> str | None:
@@ -239,7 +306,7 @@ def _written(parsed: Parsed, plan: Plan, number: int, target: str) -> Result:
     accepted, parquet = 0, None
     unread: dict[str, int] = {}
     if parsed.gathered.height:
-        batch = normalise.normalise(parsed.gathered, parsed.lines, plan.log_format, plan.options)
+        batch = normalise.normalise(parsed.gathered, parsed.numbers, plan.log_format, plan.options)
         rejected = rejected + [
             Reject(parsed.lines[row], None, reason) for row, reason in sorted(batch.rejected.items())
         ]
@@ -249,7 +316,7 @@ def _written(parsed: Parsed, plan: Plan, number: int, target: str) -> Result:
             parquet = target
     return Result(
         parsed.records_read, parsed.lines_read, accepted, dict(parsed.ignored),
-        sorted(rejected), parquet, parsed.digest, unread,
+        sorted(rejected), parquet, parsed.digest, unread, parsed.numbers_read,
     )  # fmt: skip
 
 

@@ -17,7 +17,14 @@ _TABLES = {
     # write as a full one. `attempt_full` shows them all.
     "attempt": "file_id INTEGER, source_line BIGINT",
     "source_file": "file_id INTEGER, content VARCHAR, identity VARCHAR, label VARCHAR, format_name VARCHAR, "
-    "records_read BIGINT, lines_read BIGINT, accepted BIGINT, digest VARCHAR",
+    "records_read BIGINT, lines_read BIGINT, accepted BIGINT, digest VARCHAR, path VARCHAR, mapping VARCHAR",
+    # Of files whose prompts were read again: how long each is, and its beginnings as hashed blocks.
+    "prompt_prefix": "file_id INTEGER, source_line BIGINT, chars BIGINT, blocks BIGINT[]",
+    "prompt_prefix_file": "file_id INTEGER",
+    # Of files whose answers were read again: which ones break the rules of the policy that was simulated last.
+    "answer_check": "file_id INTEGER, source_line BIGINT, is_broken BOOLEAN",
+    "answer_check_file": "file_id INTEGER",
+    "answer_check_rules": "rules VARCHAR",
     "unread_value": "file_id INTEGER, column_name VARCHAR, value_count BIGINT",
     "ignored_record": "file_id INTEGER, kind VARCHAR, record_count BIGINT",
     "rejected_record": "file_id INTEGER, source_line BIGINT, byte_offset BIGINT, reason VARCHAR",
@@ -50,7 +57,7 @@ def forget_earlier(store: Store, label: str, content: str) -> None:
         {"label": label, "content": content},
     )
     for (file_id,) in earlier:
-        for table in ("attempt", "source_file", "unread_value", "ignored_record", "rejected_record"):
+        for table in (name for name, columns in _TABLES.items() if columns.startswith("file_id")):
             store.execute(f"DELETE FROM {table} WHERE file_id = $file_id", {"file_id": file_id})
 
 

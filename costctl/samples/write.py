@@ -7,7 +7,18 @@ from pathlib import Path
 from random import Random
 
 from costctl.errors import CostctlError
-from costctl.samples import anthropic, claude_code, generic, litellm, mooncake, openai
+from costctl.samples import (
+    anthropic,
+    claude_code,
+    generic,
+    langfuse,
+    langsmith,
+    litellm,
+    mooncake,
+    openai,
+    otlp,
+    platforms,
+)
 from costctl.samples.expected import Counts, yaml_of
 from costctl.samples.story_log import REQUESTS_IN_REPO, write_story
 
@@ -29,6 +40,13 @@ SMALL_LOGS: tuple[tuple[str, Writer], ...] = (
     ("generic_usage.csv.zst", generic.write_zstandard),
     ("own_names.jsonl", generic.write_own_names),
     ("mooncake_trace.jsonl", mooncake.write_trace),
+    ("otlp_traces.jsonl", otlp.write_traces),
+    ("langfuse_traces.jsonl", langfuse.write_traces),
+    ("langfuse_observations.csv", langfuse.write_export),
+    ("langsmith_runs.jsonl", langsmith.write_runs),
+    ("mlflow_traces.jsonl", platforms.write_mlflow),
+    ("weave_calls.jsonl", platforms.write_weave),
+    ("braintrust_logs.jsonl", platforms.write_braintrust),
 )
 MAPPED = {"own_names.jsonl": "own_names.mapping.yaml"}
 

@@ -94,7 +94,7 @@ def stage_figures(log: Path, folder: Path) -> Iterator[Claim]:
     rows = 0
     for number, task in enumerate(tasks):
         started = time.perf_counter()
-        parsed = worker.parse_lines(worker.content_of(task), task, plan)
+        parsed = worker.parse_task(task, plan.log_format, worker.Gathered(plan.log_format, plan.options.hash_key))
         parsed_at = time.perf_counter()
         batch = normalise.normalise(parsed.gathered, parsed.lines, plan.log_format, plan.options)
         typed_at = time.perf_counter()

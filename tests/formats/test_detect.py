@@ -12,10 +12,10 @@ import pytest
 from costctl.formats.base import LogFormat, Record, Rejected, identity_columns
 from costctl.formats.detect import recognise, shape_of
 from costctl.formats.documents import records_of
-from costctl.formats.normalise import Options
+from costctl.formats.gather import Gathered
 from costctl.formats.sources import LINE_BYTES_MAX, Source, head_of, quick_identity
 from costctl.formats.tasks import Task
-from costctl.formats.worker import Plan, parse_lines
+from costctl.formats.worker import parse_lines
 
 ROW = {"model": "gpt-4o", "input_tokens": 10, "output_tokens": 1}
 
@@ -93,15 +93,6 @@ def test_the_same_bytes_elsewhere_are_another_file(tmp_path: Path) -> None:
     assert quick_identity(paths[0]) != quick_identity(paths[1])
 
 
-class _NoRules:
-    digest = "none"
-
-    def features(self, texts: Any) -> Any:
-        raise AssertionError(texts)
-
-    classify = features
-
-
 @pytest.mark.parametrize(
     "error", [KeyError("usage"), TypeError("x"), ValueError("x"), AttributeError("x"), IndexError()]
 )
@@ -112,6 +103,6 @@ def test_a_record_that_its_format_cannot_take_apart_is_rejected(error: Exception
         return record
 
     strange = LogFormat("strange", "", lambda _: True, identity_columns(), unwrap=unwrap)
-    parsed = parse_lines(b'{"n":1}\n{"n":2}\n{"n":3}\n', Task(), Plan(strange, Options(_NoRules(), b"")))
+    parsed = parse_lines(b'{"n":1}\n{"n":2}\n{"n":3}\n', Task(), strange, Gathered(strange, b""))
     assert [reject.reason for reject in parsed.rejected] == ["this strange record cannot be read"]
     assert (parsed.lines, parsed.records_read) == ([1, 3], 3)

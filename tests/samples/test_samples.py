@@ -16,10 +16,11 @@ from costctl.errors import CostctlError
 from costctl.samples import write_samples
 from costctl.samples.__main__ import main
 from costctl.samples.texts import MESSAGES
-from costctl.samples.write import MAPPED
+from costctl.samples.write import MAPPED, SMALL_LOGS
 from tests.support import ROOT, SHARED, audited, needs_shared
 
 FOLDER = ROOT / "sample_logs"
+FILE_COUNT = len(SMALL_LOGS) + 4  # the story, its truth, the expectations, a mapping
 EXPECTED: dict[str, dict[str, int]] = yaml.safe_load((FOLDER / "expected.yaml").read_text("utf-8"))
 TOTALS = {
     "records_read": "records_read_count",
@@ -49,7 +50,7 @@ def content(path: Path) -> Any:
 
 def test_the_same_seed_writes_the_same_bytes(made: Path, tmp_path: Path) -> None:
     written = write_samples(tmp_path)
-    assert len(written) == 17
+    assert len(written) == FILE_COUNT
     assert all(path.read_bytes() == (made / path.name).read_bytes() for path in written)
 
 
@@ -88,7 +89,7 @@ def test_the_audit_finds_what_was_written(name: str, tmp_path: Path) -> None:
 def test_the_command_names_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "new" / "folder"), "--requests", "100", "--seed", "3"]) == 0
     named = [Path(line) for line in capsys.readouterr().out.splitlines()]
-    assert len(named) == 17
+    assert len(named) == FILE_COUNT
     assert all(path.is_file() for path in named)
 
 

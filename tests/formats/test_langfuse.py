@@ -1,0 +1,177 @@
+"""Langfuse: which observations are calls, what their counts mean, and each form of an export."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from costctl.audit.queries import select
+from tests.support import audited
+
+
+def observation(**more: Any) -> dict[str, Any]:
+    return {
+        "id": "o1", "traceId": "t1", "type": "GENERATION", "parentObservationId": None, "name": "call",
+        "level": "DEFAULT", "startTime": "2026-03-02T10:00:00.250Z", "endTime": "2026-03-02T10:00:01.000Z",
+        "completionStartTime": None,
+        "model": "gpt-4o", "modelParameters": {"temperature": 0.5, "max_tokens": "300"}, "latency": 750,
+        "usageDetails": {"input": 10, "output": 5, "total": 15}, "costDetails": {"total": 0.0001},
+        "input": [{"role": "user", "content": "Hola"}], "output": {"role": "assistant", "content": "Hi!"}, **more,
+    }  # fmt: skip
+
+
+def trace(*observations: dict[str, Any]) -> dict[str, Any]:
+    about = {"id": "t1", "name": "ask", "userId": "u1", "sessionId": "s1", "tags": ["b", "a"]}
+    return {"trace": about, "observations": list(observations)}
+
+
+def read(tmp_path: Path, *records: Any) -> list[dict[str, Any]]:
+    """The calls of a log."""
+    path = tmp_path / "log.jsonl"
+    path.write_text("\n".join(map(json.dumps, records)), "utf-8")
+    return found_in(tmp_path, path)
+
+
+def found_in(tmp_path: Path, path: Path) -> list[dict[str, Any]]:
+    report = audited(tmp_path, path)
+    assert report.provenance["formats"] == ["langfuse"]
+    assert report.totals["rejected_count"] == 0
+    table = select("SELECT * FROM request ORDER BY started_at", tmp_path / "workspace" / "costctl.duckdb").tables[
+        "rows"
+    ]
+    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+
+
+def test_what_a_trace_says_of_its_calls(tmp_path: Path) -> None:
+    (found,) = read(tmp_path, trace(observation()))
+    said = {
+        "started_at": "2026-03-02 10:00:00.250000", "latency_ms": "750.0", "user_id": "u1", "session_id": "s1",
+        "tags": "a,b", "app": "ask", "model": "gpt-4o", "temperature": "0.5", "max_output_tokens": "300",
+        "logged_cost": "0.000100000000", "prompt_chars": "4", "response_chars": "3", "stream": "None",
+    }  # fmt: skip
+    assert {name: str(found[name]) for name in said} == said
+
+
+COUNTS = ("input_tokens", "output_tokens", "cache_read_tokens", "reasoning_tokens")
+USAGES: list[tuple[dict[str, Any], tuple[int | None, ...]]] = [
+    ({"input": 600, "input_cached_tokens": 400, "output": 70, "output_reasoning_tokens": 30, "total": 1100},
+     (1000, 100, 400, 30)),
+    ({"input": 600, "cache_read_input_tokens": 300, "cache_creation_input_tokens": 100, "output": 100},
+     (1000, 100, 300, None)),
+    ({"input": 1000, "output": 100, "total": 1100, "prompt_details.cache_read": 400,
+      "completion_details.reasoning": 30}, (1000, 100, 400, 30)),
+    ({"input": 1000, "output": 100, "total": 1100, "input_cache_read": 400, "output_reasoning": 30},
+     (1000, 100, 400, 30)),
+    ({"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}, (1000, 100, None, None)),
+    ({"input": 5, "output": 845, "total": 2023}, (5, 2018, None, 1173)),
+    ({"input": 7, "total": 7}, (7, 0, None, None)),
+    ({}, (None, None, None, None)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("usage", "expected"), USAGES)
+def test_what_the_keys_of_the_details_mean(
+    tmp_path: Path, usage: dict[str, Any], expected: tuple[int | None, ...]
+) -> None:
+    (found,) = read(tmp_path, observation(usageDetails=usage))
+    assert tuple(found[name] for name in COUNTS) == expected
+
+
+def test_a_write_for_an_hour_is_one(tmp_path: Path) -> None:
+    usage = {"input": 6, "input_cache_creation_1h": 50, "input_cache_creation_5m": 40, "output": 4, "total": 100}
+    (found,) = read(tmp_path, observation(usageDetails=usage))
+    assert [found[name] for name in ("cache_write_1h_tokens", "cache_write_5m_tokens", "input_tokens")] == [50, 40, 96]
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [({"usage": {"input": 10, "output": 5, "unit": "TOKENS"}}, 10), ({"promptTokens": 10, "completionTokens": 5}, 10),
+     ({"usage": {"input": 10, "output": 5, "unit": "CHARACTERS"}}, None),
+     ({"promptTokens": 0, "completionTokens": 0, "totalTokens": 0}, None)],
+)  # fmt: skip
+def test_counts_of_older_exports(tmp_path: Path, usage: dict[str, Any], expected: int | None) -> None:
+    (found,) = read(tmp_path, observation(usageDetails=None, **usage))
+    assert found["input_tokens"] == expected
+
+
+def test_only_the_innermost_generation_is_a_call(tmp_path: Path) -> None:
+    """An agent with its own counts, a generation that repeats another through a span, a tool."""
+    agent = observation(id="a", type="AGENT", usageDetails={"input": 44, "output": 180})
+    outer = observation(id="g", parentObservationId="a", usageDetails={"input": 14, "output": 43})
+    between = observation(id="s", parentObservationId="g", type="SPAN", usageDetails={})
+    inner = observation(id="i", parentObservationId="s", usageDetails={"input": 62, "output": 85})
+    tool = observation(id="t", parentObservationId="g", type="TOOL", usageDetails={})
+    found = read(tmp_path, trace(inner, agent, tool, outer, between))
+    assert [(row["input_tokens"], row["output_tokens"]) for row in found] == [(62, 85)]
+
+
+def test_a_failed_generation(tmp_path: Path) -> None:
+    (found,) = read(tmp_path, observation(level="ERROR", statusMessage="secret words", usageDetails={}, model=None))
+    assert (found["status"], found["usage_source"], found["error_type"]) == ("error", "missing", "error")
+
+
+def test_a_stream_has_a_first_token(tmp_path: Path) -> None:
+    (found,) = read(tmp_path, observation(completionStartTime="2026-03-02T10:00:00.350Z"))
+    assert (found["stream"], found["time_to_first_token_ms"]) == (True, 100.0)
+
+
+def test_an_answer_of_the_api_is_a_page_of_observations(tmp_path: Path) -> None:
+    path = tmp_path / "page.json"
+    path.write_text(json.dumps({"data": [observation(), observation(id="o2")], "meta": {"page": 1}}, indent=1), "utf-8")
+    assert len(found_in(tmp_path, path)) == 2
+
+
+def test_a_trace_of_the_api_holds_its_observations_itself(tmp_path: Path) -> None:
+    path = tmp_path / "trace.json"
+    path.write_text(json.dumps(trace()["trace"] | {"observations": [observation()]}, indent=1), "utf-8")
+    assert found_in(tmp_path, path)[0]["user_id"] == "u1"
+
+
+ROW = {
+    "id": "o1", "trace_id": "t1", "type": "GENERATION", "parent_observation_id": None, "level": "DEFAULT",
+    "start_time": "2026-03-02 10:00:00.250000", "end_time": "2026-03-02 10:00:01.000000",
+    "provided_model_name": "gpt-4o", "user_id": "u1",
+}  # fmt: skip
+MAPS: dict[str, Any] = {"usage_details": {"input": 10, "output": 5}, "cost_details": {"total": 0.0001},
+                        "model_parameters": {"temperature": 0.5}}  # fmt: skip
+
+
+def check_row(found: list[dict[str, Any]]) -> None:
+    said = ("input_tokens", "output_tokens", "latency_ms", "user_id", "model", "temperature")
+    assert [tuple(row[name] for name in said) for row in found] == [(10, 5, 750.0, "u1", "gpt-4o", 0.5)]
+    assert str(found[0]["logged_cost"]) == "0.000100000000"
+
+
+def test_a_row_of_the_blob_export_as_json(tmp_path: Path) -> None:
+    check_row(read(tmp_path, ROW | MAPS))
+
+
+def test_a_row_of_the_blob_export_as_csv(tmp_path: Path) -> None:
+    path = tmp_path / "observations.csv"
+    row = {name: one if isinstance(one, str | None) else json.dumps(one) for name, one in (ROW | MAPS).items()}
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(row))
+        writer.writeheader()
+        writer.writerow(row)
+    check_row(found_in(tmp_path, path))
+
+
+def test_a_row_of_the_blob_export_as_parquet(tmp_path: Path) -> None:
+    """Maps come as structs from one writer and as lists of keys and values from another."""
+    path = tmp_path / "observations.parquet"
+    pl.DataFrame([ROW | MAPS]).write_parquet(path)
+    check_row(found_in(tmp_path, path))
+    pairs = {name: [{"key": key, "value": str(one)} for key, one in inner.items()] for name, inner in MAPS.items()}
+    other = tmp_path / "maps.parquet"
+    pl.DataFrame([ROW | pairs]).write_parquet(other)
+    check_row(found_in(tmp_path, other))
+
+
+def test_a_later_version_of_a_row_replaces_it(tmp_path: Path) -> None:
+    running = ROW | {"end_time": None, "usage_details": {}, "cost_details": {}}
+    check_row(read(tmp_path, running, ROW | MAPS, running))
