@@ -7,8 +7,6 @@ from collections.abc import Mapping
 LATER = "comes with a later step of simulate"
 
 NOT_YET: Mapping[str, str] = {
-    "cache.semantic": "comes with the semantic cache",
-    "post_process.validate": "needs the text of the answers, which no workspace keeps",
     **dict.fromkeys(
         (
             "routing.classifier", "export",

@@ -117,6 +117,16 @@ def _seasons(value: Any) -> Any:
     return ({"ttl": value},)
 
 
+SLOTS = ("origin", "destination", "interests", "duration_days", "budget")
+"""Parts of a travel request that are read from its text."""
+
+
+def _key_part(text: str) -> str:
+    if text in TEXTS or text in SLOTS:
+        return text
+    raise ValueError(unknown(text, (*TEXTS, *SLOTS), "key part"))
+
+
 class SemanticCache(Part):
     """Answers kept for near prompts; between the two thresholds a cheap tier refreshes them."""
 
@@ -128,7 +138,7 @@ class SemanticCache(Part):
         Field(min_length=1),
         BeforeValidator(_seasons, json_schema_input_type=Duration | tuple[SeasonTtl, ...]),
     ] = Field(alias="ttl")
-    key: Texts = ()
+    key: Annotated[tuple[Annotated[str, AfterValidator(_key_part)], ...], AfterValidator(read_unique)] = ()
     guard: Literal["strict"] = "strict"
 
 

@@ -42,6 +42,9 @@ CACHE = """\
 cache:
   exact: {ttl: 24h, scope: [app]}      # scope: endpoint, team, user, app, model, user_profile, session
 ## More keys of exact: ttl_from: insert or last_hit, capacity: 100k, max_temperature: 0.3
+## Answers to near prompts; guard: numbers, times, names and negations must be the same. Between the two thresholds
+## a cheap tier refreshes: refresh_min: 0.80, refresh_tier: A. key: what must be equal, such as [intent].
+#  semantic: {serve_min: 0.95, ttl: 24h, guard: strict}
 ## The providers' own caches: moved calls read what their session left there, cold after a switch.
   prompt: {providers: auto}            # auto, none or a list; opt_in: [anthropic] where calls must ask
   exclude: [personal_data]             # or a field and its text: "endpoint:/private*"
@@ -97,8 +100,9 @@ AROUND = """\
 ## Requests that may wait for batch prices; look-ups for calls that ask for facts, each where the one before has none.
 #batch: {{endpoints: [/nightly], max_delay: 24h}}
 #data_sources: [{{name: own, usd_per_call: 0, latency_ms: 20, hit_ratio: 70%}}]
-## Work on answers by a cheap tier: reformat where HTML or JSON is asked for, translate by the question's language.
-#post_process: {{translate: {{tier: {low}, when: {{output_language_not: es}}}}}}
+## Work on answers by a cheap tier: reformat where HTML or JSON is asked for, translate by the question's language;
+## validate writes those of the log anew that break its rules: allowed_tags: [p, b], forbidden_links: [example.com].
+#post_process: {{translate: {{tier: {low}, when: {{output_language_not: es}}}}, validate: {{no_contacts: true}}}}
 """
 
 BESIDE = """\
@@ -116,7 +120,7 @@ BESIDE = """\
 LATER = """\
 
 ## The keys below are read and checked, but not simulated yet; a policy that uses one is refused.
-## So are routing.classifier, cache.semantic and post_process.validate.
+## So is routing.classifier.
 #export: {{targets: [litellm, openrouter], accept_loss: []}}
 """
 

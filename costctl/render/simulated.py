@@ -30,6 +30,9 @@ SECTIONS = (
     ("attempts", "ATTEMPTS: by the tier that a call went to first",
      ("tier", "call_count", "answered_count", "retry_count", "fallback_count", "timeout_count", "escalated_count",
       "hedge_count", "queued_count", "passed_over_count"), 12),
+    ("semantic_curve", "SEMANTIC CACHE AT OTHER THRESHOLDS: alone, over the same calls",
+     ("serve_min", "semantic_hit_count", "semantic_hit_ratio", "wrong_per_hit_ratio", "wrong_per_hit_ratio_low",
+      "wrong_per_hit_ratio_high", "own_prompt_hit_count"), 8),
     ("routing", "WHY: what decided the tier", ("reason", "kind", "call_count"), 16),
     ("quality", "SCORES: of the log's answers, and with --scores of the policy's",
      ("tier", "scored_model", "scored_count", "mean_score", "moved_count", "scored_in"), 12),
@@ -107,6 +110,8 @@ def _head(report: Report, width: int) -> list[str]:
             span = f"{'':>18}{cell(low, 'latency_ms')} .. {cell(high, 'latency_ms')}" if low and high else ""
             lines.append(f"  latency {name}   {cell(before, 'latency_ms'):>14} {told:>14}{span}".rstrip())
     lines.append(f"  cache hits    {'—':>14} {ratio_display(total['cache_hit_ratio']):>14}")
+    if "semantic_hit_ratio" in total:
+        lines.append(f"    semantic    {'—':>14} {ratio_display(total['semantic_hit_ratio']):>14}   {_wrong(total)}")
     counts = (
         ("moved", "moved to another model or shortened"), ("degraded", "taken down by a budget"),
         ("over_budget", "over a budget, served all the same"), ("refused", "refused"),
@@ -120,6 +125,14 @@ def _head(report: Report, width: int) -> list[str]:
             before = f" (in the log {total['baseline_failed_count']:,})" if key == "policy_failed" else ""
             lines.append(f"  {count:>9,} {text}{before}")
     return lines
+
+
+def _wrong(total: Mapping[str, Any]) -> str:
+    """A hit rate is never shown alone."""
+    if "wrong_per_hit_ratio" not in total:
+        return "wrong per hit: not known"
+    low, high = (ratio_display(total[f"wrong_per_hit_ratio_{end}"]) for end in ("low", "high"))
+    return f"wrong per hit: {ratio_display(total['wrong_per_hit_ratio'])} ({low} .. {high})"
 
 
 def _more_figures(total: Mapping[str, Any]) -> list[str]:

@@ -13,7 +13,6 @@ from costctl.replay.engine import Played
 from costctl.replay.notes import Replay
 from costctl.replay.plan import (
     ESCALATED,
-    EXACT_CACHE,
     FAILED,
     FELL_BACK,
     KILLED,
@@ -35,7 +34,7 @@ NOT_ASKED = "the policy has no timeouts, retries, fallbacks, limits or kill swit
 def attempt_totals(done: Replay) -> dict[str, int]:
     """Calls without an answer in log and policy; with rules about attempts, what those did."""
     made, calls = done.decisions, done.calls
-    answered = (made.served_by == EXACT_CACHE) | ((made.served_by == PROVIDER) & calls.is_ok)
+    answered = made.is_cached | ((made.served_by == PROVIDER) & calls.is_ok)
     totals = {
         "baseline_failed_count": int(np.count_nonzero(~calls.is_ok)),
         "policy_failed_count": int(np.count_nonzero(~answered & (made.served_by != REFUSED))),

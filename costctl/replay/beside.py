@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from costctl.formats.sources import Reader
 from costctl.policy.keys import Table as Caps
 from costctl.policy.schema import Policy, Routing
 from costctl.replay import project
@@ -31,6 +32,7 @@ class Asked:
     is_staged: bool = False
     scores: Scores | None = None
     grid: Grid | None = None
+    reader: Reader | None = None  # of the log's texts, where they may be read again
 
 
 def add_beside(main: Main, asked: Asked, found: Found) -> None:
@@ -94,7 +96,11 @@ def _unrouted(policy: Policy) -> Policy:
             "usd_per_day": tuple(cap for cap in said.usd_per_day if cap.scope != "tier"),
         }
     )
-    left = Policy(version=1, name=policy.name, cache=policy.cache, assume=policy.assume)
+    cache = policy.cache
+    if cache.semantic is not None:  # without tiers nobody refreshes
+        alone = cache.semantic.model_copy(update={"refresh_min": None, "refresh_tier": None})
+        cache = cache.model_copy(update={"semantic": alone})
+    left = Policy(version=1, name=policy.name, cache=cache, assume=policy.assume)
     return left.model_copy(update={"budgets": budgets})
 
 

@@ -123,13 +123,19 @@ def view_calls(store: Store, others: str = "") -> None:
     store.execute(
         "CREATE OR REPLACE TEMP VIEW replay_call AS SELECT p.* EXCLUDE (file_id, source_line, first_at), "
         f"r.* REPLACE (p.first_at AS started_at{others}) "
-        "FROM request r JOIN replay_place p USING (file_id, source_line)"
+        f"FROM {_source(store)} r JOIN replay_place p USING (file_id, source_line)"
     )
     _positions.pop(store, None)
     _kept[store] = {}
     forget_lean(store)
     if not others:
         _positions[store] = _Positions(store)
+
+
+def _source(store: Store) -> str:
+    """`request`, or what `show_prefixes` made of it."""
+    has_prefixes = store.scalar("SELECT count(*) FROM duckdb_views() WHERE view_name = 'prefixed_request'")
+    return "prefixed_request" if has_prefixes else "request"
 
 
 def lean_calls(store: Store) -> str:

@@ -21,6 +21,7 @@ from costctl.replay.conditions import COLUMN_OF, Conditions
 from costctl.replay.draws import uniform
 from costctl.replay.engine import Decisions
 from costctl.replay.lanes import LaneNames, Lanes, build_lanes
+from costctl.replay.near import semantic_cache
 from costctl.replay.plan import PROVIDER, Budgets, Cap, ExactCache, Plan
 from costctl.replay.ratios import Assumed
 from costctl.replay.route import Route, raised, session_codes
@@ -136,10 +137,13 @@ def plan_of(
     Raises:
         CostctlError: E416 as `attempting`.
     """
-    sticky, exact = policy.routing.sticky, policy.cache.exact
+    sticky, exact, semantic = policy.routing.sticky, policy.cache.exact, policy.cache.semantic
     arms = arms_of(store, policy, calls.count, seed)
     return Plan(
         cache=None if exact is None else _exact_cache(store, policy, arms, exact, calls, routed),
+        semantic=None
+        if semantic is None
+        else semantic_cache(store, policy, semantic, calls, lanes, _may_reuse(store, policy)),
         session=None if sticky is None else session_codes(store, sticky),
         budgets=budgets if budgets.says_something else None,
         floor=None if budgets.goes_below_floor else routed.floor,
@@ -151,11 +155,7 @@ def _exact_cache(
     store: Store, policy: Policy, arms: Arms, spec: ExactCacheSpec, calls: Calls, routed: Route
 ) -> ExactCache:
     conditions = Conditions()
-    tests = ["prompt_key IS NOT NULL", "NOT is_later_turn", "NOT coalesce(" + conditions.personal + ", false)"]
-    for text in policy.cache.exclude:
-        field, _, wanted = text.partition(":")
-        if wanted:
-            tests.append(f"NOT {conditions.equals(field, wanted)}")
+    tests = _reusable(policy, conditions)
     scope = "".join(f", {SCOPE_COLUMNS[name]}" for name in spec.scope)
     key = f"CASE WHEN {' AND '.join(tests)} THEN CAST(hash(prompt_key{scope}) >> 1 AS BIGINT) ELSE -1 END AS key"
     # Where neither tier nor log states a temperature, the providers' own default of 1 is used.
@@ -168,6 +168,23 @@ def _exact_cache(
     dense = np.full(calls.count, -1, dtype=np.int32)
     dense[has_key] = _in_order_of_appearance(keys[has_key])
     return ExactCache(dense, calls.is_ok & has_key, spec.ttl_us, spec.ttl_from == "last_hit", spec.capacity)
+
+
+def _reusable(policy: Policy, conditions: Conditions) -> list[str]:
+    """Which calls no cache of answers is kept away from, as conditions that must all hold."""
+    tests = ["prompt_key IS NOT NULL", "NOT is_later_turn", "NOT coalesce(" + conditions.personal + ", false)"]
+    for text in policy.cache.exclude:
+        field, _, wanted = text.partition(":")
+        if wanted:
+            tests.append(f"NOT {conditions.equals(field, wanted)}")
+    return tests
+
+
+def _may_reuse(store: Store, policy: Policy) -> Flag:
+    conditions = Conditions()
+    tests = " AND ".join(_reusable(policy, conditions))
+    holds: Flag = fetch(store, f"({tests}) AS holds", conditions.params)["holds"]
+    return holds
 
 
 def _in_order_of_appearance(keys: Int) -> Int:

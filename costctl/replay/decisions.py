@@ -25,6 +25,7 @@ _NEAREST = (
 )
 # Columns that only some policies have, and their types.
 OPTIONAL = {
+    "similarity_ppb": "BIGINT",
     **dict.fromkeys(("wait_us", "attempt_count", "retry_count", "hedge_count", "timeout_count"), "BIGINT"),
     **dict.fromkeys(("sent_input_tokens", "found_in", "extra_pusd"), "BIGINT"), "is_batched": "BOOLEAN",
 }  # fmt: skip
@@ -59,6 +60,8 @@ def keep(store: Store, outcome: Outcome, routed: Route, caps: Sequence[str], lat
         "latency_us": latency.policy_us,
         "notice": made.notice,
     }
+    if (made.similarity_ppb >= 0).any():
+        columns["similarity_ppb"] = made.similarity_ppb
     if made.played is not None:
         columns |= {
             "wait_us": made.played.wait_us, "attempt_count": made.played.count(kernel.ATTEMPTS),
@@ -139,11 +142,18 @@ def _steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:
             *steps,
             (name, "exact_cache", "served from the cache", f"same question as {source}", made["policy_cost_usd"]),
         ]
-    steps.append((name, "route", f"tier {made['routed_tier']}", made["routing_reason"], None))
+    if made["prompt_similarity"] is not None:
+        source = made["answered_by_request_id"] or f"line {made['answered_by_line']}"
+        how = f"prompt {made['prompt_similarity']:.3f} like that of {source}"
+        if made["served_by"] == "semantic_cache":
+            return [*steps, (name, "semantic_cache", "served from the cache", how, made["policy_cost_usd"])]
+        steps.append((name, "semantic_cache", f"refreshed by tier {made['routed_tier']}", how, None))
+    else:
+        steps.append((name, "route", f"tier {made['routed_tier']}", made["routing_reason"], None))
     steps += [
         (name, "route", f"tier {made['routed_tier']}", made[key], None)
         for key in ("raised_by", "floored_by")
-        if made[key]
+        if made[key] and made["prompt_similarity"] is None
     ]
     if made["served_by"] == "refused":
         return [*steps, (name, "budgets", "refused", made["broken_cap"], made["policy_cost_usd"])]

@@ -20,6 +20,7 @@ from costctl.replay.kernel import AS_LOGGED, NONE, NUMBERS, Rows, Rules, State, 
 from costctl.replay.lanes import Lanes
 from costctl.replay.plan import NO_CAP, NO_ENTRY, Budgets, Plan
 from costctl.reuse.compiled import compiled_copy, warm
+from costctl.reuse.semantic_kernel import DEAD
 
 CHUNK_CALLS = 20_000  # so many calls at a time: as lists they would fill the memory
 COMPILED_CHUNK_CALLS = 100_000
@@ -27,7 +28,7 @@ COMPILED_CHUNK_CALLS = 100_000
 COMPILED_FROM_CALLS = 300_000
 LARGEST_CAP = kernel.MOST - 1
 # The columns that a walk fills in.
-DECIDED = ("lane", "entry_lane", "routed_lane", "served_by", "answered_by", "notice", "cap")
+DECIDED = ("lane", "entry_lane", "routed_lane", "served_by", "answered_by", "similarity_ppb", "notice", "cap")
 PLAYED = ("cost_pusd", "latency_us", "wait_us", "counts")
 Make = Callable[[Any], Any]
 
@@ -55,10 +56,23 @@ class Decisions:
     entry_lane: NDArray[np.int16]  # before its attempts: after budgets
     routed_lane: NDArray[np.int16]  # before budgets
     served_by: NDArray[np.int8]
-    answered_by: Code  # position of the call whose answer was served from a cache
+    answered_by: Code  # position of the call whose answer was served from a cache, or refreshed
+    similarity_ppb: Code  # of the two prompts, where the semantic cache found it; else -1
     notice: NDArray[np.int16]
     cap: NDArray[np.int16]  # the first cap that was broken
     played: Played | None = None
+
+    @property
+    def is_cached(self) -> Flag:
+        """Answered by a cache, exact or semantic, and by nobody else."""
+        found: Flag = (self.served_by == kernel.EXACT_CACHE) | (self.served_by == kernel.SEMANTIC_CACHE)
+        return found
+
+    @property
+    def is_refreshed(self) -> Flag:
+        """Answered by the tier that refreshes what the semantic cache found."""
+        found: Flag = (self.notice & kernel.REFRESHED) > 0
+        return found
 
 
 def walk(
@@ -130,6 +144,7 @@ def _as_routed(calls: Calls, lane: NDArray[np.int16], plan: Plan) -> Decisions:
     played = None if plan.attempts is None else Played(as_logged(), as_logged(), zeros, zeros.copy())
     return Decisions(
         lane, lane.copy(), lane.copy(), np.zeros(count, dtype=np.int8), np.full(count, NO_ENTRY, dtype=np.int32),
+        np.full(count, NONE, dtype=np.int32),
         np.zeros(count, dtype=np.int16), np.full(count, NO_CAP, dtype=np.int16), played,
     )  # fmt: skip
 
@@ -150,7 +165,8 @@ def _rules(lanes: Lanes, plan: Plan, make: Make) -> Rules:
     return Rules(
         logged=lanes.logged, tier_count=lanes.tier_count, has_cache=cache is not None,
         ttl_us=cache.ttl_us if cache else 0, is_from_last_hit=cache.is_from_last_hit if cache else False,
-        capacity=_capacity(plan), has_sticky=plan.session is not None, has_budgets=plan.budgets is not None,
+        capacity=_capacity(plan), **_semantic_rules(plan, make), has_sticky=plan.session is not None,
+        has_budgets=plan.budgets is not None,
         is_refusing=budgets.is_refusing, request_max_pusd=NONE if most is None else min(most, LARGEST_CAP),
         cap=ints([
             [min(cap.limit, LARGEST_CAP) for cap in budgets.caps], [cap.lane for cap in budgets.caps],
@@ -158,6 +174,32 @@ def _rules(lanes: Lanes, plan: Plan, make: Make) -> Rules:
         ]),
         share=ints([over, under]), has_attempts=plan.attempts is not None, **of_attempts,
     )  # fmt: skip
+
+
+def _viewed(values: NDArray[Any]) -> Any:
+    laid: Any = np.ascontiguousarray(values)
+    return memoryview(laid)
+
+
+def _semantic_rules(plan: Plan, make: Make) -> dict[str, Any]:
+    """The semantic cache and its graph; a graph is too large for lists and is looked at where it lies."""
+    semantic = plan.semantic
+    if semantic is None:
+        offsets, neighbour, guard = (
+            np.zeros(1, dtype=np.int64),
+            np.zeros(0, dtype=np.int32),
+            np.zeros(0, dtype=np.int64),
+        )
+        near = neighbour
+    else:
+        graph, guard = semantic.graph, semantic.guard
+        offsets, neighbour, near = graph.offsets, graph.neighbour, graph.similarity_ppb
+    view = _viewed if make is _listed else make
+    return {
+        "has_semantic": semantic is not None, "serve_min_ppb": semantic.serve_min_ppb if semantic else 0,
+        "lowest_ppb": semantic.lowest_ppb if semantic else 0, "refresh_lane": semantic.refresh_lane if semantic else 0,
+        "offsets": make(offsets), "neighbour": view(neighbour), "near_ppb": view(near), "guard": make(guard),
+    }  # fmt: skip
 
 
 def _capacity(plan: Plan) -> int:
@@ -192,6 +234,7 @@ def _state(calls: Calls, lanes: Lanes, plan: Plan, make: Make) -> State:
     keys = 0 if plan.cache is None else _largest(plan.cache.key) + 1
     sessions = 0 if plan.session is None else _largest(plan.session) + 1
     providers = 0 if plan.attempts is None else len(plan.attempts.providers)
+    nodes = 0 if plan.semantic is None else len(plan.semantic.guard)
     events = 0
     if plan.attempts is not None and plan.attempts.kill_switch is not None:
         events = calls.count * plan.attempts.longest
@@ -205,6 +248,7 @@ def _state(calls: Calls, lanes: Lanes, plan: Plan, make: Make) -> State:
     of_provider[[kernel.MINUTE, kernel.OF_DAY, kernel.OUT_UNTIL_US, kernel.OLDEST, kernel.NEWEST]] = NONE
     return State(
         numbers=make(numbers), slot=make(np.tile(np.array([NONE, 0, NONE, NONE]), keys)),
+        near_entry=of(nodes, NONE), until_us=of(nodes, DEAD),
         highest=of(sessions, NONE), used=of(_first_units(plan.budgets or Budgets())[-1]),
         lane_calls=of(len(lanes.lanes)), provider=make(of_provider),
         event=make(np.zeros((kernel.EVENT_NUMBERS, events), dtype=np.int64)),
@@ -215,7 +259,7 @@ def _rows(
     calls: Calls, lanes: Lanes, base: Code, is_walked: Flag, plan: Plan, start: int, stop: int, make: Make
 ) -> Rows:
     cut = slice(start, stop)
-    cache, budgets, attempts = plan.cache, plan.budgets, plan.attempts
+    cache, semantic, budgets, attempts = plan.cache, plan.semantic, plan.budgets, plan.attempts
     nothing = np.zeros(0, dtype=np.int64)
 
     def column(values: Any) -> Any:
@@ -231,6 +275,11 @@ def _rows(
         start=start, walked=make(np.flatnonzero(is_walked[cut])), base=column(base), times_us=column(calls.time_us),
         is_ok=column(calls.is_ok), key=column(cache.key) if cache else make(nothing),
         is_kept=column(cache.is_kept) if cache else make(nothing),
+        node=column(semantic.node) if semantic else make(nothing),
+        near_kept=column(semantic.is_kept) if semantic else make(nothing),
+        near_ttl_us=column(semantic.ttl_us) if semantic else make(nothing),
+        may_refresh=column(calls.is_movable & lanes.lanes[semantic.refresh_lane].can_hold)
+        if semantic else make(nothing),
         session=make(nothing) if plan.session is None else column(plan.session),
         day=make(np.where(calls.is_dated[cut], calls.time_us[cut], 0) // DAY_US) if budgets else make(nothing),
         lowest=make(np.zeros(stop - start, dtype=np.int64) if floor is None else floor.astype(np.int64)),

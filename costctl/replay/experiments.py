@@ -16,7 +16,6 @@ from costctl.replay.again import Found, Main, ratio_of
 from costctl.replay.arms import Assigned, assigned
 from costctl.replay.calls import Flag, Int, exact_sum
 from costctl.replay.draws import uniform
-from costctl.replay.plan import EXACT_CACHE
 from costctl.replay.project import usd
 from costctl.replay.quantiles import latency_quantiles
 from costctl.report import Table, Value, Warning
@@ -83,7 +82,7 @@ def _split(main: Main, divided: Assigned, here: Flag) -> tuple[Value, ...]:
     count = int(np.count_nonzero(here))
     units = len(np.unique(divided.unit[here & divided.has_unit]))
     baseline, spent = exact_sum(main.done.calls.baseline_pusd, here), exact_sum(outcome.policy_pusd, here)
-    hits = int(np.count_nonzero(here & (outcome.decisions.served_by == EXACT_CACHE)))
+    hits = int(np.count_nonzero(here & outcome.decisions.is_cached))
     middle: list[Value] = [None, None]
     if not latency.uncovered:
         known = latency.policy_us[here & (latency.policy_us >= 0)]

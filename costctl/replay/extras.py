@@ -29,6 +29,7 @@ from costctl.replay.latency import Latency
 from costctl.replay.outputs import asking
 from costctl.replay.plan import FAILED, PROVIDER
 from costctl.replay.sent import Sent
+from costctl.replay.validation import broken_answers
 from costctl.store import Store
 
 NOBODY = -1  # of the source that had a call's facts: none was asked
@@ -62,6 +63,7 @@ class Extras:
     is_batched: Flag
     unpriced_count: int  # calls of their own that have no price at their time
     uncovered: tuple[str, ...]  # models of such calls of which the log shows no latency
+    unread_count: int = 0  # answers to be checked of which the log has no text
 
     @property
     def own_stages(self) -> list[str]:
@@ -89,6 +91,7 @@ def extras_of(
         items.append(caller.call("history", "summariser", tier, rows, sent.summarised_tokens, sent.summary_tokens))
     if sent is not None and policy.compression is not None:
         items.append(_compressor(policy.compression, is_tried & (sent.compressed_tokens > 0), sent.compressed_tokens))
+    unread_count = 0
     found_in = constant(NOBODY, calls.count)
     if policy.data_sources:
         wanted = is_tried & fetch(store, f"coalesce({COLUMN_OF['external_facts']}, false) AS needs")["needs"]
@@ -100,10 +103,16 @@ def extras_of(
             if spec is not None:
                 rows = is_answered & (tokens > 0) & asking(store, spec.when)
                 items.append(caller.call("post_process", name, spec.tier, rows, tokens, tokens))
+        if policy.post_process.validation is not None and is_answered.any():
+            cheap = policy.post_process.reformat.tier if policy.post_process.reformat else policy.tiers[0].name
+            broken, known = broken_answers(store, calls.count)
+            unread_count = int(np.count_nonzero(is_answered & (tokens > 0) & ~known))
+            rows = is_answered & (tokens > 0) & broken
+            items.append(caller.call("post_process", "validate", cheap, rows, tokens, tokens))
     return Extras(
         tuple(items), sum((one.pusd for one in items), constant(0, calls.count)), found_in,
         tuple(one.name for one in policy.data_sources), lanes.is_batched(decisions.lane) & is_answered,
-        caller.unpriced_count, tuple(sorted(caller.uncovered)),
+        caller.unpriced_count, tuple(sorted(caller.uncovered)), unread_count,
     )  # fmt: skip
 
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from costctl.reuse.semantic_kernel import ITSELF, ONE, nearest
+
 # Who answers a call.
-PROVIDER, EXACT_CACHE, REFUSED, FAILED = 0, 1, 2, 3
+PROVIDER, EXACT_CACHE, REFUSED, FAILED, SEMANTIC_CACHE = 0, 1, 2, 3, 4
 # What happened to a call, as bits of `Told.notice`.
-DEGRADED, OVER_BUDGET, KILLED, LIMITED, QUEUED, FELL_BACK, ESCALATED = 1, 2, 4, 8, 16, 32, 64
+DEGRADED, OVER_BUDGET, KILLED, LIMITED, QUEUED, FELL_BACK, ESCALATED, REFRESHED = 1, 2, 4, 8, 16, 32, 64, 128
 NONE = -1  # no key, unit, cap, provider, entry; no time
 AS_LOGGED = -2  # latency and cost of a call that no attempt was drawn for
 SHARES_FROM_CALLS = 100  # a share of fewer calls says nothing yet
@@ -56,6 +58,14 @@ class Rules(NamedTuple):
     ttl_us: int
     is_from_last_hit: bool
     capacity: int  # NONE: without end
+    has_semantic: bool
+    serve_min_ppb: int
+    lowest_ppb: int
+    refresh_lane: int
+    offsets: Any  # the graph of near prompts: neighbours lie by node, the most similar first
+    neighbour: Any
+    near_ppb: Any
+    guard: Any  # by node
     has_sticky: bool
     has_budgets: bool
     is_refusing: bool
@@ -88,6 +98,10 @@ class Rows(NamedTuple):
     is_ok: Any
     key: Any
     is_kept: Any
+    node: Any  # of the semantic cache
+    near_kept: Any
+    near_ttl_us: Any
+    may_refresh: Any
     session: Any
     day: Any
     lowest: Any
@@ -106,6 +120,8 @@ class State(NamedTuple):
 
     numbers: Any  # see DAY and the names after it
     slot: Any  # by key, ENTRY to AFTER: together, so that a key costs one line of the processor's memory and not four
+    near_entry: Any  # by node: position of the call whose answer is kept
+    until_us: Any
     highest: Any  # by session
     used: Any  # by unit of a cap
     lane_calls: Any  # of today
@@ -121,6 +137,7 @@ class Told(NamedTuple):
     routed_lane: Any
     served_by: Any
     answered_by: Any
+    similarity_ppb: Any
     notice: Any
     cap: Any
     cost_pusd: Any
@@ -157,6 +174,12 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
     final, entry_lane, routed, served_by = told.lane, told.entry_lane, told.routed_lane, told.served_by
     answered_by, notices, broken_cap = told.answered_by, told.notice, told.cap
     told_cost, told_latency, told_wait, told_counts = told.cost_pusd, told.latency_us, told.wait_us, told.counts
+    has_semantic, serve_min_ppb, lowest_ppb, refresh_lane = (
+        rules.has_semantic, rules.serve_min_ppb, rules.lowest_ppb, rules.refresh_lane,
+    )  # fmt: skip
+    offsets, neighbour, near_ppb, guard = rules.offsets, rules.neighbour, rules.near_ppb, rules.guard
+    nodes, near_kept, near_ttl_us, may_refresh = rows.node, rows.near_kept, rows.near_ttl_us, rows.may_refresh
+    near_entry, until_us, similarity_ppb = state.near_entry, state.until_us, told.similarity_ppb
     for index in range(len(walked)):
         row = walked[index]
         lane = base[row]
@@ -173,8 +196,23 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
                 if is_from_last_hit:
                     slot[at_key + SINCE_US] = time_us
                 continue
+        is_refreshed, refreshed, refreshed_ppb = False, NONE, NONE
+        if has_semantic and nodes[row] >= 0:
+            place = nearest(offsets, neighbour, near_ppb, guard, until_us, lowest_ppb, True, nodes[row], time_us)
+            if place != NONE:
+                source = nodes[row] if place == ITSELF else neighbour[place]
+                similarity = ONE if place == ITSELF else near_ppb[place]
+                if similarity >= serve_min_ppb:
+                    served_by[row] = SEMANTIC_CACHE
+                    answered_by[row] = near_entry[source]
+                    similarity_ppb[row] = similarity
+                    continue
+                if may_refresh[row]:
+                    is_refreshed = True
+                    refreshed, refreshed_ppb = near_entry[source], similarity
+                    lane = refresh_lane
         session = NONE
-        if has_sticky:
+        if has_sticky and not is_refreshed:
             session = sessions[row]
             if session >= 0:
                 held = highest[session]
@@ -243,6 +281,10 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
             notices[row] = notice
         entry_lane[row] = lane
         final[row] = lane
+        if is_refreshed:
+            notices[row] |= REFRESHED
+            answered_by[row] = refreshed
+            similarity_ppb[row] = refreshed_ppb
         spent, billed_tokens = 0, 0
         if has_budgets or has_attempts:
             spent, billed_tokens = costs[row * lane_count + lane], tokens[row * lane_count + lane]
@@ -333,6 +375,11 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
                     used[at_unit] = min(used[at_unit] + (billed_tokens if cap_is_tokens[number] else spent), MOST)
         if session >= 0 and lane < tier_count and lane > highest[session]:
             highest[session] = lane
+        if is_refreshed:
+            continue
+        if has_semantic and nodes[row] >= 0 and near_kept[row]:
+            near_entry[nodes[row]] = start + row
+            until_us[nodes[row]] = time_us + near_ttl_us[row]
         if has_cache and is_kept[row]:
             at_key = key * SLOT
             if capacity != NONE:

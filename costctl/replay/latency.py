@@ -18,7 +18,7 @@ from costctl.replay.draws import uniform
 from costctl.replay.engine import Decisions
 from costctl.replay.kernel import AS_LOGGED, ATTEMPTS
 from costctl.replay.lanes import Lanes
-from costctl.replay.plan import EXACT_CACHE, PROVIDER
+from costctl.replay.plan import PROVIDER
 from costctl.store import Store
 
 PURPOSE = "latency"
@@ -38,7 +38,7 @@ def replay_latency(store: Store, calls: Calls, lanes: Lanes, decisions: Decision
     # What waits for a batch is timed by nobody: its model need not be known.
     is_moved = is_served & lanes.take("is_other_model", decisions.lane) & ~lanes.is_batched(decisions.lane)
     latency = np.where(is_served & calls.is_ok, calls.latency_us, UNKNOWN)
-    latency[decisions.served_by == EXACT_CACHE] = 0
+    latency[decisions.is_cached] = 0
     uncovered: tuple[str, ...] = ()
     service = lanes.take("service_us", decisions.lane)
     if decisions.played is not None:

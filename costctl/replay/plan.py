@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from costctl.replay.calls import Code, Flag
+from costctl.replay.calls import Code, Flag, Int
 from costctl.replay.kernel import (
     DEGRADED,
     ESCALATED,
@@ -18,13 +18,17 @@ from costctl.replay.kernel import (
     OVER_BUDGET,
     PROVIDER,
     QUEUED,
+    REFRESHED,
     REFUSED,
+    SEMANTIC_CACHE,
 )
+from costctl.reuse.neighbours import Graph
+from costctl.reuse.semantic_cache import Ttls
 
 if TYPE_CHECKING:
     from costctl.replay.chains import Attempting
 
-SERVED_BY = ("provider", "exact_cache", "refused", "failed")
+SERVED_BY = ("provider", "exact_cache", "refused", "failed", "semantic_cache")
 NO_ENTRY = NO_CAP = NONE
 ANY_LANE = NONE
 
@@ -38,6 +42,24 @@ class ExactCache:
     ttl_us: int
     is_from_last_hit: bool = False
     capacity: int | None = None
+
+
+@dataclass(frozen=True)
+class SemanticCache:
+    """Stage 3. `node` is dense from 0, the prompt within its scope; below 0 a call is never looked up nor kept.
+
+    `guard` goes by node. `refresh_lane` answers what is at least `lowest_ppb` and below `serve_min_ppb` similar.
+    """
+
+    node: Code
+    is_kept: Flag
+    ttls: Ttls
+    ttl_us: Int  # of what is kept at each call's time
+    guard: Int
+    graph: Graph
+    serve_min_ppb: int
+    lowest_ppb: int
+    refresh_lane: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,6 +102,7 @@ class Plan:
     """The stages with state that a policy needs; `session` is that of sticky routing, -1 where there is none."""
 
     cache: ExactCache | None = None
+    semantic: SemanticCache | None = None
     session: Code | None = None
     budgets: Budgets | None = None
     floor: Code | None = None
@@ -88,10 +111,11 @@ class Plan:
     @property
     def has_state(self) -> bool:
         """Whether the walk is needed at all."""
-        return any(part is not None for part in (self.cache, self.session, self.budgets, self.attempts))
+        return any(part is not None for part in (self.cache, self.semantic, self.session, self.budgets, self.attempts))
 
 
 __all__ = [
     "ANY_LANE", "DEGRADED", "ESCALATED", "EXACT_CACHE", "FAILED", "FELL_BACK", "KILLED", "LIMITED", "NO_CAP",
-    "NO_ENTRY", "OVER_BUDGET", "PROVIDER", "QUEUED", "REFUSED", "SERVED_BY", "Budgets", "Cap", "ExactCache", "Plan",
+    "NO_ENTRY", "OVER_BUDGET", "PROVIDER", "QUEUED", "REFRESHED", "REFUSED", "SEMANTIC_CACHE", "SERVED_BY", "Budgets",
+    "Cap", "ExactCache", "Plan", "SemanticCache",
 ]  # fmt: skip

@@ -16,7 +16,7 @@ from costctl.replay.extras import TITLES as EXTRA_TITLES
 from costctl.replay.extras import Extras
 from costctl.replay.kernel import AS_LOGGED
 from costctl.replay.lanes import Lanes
-from costctl.replay.plan import DEGRADED, EXACT_CACHE, FAILED, PROVIDER, REFUSED
+from costctl.replay.plan import DEGRADED, EXACT_CACHE, FAILED, PROVIDER, REFUSED, SEMANTIC_CACHE
 from costctl.replay.ratios import Ratio
 from costctl.replay.stages.prompt_cache import Cached
 from costctl.report import Table, Value
@@ -64,15 +64,28 @@ def walked_cost(lanes: Lanes, decisions: Decisions) -> Int:
 def waterfall(outcome: Outcome) -> Table:
     """The change by stage, in the order of the stages; the rows sum to policy minus baseline, exactly."""
     calls, lanes, made, extras = outcome.calls, outcome.lanes, outcome.decisions, outcome.extras
-    is_hit, is_refused = made.served_by == EXACT_CACHE, made.served_by == REFUSED
+    is_hit, is_refused, is_refreshed = made.is_cached, made.served_by == REFUSED, made.is_refreshed
+    is_semantic = (made.served_by == SEMANTIC_CACHE) | is_refreshed
     is_tried, every = outcome.is_served | (made.served_by == FAILED), np.ones(calls.count, dtype=np.bool_)
     routed, entered = lanes.take("uncapped_pusd", made.routed_lane), lanes.take("uncapped_pusd", made.entry_lane)
     asked = lanes.take("cost_pusd", made.entry_lane)
     uncapped, changes = _sent_changes(outcome, entered)
     attempted = outcome.policy_pusd - outcome.cached.change_pusd - extras.pusd - asked
     steps = (
-        ("exact_cache", "exact cache", is_hit, -calls.baseline_pusd),
-        ("route", "tier routing", ~is_hit, routed - calls.baseline_pusd),
+        ("exact_cache", "exact cache", made.served_by == EXACT_CACHE, -calls.baseline_pusd),
+        *(
+            (
+                (
+                    "semantic_cache",
+                    "semantic cache",
+                    is_semantic,
+                    np.where(is_refreshed, routed, 0) - calls.baseline_pusd,
+                ),
+            )
+            if is_semantic.any()
+            else ()
+        ),
+        ("route", "tier routing", ~is_hit & ~is_refreshed, routed - calls.baseline_pusd),
         ("budgets", "budgets", ~is_hit, np.where(is_refused, 0, entered) - routed),
         *((name, title, is_tried, change) for name, title, change in changes),
         ("context", "output caps", is_tried, asked - uncapped),
@@ -105,6 +118,7 @@ def by_tier(outcome: Outcome) -> Table:
         here = outcome.is_served & (made.lane == number)
         rows.append(_tier_row(outcome, name, here))
     rows.append(_tier_row(outcome, "exact cache", made.served_by == EXACT_CACHE))
+    rows.append(_tier_row(outcome, "semantic cache", made.served_by == SEMANTIC_CACHE))
     rows.append(_tier_row(outcome, "refused", made.served_by == REFUSED))
     rows.append(_tier_row(outcome, "no answer", made.served_by == FAILED))
     columns = (
@@ -169,9 +183,18 @@ def daily(outcome: Outcome) -> Table:
         here = days == day
         label = "undated" if day == np.iinfo(np.int64).min else str(np.datetime64(day, "D"))
         hits = int(np.count_nonzero(here & (outcome.decisions.served_by == EXACT_CACHE)))
+        near = int(np.count_nonzero(here & (outcome.decisions.served_by == SEMANTIC_CACHE)))
         baseline, spent = exact_sum(outcome.calls.baseline_pusd, here), exact_sum(outcome.policy_pusd, here)
-        rows.append((label, int(np.count_nonzero(here)), hits, usd(baseline), usd(spent), usd(baseline - spent)))
-    columns = ("day", "call_count", "exact_hit_count", "baseline_cost_usd", "policy_cost_usd", "saving_usd")
+        rows.append((label, int(np.count_nonzero(here)), hits, near, usd(baseline), usd(spent), usd(baseline - spent)))
+    columns = (
+        "day",
+        "call_count",
+        "exact_hit_count",
+        "semantic_hit_count",
+        "baseline_cost_usd",
+        "policy_cost_usd",
+        "saving_usd",
+    )
     return Table.of("daily", columns, rows)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from costctl import __version__
 from costctl.errors import CostctlError
+from costctl.formats.sources import Reader
 from costctl.policy.results import Outage
 from costctl.policy.schema import Policy
 from costctl.prices.book import PriceBook
@@ -25,20 +26,25 @@ from costctl.replay.decisions import keep
 from costctl.replay.engine import Decisions, walk, warm_up
 from costctl.replay.extras import extras_of, with_extras
 from costctl.replay.latency import replay_latency
+from costctl.replay.near import know_texts
+from costctl.replay.near_told import tell_near
 from costctl.replay.notes import Replay, warnings
-from costctl.replay.plan import DEGRADED, EXACT_CACHE, OVER_BUDGET, REFUSED
+from costctl.replay.plan import DEGRADED, EXACT_CACHE, OVER_BUDGET, REFUSED, SEMANTIC_CACHE
 from costctl.replay.quantiles import latency_quantiles
 from costctl.replay.route import route
 from costctl.replay.self_hosted import serve, with_hosted
 from costctl.replay.sent_prices import sent_as_logged
 from costctl.replay.sent_told import sent_status, sent_tables, sent_totals, sent_warnings
-from costctl.report import Report, Table, Value
+from costctl.replay.validation import remember_answers
+from costctl.report import Report, Table, Value, Warning
 from costctl.store import Store
 
 NOTHING_MORE = Asked()
 NOT_COMPUTED = {
-    "semantic_hit_ratio": "needs the semantic cache", "semantic_refresh_ratio": "needs the semantic cache",
-    "wrong_per_hit_ratio": "needs the semantic cache", "wrong_per_request_ratio": "needs the semantic cache",
+    **dict.fromkeys(
+        ("semantic_hit_ratio", "semantic_refresh_ratio", "wrong_per_hit_ratio", "wrong_per_request_ratio"),
+        "the policy has no `cache: {semantic: ...}`",
+    ),
     "prompt_cache_read_ratio": "the policy has no `cache: {prompt: ...}`",
     **dict.fromkeys(("retry_count", "fallback_count", "timeout_count", "escalated_count"), NOT_ASKED),
     **dict.fromkeys(("routing_accuracy_ratio", "complex_to_premium_ratio"), "needs labels: --scores FILE"),
@@ -121,6 +127,11 @@ def simulate(
         return replay_calls(store, calls, other, prices, seed, days, priced, outage)
 
     warm_up(store.scalar("SELECT count(*) FROM request"))
+    if policy.post_process is not None and policy.post_process.validation is not None:
+        remember_answers(store, policy.post_process.validation, asked.reader)
+    if policy.cache.semantic is not None:
+        know_texts(store, asked.reader)
+    unread = _read_prefixes(store, policy, asked.reader)
     done = replayed(load_calls(store), policy, book, known)
     outcome = project.outcome_of(done.calls, done.lanes, done.decisions, done.cached, done.extras)
     keep(store, outcome, done.routed, done.caps, done.latency)
@@ -128,6 +139,8 @@ def simulate(
     totals, status = _totals(outcome, rest)
     missing = dict(NOT_COMPUTED)
     _add_latency(totals, status, missing, done)
+    semantic = tell_near(store, done)
+    totals, status, missing = totals | semantic.totals, status | semantic.status, missing | semantic.missing
     totals |= attempt_totals(done)
     status |= attempt_status(done)
     totals |= sent_totals(done)
@@ -139,7 +152,7 @@ def simulate(
         missing["quality"] = "no evidence: the log's scores are of the models that answered, see the table quality"
     tables = [
         project.waterfall(outcome), project.by_tier(outcome), project.by_model(outcome), _reasons(done),
-        attempts_table(done), *sent_tables(done),
+        *semantic.tables, attempts_table(done), *sent_tables(done),
         project.daily(outcome), _assumptions(rest),
     ]  # fmt: skip
     if policy.cache.prompt is not None:
@@ -153,7 +166,7 @@ def simulate(
         "the waterfall does not sum to the change"
     )
     said = [*warnings(policy, done, outcome, rest, audit), *attempt_warnings(policy, done)]
-    said += sent_warnings(policy, done)
+    said += [*sent_warnings(policy, done), *semantic.warnings, *unread]
     add_beside(
         Main(store, policy, book, seed, days, known, done, outcome, replayed), asked,
         Found(totals, status, missing, tables, said),
@@ -168,6 +181,20 @@ def simulate(
     )  # fmt: skip
 
 
+def _read_prefixes(store: Store, policy: Policy, reader: Reader | None) -> list[Warning]:
+    """Know the beginnings of the prompts from their texts, where prompt caches ask for them and the log has them."""
+    if policy.cache.prompt is None or reader is None:
+        return []
+    from costctl.formats.prefixes import remember_prefixes, show_prefixes  # noqa: PLC0415  (polars)
+
+    try:
+        remember_prefixes(store, reader)
+    except CostctlError as error:
+        return [Warning("W218", f"{error.message}: sessions say what prompts share", error.hint or "")]
+    show_prefixes(store)
+    return []
+
+
 def _day(audited: Mapping[str, object], name: str) -> datetime | None:
     return datetime.fromisoformat(str(audited[name])) if audited.get(name) else None
 
@@ -176,6 +203,7 @@ def _totals(outcome: project.Outcome, rest: list[project.Rest]) -> tuple[dict[st
     calls, made = outcome.calls, outcome.decisions
     baseline, spent = exact_sum(calls.baseline_pusd), exact_sum(outcome.policy_pusd)
     hits = int(np.count_nonzero(made.served_by == EXACT_CACHE))
+    near = int(np.count_nonzero(made.served_by == SEMANTIC_CACHE))
     count = max(calls.count, 1)
     totals: dict[str, Any] = {
         "call_count": calls.count,
@@ -184,7 +212,7 @@ def _totals(outcome: project.Outcome, rest: list[project.Rest]) -> tuple[dict[st
         "saving_usd": project.usd(baseline - spent),
         "saving_ratio": _share(baseline - spent, baseline),
         "exact_hit_ratio": hits / count,
-        "cache_hit_ratio": hits / count,
+        "cache_hit_ratio": (hits + near) / count,
         "moved_count": int(np.count_nonzero(outcome.is_moved)),
         "degraded_count": int(np.count_nonzero(made.notice & DEGRADED)),
         "over_budget_count": int(np.count_nonzero(made.notice & OVER_BUDGET)),

@@ -22,7 +22,7 @@ from costctl.replay.calls import exact_sum, load_calls
 from costctl.replay.candidates import PriceDays
 from costctl.replay.denser import denser
 from costctl.replay.notes import Replay
-from costctl.replay.plan import DEGRADED, EXACT_CACHE, OVER_BUDGET, REFUSED
+from costctl.replay.plan import DEGRADED, OVER_BUDGET, REFUSED
 from costctl.replay.project import usd
 from costctl.replay.quantiles import latency_quantiles
 from costctl.report import Table, Value
@@ -144,7 +144,7 @@ def _row(stress: Stress) -> tuple[Value, ...]:
     done, outcome = stress.done, outcome_of(stress.done)
     made, count = done.decisions, max(done.calls.count, 1)
     baseline, spent = exact_sum(done.calls.baseline_pusd), spent_pusd(outcome)
-    hits = int(np.count_nonzero(made.served_by == EXACT_CACHE))
+    hits = int(np.count_nonzero(made.is_cached))
     return (
         stress.name, done.calls.count, usd(baseline), usd(spent), usd(baseline - spent),
         ratio_of(baseline - spent, baseline), hits / count, int(np.count_nonzero(made.notice & DEGRADED)),

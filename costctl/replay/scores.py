@@ -144,7 +144,7 @@ def tell_scores(main: Main, evidence: Evidence, file: str) -> Found:
 def _quality(outcome: Outcome, evidence: Evidence, found: Found) -> None:
     scores = evidence.policy_scores(outcome)
     count, mean = mean_of(scores)
-    answered = outcome.is_served | (outcome.decisions.served_by == EXACT_CACHE)
+    answered = outcome.is_served | outcome.decisions.is_cached
     whole = int(np.count_nonzero(answered))
     found.tell("quality_evidence_count", count, "exact")
     found.tell("quality_coverage_ratio", ratio_of(count, whole), "exact")

@@ -213,6 +213,15 @@ def _of_extras(done: Replay) -> list[Warning]:
                 "from the request: response_format, intent, language",
             )
         )
+    if any(one.name == "validate" for one in extras.items):
+        unread = f"; {extras.unread_count:,} answers have no text in the log and pass" if extras.unread_count else ""
+        said.append(
+            Warning(
+                "W219",
+                "the answers of the log are checked; those of another model are taken to break the rules as often, on "
+                f"the same calls{unread}",
+            )
+        )
     if extras.unpriced_count:
         count = f"{extras.unpriced_count:,}"
         said.append(Warning("W249", f"{count} calls beside the log's have no price at their time: not in the cost"))

@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import TypeVar
 
 from costctl.policy.keys import Table as Names
-from costctl.policy.landed import NOT_YET
 from costctl.policy.schema import Experiment, Policy, Tier, TierChange
 from costctl.policy.stages import Cache
 from costctl.prices.published import load_claims
@@ -18,7 +17,6 @@ COLUMNS = (
     "lever", "policy_cost_usd", "saving_usd", "saving_ratio", "added_usd", "claimed_low_ratio", "claimed_high_ratio",
     "what",
 )  # fmt: skip
-SEMANTIC = "cache.semantic"
 ABSENT = "not in the policy"
 T = TypeVar("T", Tier, TierChange)
 
@@ -30,10 +28,11 @@ def staged(main: Main) -> Table:
     has_routing = bool(policy.tiers or policy.specialists)
     routed = spent_pusd(main.again(with_routing(policy))) if has_routing else cached
     rest = ", ".join(_rest(policy)) or "nothing more in the policy"
+    near = spent_pusd(main.again(with_semantic(policy))) if policy.cache.semantic else routed
     steps = (
         ("exact cache", cached, "" if policy.cache.exact else ABSENT),
         ("+ routing", routed, "" if has_routing else ABSENT),
-        ("+ semantic cache", routed, f"skipped: it {NOT_YET[SEMANTIC]}" if SEMANTIC in NOT_YET else ABSENT),
+        ("+ semantic cache", near, "" if policy.cache.semantic else ABSENT),
         ("+ prompt caching and the rest", whole, rest),
     )
     bands = {claim.id: claim for claim in load_claims()}
@@ -68,6 +67,12 @@ def with_routing(policy: Policy) -> Policy:
         "experiments": tuple(map(_plain_arms, policy.experiments)),
     }
     return exact_cache_only(policy).model_copy(update=update)
+
+
+def with_semantic(policy: Policy) -> Policy:
+    """The same with the semantic cache."""
+    routed = with_routing(policy)
+    return routed.model_copy(update={"cache": routed.cache.model_copy(update={"semantic": policy.cache.semantic})})
 
 
 def _uncapped(settings: T) -> T:

@@ -32,6 +32,8 @@ def compiled_copy(module: ModuleType) -> ModuleType | None:
             setattr(copy, one, getattr(module, one))
         elif isinstance(value, FunctionType) and value.__module__ == name:
             setattr(copy, one, numba.njit(cache=True, nogil=True)(value))
+        elif isinstance(value, FunctionType):  # of another kernel, which is then machine code as well
+            setattr(copy, one, getattr(compiled_copy(sys.modules[value.__module__]), one))
     return copy
 
 

@@ -42,9 +42,9 @@ def test_a_key_that_has_not_landed_is_refused_with_the_reason(path: str, reason:
 
 def test_the_place_is_that_of_the_key() -> None:
     with pytest.raises(CostctlError) as caught:
-        parse_policy("version: 1\ncache:\n  exclude: []\n  semantic: {serve_min: 0.9, ttl: 1h}\n", "policy.yaml")
+        parse_policy("version: 1\ncache:\n  exclude: []\nexport: {targets: [litellm]}\n", "policy.yaml")
     assert caught.value.message == (
-        "policy.yaml:4:3: cache.semantic: `cache.semantic` is not simulated yet: it comes with the semantic cache"
+        "policy.yaml:4:1: export: `export` is not simulated yet: it comes with a later step of simulate"
     )
 
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from costctl.policy.load import parse_policy
 from costctl.prices.book import PriceBook, instant_utc, load_book
+from costctl.replay import near
 from costctl.replay.calls import load_calls
 from costctl.replay.candidates import PriceDays
 from costctl.replay.draws import uniform
 from costctl.replay.kernel import AS_LOGGED, ATTEMPTS, HEDGES, RETRIES, TIMEOUTS
+from costctl.replay.near_texts import NearTexts
 from costctl.replay.plan import (
     DEGRADED,
     ESCALATED,
@@ -26,6 +30,8 @@ from costctl.replay.plan import (
     OVER_BUDGET,
     PROVIDER,
     QUEUED,
+    REFRESHED,
+    SEMANTIC_CACHE,
     SERVED_BY,
 )
 from costctl.replay.run import Replay, replay_calls
@@ -33,6 +39,7 @@ from costctl.store import Store
 from tests.replay.logs import Row, dicts, make_log, store_of
 from tests.replay.oracle import UNMET, Log, Verdict, judge, ordered
 from tests.replay.oracle_lanes import Quote
+from tests.replay.oracle_near import SLOTS, Prompt, make_prompts
 from tests.replay.oracle_past import Past
 from tests.replay.oracle_terms import PICO, Call
 from tests.replay.policies import Size, text_of
@@ -90,10 +97,35 @@ class Draws:
         return self._drawn[asked]
 
 
+def know_prompts(store: Store, folder: Path, rows: list[Row], prompts: dict[int, Prompt]) -> None:
+    """What reading the texts of the log again would have told, were there any."""
+    numbers = {key: number for number, key in enumerate(prompts)}
+    named = [row for row in rows if row["prompt_key"] is not None]
+
+    def of_rows(values: Any) -> Any:
+        return np.array(list(values), dtype=np.int64)
+
+    slots = [[-1 if one.slots[at] is None else one.slots[at] for one in prompts.values()] for at in range(len(SLOTS))]
+    near._texts[store] = (
+        NearTexts(
+            of_rows(row["file_id"] for row in named), of_rows(row["source_line"] for row in named),
+            of_rows(numbers[row["prompt_key"]] for row in named), of_rows(-1 for _ in named),
+            np.array([one.vector for one in prompts.values()], dtype=np.int8).reshape(-1, 6),
+            of_rows(one.guard for one in prompts.values()),
+            np.array(slots, dtype=np.int64).reshape(len(SLOTS), len(prompts)),
+            np.zeros((0, 6), dtype=np.int8), np.array("made"),
+        ),
+        folder,
+    )  # fmt: skip
+
+
 class Bench:
     """A log in a store, with everything that many policies over it share."""
 
-    def __init__(self, seed: int | str, rows: list[Row] | None = None, store: Store | None = None) -> None:
+    def __init__(
+        self, seed: int | str, rows: list[Row] | None = None, store: Store | None = None,
+        prompts: dict[int, Prompt] | None = None,
+    ) -> None:  # fmt: skip
         self.rows = make_log(int(seed)) if rows is None else rows
         self.store = store or store_of(self.rows, book())
         self.calls = load_calls(self.store)
@@ -103,7 +135,12 @@ class Bench:
         placed = self.store.table("SELECT file_id, source_line, position FROM replay_place")[1]
         draws = Draws({(file, line): self.calls.draw_key[at : at + 1] for file, line, at in placed})
         answered = [call for call in ordered(self.priced, self.members) if call.is_ok]
-        self.log = Log(self.priced, self.members, Past(self.priced, answered), BookPrices(), draws)
+        if prompts is None:
+            keys = {row["prompt_key"] for row in self.priced if row["prompt_key"] is not None}
+            prompts = make_prompts(seed, sorted(keys))
+        self.folder = TemporaryDirectory()
+        know_prompts(self.store, Path(self.folder.name), self.priced, prompts)
+        self.log = Log(self.priced, self.members, Past(self.priced, answered), BookPrices(), draws, prompts)
 
     def size(self) -> Size:
         days = max(len(set((self.calls.time_us[self.calls.is_dated] // (86_400 * 10**6)).tolist())), 1)
@@ -150,7 +187,8 @@ def differences(bench: Bench, policy: dict[str, Any]) -> Iterator[tuple[Any, ...
             ("cost", costs[at], one.cost),
             ("latency", int(done.latency.policy_us[at]), -1 if one.latency_us is None else one.latency_us),
         ]
-        if made.served_by[at] != EXACT_CACHE:  # a cache answers before there is a lane
+        pairs.append(("similarity", made.similarity_ppb[at], one.similarity_ppb))
+        if made.served_by[at] not in (EXACT_CACHE, SEMANTIC_CACHE):  # a cache answers before there is a lane
             pairs += [
                 ("lane", names[made.lane[at]], one.lane),
                 ("entry lane", names[made.entry_lane[at]], one.entry),
@@ -161,6 +199,7 @@ def differences(bench: Bench, policy: dict[str, Any]) -> Iterator[tuple[Any, ...
                 ("cap", same_title(titles, done, at, one.cap), one.cap),
                 ("routed, uncapped", before[at], one.routed_uncapped),
                 ("served, uncapped", whole[at] * (made.served_by[at] == PROVIDER), one.uncapped),
+                ("refreshed", bool(made.notice[at] & REFRESHED), one.is_refreshed),
                 ("reason", reason(done, at, one), one.reason),
                 *attempts(done, at, one),
             ]
@@ -183,7 +222,7 @@ def attempts(done: Replay, at: int, one: Verdict) -> Iterator[tuple[str, Any, An
 def reason(done: Replay, at: int, verdict: Verdict) -> str:
     """The last of rule, raise and floor that chose the lane, in the oracle's words."""
     routed = done.routed
-    if verdict.reason in {"stays", UNMET}:  # no rule was asked
+    if verdict.reason in {"stays", UNMET, "refreshed"}:  # no rule was asked
         return verdict.reason
     if routed.floored_by[at] >= 0:
         return routed.floors[routed.floored_by[at]]

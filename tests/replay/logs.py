@@ -147,7 +147,7 @@ class _Writer:
         if rng.random() < 0.55:
             return base | self._turn()
         who = rng.choice((*self.users, {}))
-        return base | who | {"app": rng.choice(("web", "bot", None)), "turn_count": rng.choice((1, 1, 2, None))}
+        return base | who | {"app": rng.choice(("web", "bot", None)), "turn_count": rng.choice((1, 1, 1, None))}
 
     def _turn(self) -> Row:
         session = self.rng.choice(self.sessions)

@@ -17,6 +17,7 @@ from costctl.policy.schema import Policy
 from tests.replay.oracle_attempts import Attempts, Chance, Story
 from tests.replay.oracle_budgets import Budget
 from tests.replay.oracle_lanes import LOGGED, Lanes, Prices
+from tests.replay.oracle_near import Near, Prompt
 from tests.replay.oracle_past import Past
 from tests.replay.oracle_terms import Call, cacheable, holds, reads
 
@@ -47,6 +48,8 @@ class Verdict(NamedTuple):
     charged_tokens: int  # by the caps on tokens: of all attempts that are billed
     latency_us: int | None
     story: Story | None = None
+    is_refreshed: bool = False
+    similarity_ppb: int = -1
 
 
 class Log(NamedTuple):
@@ -57,6 +60,7 @@ class Log(NamedTuple):
     past: Past
     prices: Prices
     chance: Chance
+    prompts: dict[int, Prompt]
 
 
 def judge(log: Log, policy: Policy) -> list[Verdict]:
@@ -96,19 +100,33 @@ class _Court:
         self.attempts = Attempts(policy, log.past, log.chance)
         self.opened: dict[Any, Call] = {}
         self._keys: dict[Any, tuple[Any, ...] | None] = {}
+        self.near = Near(policy, log.prompts)
 
     def verdict(self, call: Call, told: Sequence[Verdict]) -> Verdict:
         if call.row["session_id"] is not None:
             self.opened.setdefault(call.row["session_id"], call)
         if call.is_unpriced or not call.is_dated:
             return self._as_logged(call, UNMET, "provider")
+        self.near.node(call, is_opening=self.opened.get(call.row["session_id"], call) is call)
         hit = self._hit(call, told)
         if hit is not None:
             return self._as_logged(call, "cached", "exact_cache")._replace(answered_by=hit, cost=0, latency_us=0)
+        found = self.near.find(call, told)
+        if found is not None and found.is_served:
+            cached = self._as_logged(call, "cached", "semantic_cache")
+            return cached._replace(
+                answered_by=found.identity, cost=0, latency_us=0, similarity_ppb=found.similarity_ppb
+            )
         if not call.is_movable:
             routed, reason, floor = LOGGED, "stays", None
         else:
             routed, reason, floor = self._route(call)
+            refresher = self.policy.cache.semantic.refresh_tier if self.policy.cache.semantic else None
+            if found is not None and refresher is not None and self.fits(call, refresher):
+                made = self._spend(call, refresher, "refreshed", floor, told)
+                by, like = found.identity, found.similarity_ppb
+                is_asked = made.served_by != "refused"
+                return made._replace(answered_by=by, is_refreshed=True, similarity_ppb=like) if is_asked else made
             routed = self._sticky(call, routed, told)
         return self._spend(call, routed, reason, floor, told)
 
@@ -159,7 +177,10 @@ class _Court:
         served = [
             self.height[one.lane]
             for one in told
-            if one.served_by == "provider" and one.lane in self.height and one.call.row[column] == who
+            if one.served_by == "provider"
+            and one.lane in self.height
+            and one.call.row[column] == who
+            and not one.is_refreshed
         ]
         highest = list(self.tiers)[max(served, default=0)]
         return highest if served and max(served) > self.height[lane] and self.fits(call, highest) else lane
@@ -175,7 +196,8 @@ class _Court:
         uses: list[Verdict] = []  # of this key, back to the answer that was kept
         for one in reversed(told):
             is_hit = one.served_by == "exact_cache"
-            if not is_hit and not (one.served_by == "provider" and one.call.is_ok and one.reason != UNMET):
+            is_kept = one.served_by == "provider" and one.call.is_ok and one.reason != UNMET and not one.is_refreshed
+            if not is_hit and not is_kept:
                 continue
             its = self._key(one.call)
             if its == key:

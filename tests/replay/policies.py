@@ -42,6 +42,7 @@ class Maker:
     def __init__(self, seed: str, size: Size) -> None:
         self.rng = Random(f"policy {seed}")
         self.size = size
+        self.near = Random(f"near {seed}")  # apart, so that the other stages keep their policies
         self.assumed = self._assume()  # one for all policies of a log, since each means new prices of every call
 
     def policy(self) -> dict[str, Any]:
@@ -56,6 +57,8 @@ class Maker:
             policy["budgets"] = self._budgets(list(tiers), list(policy.get("specialists", ())))
         if chance() < 0.75:
             policy["cache"] = self._cache()
+        if self.near.random() < 0.75:
+            policy.setdefault("cache", {})["semantic"] = self._semantic([*tiers, *policy.get("specialists", ())])
         if chance() < 0.85:
             usual = policy["routing"].get("default", "logged")
             if chance() < 0.3:
@@ -174,6 +177,21 @@ class Maker:
             cache["exclude"] = rng.sample(chosen, rng.randint(1, 2))
         return cache
 
+    def _semantic(self, lanes: list[str]) -> dict[str, Any]:
+        rng = self.near
+        made: dict[str, Any] = {"serve_min": rng.choice((1, 0.99, 0.97, 0.95, 0.9, 0.9))}
+        if rng.random() < 0.5:
+            made["refresh_min"] = rng.choice((made["serve_min"], 0.9, 0.85))
+            made["refresh_tier"] = rng.choice(lanes)
+        made["ttl"] = rng.choice(
+            ("0s", "1h", "6h", "1d", "1d", "3d", [{"months": [3, 5], "ttl": "30m"}, {"ttl": "2h"}],
+             [{"months": [1, 6], "ttl": "6h"}, {"ttl": "10m"}])
+        )  # fmt: skip
+        if rng.random() < 0.3:
+            parts = ("intent", "endpoint", "language", "origin", "destination", "budget")
+            made["key"] = rng.sample(parts, rng.randint(1, 2))
+        return made
+
     def _attempts(self, lanes: list[str], usual: str) -> dict[str, Any]:
         """Retries, fallbacks, a hedge, an escalation, limits and a kill switch, or some of them.
 
@@ -245,8 +263,8 @@ def text_of(policy: dict[str, Any]) -> str:
 
 
 STAGES = (
-    "exact cache", "routing", "raise and floor", "sticky", "degrade", "refuse", "output caps", "context fit",
-    "retries and timeouts", "fallbacks", "limits", "kill switch", "escalation",
+    "exact cache", "semantic cache", "routing", "raise and floor", "sticky", "degrade", "refuse", "output caps",
+    "context fit", "retries and timeouts", "fallbacks", "limits", "kill switch", "escalation",
 )  # fmt: skip
 
 
@@ -256,8 +274,8 @@ def without(policy: dict[str, Any], stage: str) -> dict[str, Any] | None:
     routing, over = left["routing"], left.get("budgets", {}).get("over")
     lanes = [*left["tiers"].values(), *left.get("specialists", {}).values()]
     match stage:
-        case "exact cache":
-            left.pop("cache", None)
+        case "exact cache" | "semantic cache":
+            left.get("cache", {}).pop(stage.partition(" ")[0], None)
         case "routing":
             left["routing"] = {key: value for key, value in routing.items() if key not in {"rules", "matrix"}}
         case "raise and floor":

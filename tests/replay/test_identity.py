@@ -122,7 +122,7 @@ def prefix(bench: Bench, answering: Sequence[tuple[int, int]]) -> Bench:
 
     kept = {name(place) for place in answering}
     rows: list[Row] = [row for row in bench.rows if name((row["file_id"], row["source_line"])) in kept]
-    return Bench("prefix", rows=rows)
+    return Bench("prefix", rows=rows, prompts=bench.log.prompts)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

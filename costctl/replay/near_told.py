@@ -1,0 +1,124 @@
+"""What the semantic cache came to: hits, and how many of them were wrong as far as the log's answers show."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from costctl.replay.again import Found
+from costctl.replay.calls import Flag
+from costctl.replay.near import NearCalls, near_calls
+from costctl.replay.notes import Replay
+from costctl.replay.plan import SEMANTIC_CACHE
+from costctl.report import Table, Value, Warning
+from costctl.reuse.false_hits import FalseHits, answer_test, by_answers, by_fingerprints, false_hits
+from costctl.reuse.intervals import Share
+from costctl.reuse.neighbours import Visits
+from costctl.reuse.semantic_cache import Requests, SemanticPolicy, Served, sweep
+from costctl.store import Store
+
+CURVE_PPB = (800_000_000, 850_000_000, 900_000_000, 930_000_000, 960_000_000, 990_000_000, 1_000_000_000)
+
+
+def tell_near(store: Store, done: Replay) -> Found:
+    """Totals, the table `semantic_curve`, and what must be known of them; nothing without the stage."""
+    found, semantic, made = Found(), done.plan.semantic, done.decisions
+    if semantic is None:
+        return found
+    near, count = near_calls(store, done.calls.count), max(done.calls.count, 1)
+    is_hit, is_refreshed = made.served_by == SEMANTIC_CACHE, made.is_refreshed
+    found.tell("semantic_hit_ratio", int(np.count_nonzero(is_hit)) / count, "replayed")
+    found.tell("semantic_refresh_ratio", int(np.count_nonzero(is_refreshed)) / count, "replayed")
+    judge = _Judge(near, np.asarray(semantic.node, dtype=np.int64), done.calls.count)
+    at = np.flatnonzero(is_hit)
+    wrong = judge.rates(at, made.answered_by[at].astype(np.int64))
+    rates = {"wrong_per_hit_ratio": wrong.wrong_per_hit, "wrong_per_request_ratio": wrong.wrong_per_request}
+    for name, share in rates.items():
+        if not len(at):
+            found.missing[name] = "no hit"
+        elif share.estimate is None:
+            found.missing[name] = judge.why
+        else:
+            found.tell(name, share.estimate, "estimated")
+            found.tell(f"{name}_low", share.low, "estimated")
+            found.tell(f"{name}_high", share.high, "estimated")
+    found.tables.append(_curve(done, judge))
+    found.warnings += _warnings(done, near, wrong, is_hit)
+    return found
+
+
+class _Judge:
+    """Says of hits how many were wrong, by the answers that the log has."""
+
+    def __init__(self, near: NearCalls, node: np.ndarray, count: int) -> None:
+        self._near, self._count = near, count
+        self._test = answer_test(near.texts.answer_vectors, near.answer, node) if (near.answer >= 0).any() else None
+        self.why = (
+            "not identifiable: the log has no answers to compare"
+            if not (near.answer >= 0).any()
+            else "not identifiable: too few answers to tell alike from unlike"
+        )
+
+    def rates(self, at: np.ndarray, answered_by: np.ndarray) -> FalseHits:
+        """Wrong per hit and per call, with intervals."""
+        if self._test is None:
+            verdicts = by_fingerprints(self._near.answer, at, answered_by)
+        else:
+            verdicts = by_answers(self._near.texts.answer_vectors, self._near.answer, self._test, at, answered_by)
+        return false_hits(verdicts, answered_by, self._count, self._test)
+
+
+def _curve(done: Replay, judge: _Judge) -> Table:
+    """The semantic cache alone at each threshold, over the calls that take part: what a higher one costs and saves."""
+    semantic = done.plan.semantic
+    assert semantic is not None
+    node = np.asarray(semantic.node, dtype=np.int64)
+    requests = Requests(Visits(node, done.calls.time_us), np.asarray(semantic.is_kept), semantic.guard)
+    lowest = int(semantic.lowest_ppb)
+    thresholds = sorted({at for at in CURVE_PPB if at >= lowest} | {semantic.serve_min_ppb})
+    rows: list[tuple[Value, ...]] = []
+    policies = [SemanticPolicy(at, semantic.ttls) for at in thresholds]
+    for at_ppb, served in zip(thresholds, sweep(semantic.graph, requests, policies), strict=True):
+        rows.append(_row(at_ppb, served, judge, max(done.calls.count, 1)))
+    columns = (
+        "serve_min", "semantic_hit_count", "semantic_hit_ratio", "own_prompt_hit_count", "wrong_per_hit_ratio",
+        "wrong_per_hit_ratio_low", "wrong_per_hit_ratio_high",
+    )  # fmt: skip
+    return Table.of("semantic_curve", columns, rows)
+
+
+def _row(at_ppb: int, served: Served, judge: _Judge, count: int) -> tuple[Value, ...]:
+    at, answered_by = served.pairs()
+    wrong: Share = judge.rates(at, answered_by).wrong_per_hit
+    known: list[Value] = [wrong.estimate, wrong.low, wrong.high] if wrong.estimate is not None else [None] * 3
+    own = int(np.count_nonzero(served.is_own_prompt[at]))
+    return (f"{at_ppb / 10**9:.2f}", len(at), len(at) / count, own, *known)
+
+
+def _warnings(done: Replay, near: NearCalls, wrong: FalseHits, is_hit: Flag) -> list[Warning]:
+    semantic = done.plan.semantic
+    assert semantic is not None
+    said = [
+        Warning(
+            "W230",
+            f"near prompts by {near.texts.name}; the same question in another language is hardly near in it and then "
+            "not counted",
+            "",
+        ),
+        Warning(
+            "W231",
+            "what embedding a prompt and looking it up cost and take is not in the log: 0 is counted",
+            "put the store's price into the policy: fixed_costs: [{name: redis, usd_per_month: 60}]",
+        ),
+    ]
+    if is_hit.any() and wrong.wrong_per_hit.estimate is None:
+        said.append(
+            Warning("W232", "no figure here says how many of the hits of the semantic cache are wrong answers",
+                    "log the answers, or look at some: costctl explain-request ID")
+        )  # fmt: skip
+    out = int(np.count_nonzero((near.prompt >= 0) & (np.asarray(semantic.node) < 0)))
+    if out:
+        said.append(
+            Warning("W233", f"{out:,} calls take no part in the semantic cache: later turns, images, personal data, "
+                            "excluded or without a time")
+        )  # fmt: skip
+    return said

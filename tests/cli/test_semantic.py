@@ -1,0 +1,200 @@
+"""cache.semantic over a log with texts, as a user meets it."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from costctl.cli import run
+
+POLICY = """
+version: 1
+tiers: {A: {models: [gpt-4o-mini]}}
+cache: {semantic: {%s}}
+assume: {output_tokens_ratio: 1, input_tokens_ratio: 1}
+"""
+SERVE = "serve_min: 0.7, ttl: 1h"
+ASKED = "How can I change the delivery address of my order?"
+NEAR = "How can I change the delivery address of my online order?"
+
+
+def call(minute: int, words: str, **more: Any) -> dict[str, Any]:
+    """One call: 1,000 tokens in and 100 out of gpt-4o, $0.0035."""
+    return {
+        "id": f"r{minute}", "timestamp": f"2026-03-02T{10 + minute // 60}:{minute % 60:02}:00Z", "model": "gpt-4o",
+        "messages": [{"role": "user", "content": words}],
+        "usage": {"prompt_tokens": 1000, "completion_tokens": 100}, **more,
+    }  # fmt: skip
+
+
+class Run:
+    """One workspace in which a log is simulated under several policies."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], calls: list[dict[str, Any]]) -> None:
+        self.folder, self.capsys = folder, capsys
+        self.log = folder / "log.jsonl"
+        self.log.write_text("".join(json.dumps(one) + "\n" for one in calls), "utf-8")
+
+    def __call__(self, keys: str, *, with_log: bool = True) -> dict[str, Any]:
+        policy = self.folder / "policy.yaml"
+        policy.write_text(POLICY % keys, "utf-8")
+        told = self.folder / "decisions.jsonl"
+        names = [str(self.log)] if with_log else []
+        db = self.folder / "w" / "c.duckdb"
+        code = run(["simulate", *names, "--policy", str(policy), "--db", str(db), "--output", "json",
+                    "--decisions", str(told)])  # fmt: skip
+        captured = self.capsys.readouterr()
+        assert code == 0, captured.err
+        found: dict[str, Any] = json.loads(captured.out)
+        found["decisions"] = [json.loads(line) for line in told.read_text("utf-8").splitlines()]
+        return found
+
+
+def served(report: dict[str, Any]) -> list[str]:
+    """Who answered each call."""
+    return [one["served_by"] for one in report["decisions"]]
+
+
+def test_a_near_prompt_is_served_and_costs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = Run(tmp_path, capsys, [call(0, ASKED), call(1, NEAR), call(2, "What is the capital of Peru?")])(SERVE)
+    assert served(report) == ["provider", "semantic_cache", "provider"]
+    assert report["decisions"][1]["answered_by_request_id"] == "r0"
+    assert 0.7 <= report["decisions"][1]["prompt_similarity"] < 1
+    assert report["totals"]["semantic_hit_ratio"] == pytest.approx(1 / 3)
+    assert report["totals"]["cache_hit_ratio"] == pytest.approx(1 / 3)
+    assert Decimal(report["totals"]["saving_usd"]) == Decimal("0.0035")
+    rows = {row["stage"]: Decimal(str(row["change_usd"])) for row in report["tables"]["waterfall"]}
+    assert rows["semantic_cache"] == Decimal("-0.0035")
+    assert "wrong_per_hit_ratio" not in report["totals"]
+    assert "no answers" in report["provenance"]["not_computed"]["wrong_per_hit_ratio"]
+
+
+def test_above_the_threshold_only_its_own_prompt_is_served(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = Run(tmp_path, capsys, [call(0, ASKED), call(1, NEAR), call(2, ASKED)])("serve_min: 1, ttl: 1h")
+    assert served(report) == ["provider", "provider", "semantic_cache"]
+    assert report["decisions"][2]["prompt_similarity"] == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Book a table for 2 people tonight please", "Book a table for 4 people tonight please"),
+        ("Turn on the alarm for Monday morning please", "Turn off the alarm for Monday morning please"),
+        ("Quiero viajar a Lima la próxima semana", "Quiero viajar a Cusco la próxima semana"),
+    ],
+)
+def test_the_guard_keeps_apart_what_only_looks_alike(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], one: str, other: str
+) -> None:
+    report = Run(tmp_path, capsys, [call(0, one), call(1, other), call(2, one)])("serve_min: 0.3, ttl: 1h")
+    assert served(report) == ["provider", "provider", "semantic_cache"]
+
+
+def test_between_the_thresholds_a_cheap_tier_refreshes_and_nothing_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = "serve_min: 1, refresh_min: 0.7, refresh_tier: A, ttl: 1h"
+    report = Run(tmp_path, capsys, [call(0, ASKED), call(1, NEAR), call(2, NEAR)])(keys)
+    assert served(report) == ["provider"] * 3
+    assert [one["is_refreshed"] for one in report["decisions"]] == [False, True, True]
+    assert [one["model"] for one in report["decisions"][1:]] == ["openai/gpt-4o-mini"] * 2
+    # Twice 1,000 and 100 tokens at 0.15 and 0.60 a million instead of $0.0035.
+    rows = {row["stage"]: Decimal(str(row["change_usd"])) for row in report["tables"]["waterfall"]}
+    assert rows["semantic_cache"] == 2 * (Decimal("0.00021") - Decimal("0.0035"))
+    assert rows["route"] == 0
+    assert report["totals"]["semantic_refresh_ratio"] == pytest.approx(2 / 3)
+
+
+def test_an_entry_lives_as_long_as_its_month_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    calls = [call(0, ASKED), call(30, NEAR), call(75, NEAR)]
+    simulate = Run(tmp_path, capsys, calls)
+    assert served(simulate("serve_min: 0.7, ttl: [{months: [3], ttl: 40m}, {ttl: 3h}]"))[1:] == [
+        "semantic_cache", "provider"
+    ]  # fmt: skip
+    assert served(simulate("serve_min: 0.7, ttl: [{months: [4], ttl: 40m}, {ttl: 3h}]"))[1:] == ["semantic_cache"] * 2
+    assert served(simulate("serve_min: 0.7, ttl: 0s")) == ["provider"] * 3
+
+
+def test_parts_of_the_key_must_be_equal_and_open_is_not_filled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["ideas for a trip with museums and art", "ideas for a trip with museums", "ideas for a trip"]
+    simulate = Run(tmp_path, capsys, [call(number, one) for number, one in enumerate(words)])
+    assert served(simulate("serve_min: 0.4, ttl: 1h")) == ["provider", "semantic_cache", "semantic_cache"]
+    assert served(simulate("serve_min: 0.4, ttl: 1h, key: [interests]")) == ["provider"] * 3
+    other = Run(tmp_path, capsys, [call(0, ASKED, endpoint="/a"), call(1, NEAR, endpoint="/b")])
+    assert served(other(SERVE))[1] == "semantic_cache"
+    assert served(other(f"{SERVE}, key: [endpoint]"))[1] == "provider"
+
+
+def test_what_is_no_single_question_takes_no_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    turns = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yes?"}]
+    later = call(1, NEAR)
+    later["messages"] = [*turns, *later["messages"]]
+    personal = call(2, f"{ASKED} I am ana@example.com", id="x")
+    system = call(3, NEAR)
+    system["messages"].insert(0, {"role": "system", "content": "Answer in verse."})
+    report = Run(tmp_path, capsys, [call(0, ASKED), later, personal, system])(SERVE)
+    assert served(report) == ["provider"] * 4
+    said = [one["message"] for one in report["warnings"] if one["code"] == "W233"]
+    assert said[0].startswith("2 calls take no part")
+
+
+def test_vectors_and_graph_are_kept_and_no_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    simulate = Run(tmp_path, capsys, [call(0, ASKED), call(1, NEAR)])
+    first = simulate(SERVE)
+    kept = sorted((tmp_path / "w" / "near").iterdir())
+    assert [file.name.partition("-")[0] for file in kept] == ["graph", "texts"]
+    assert all(file.stat().st_mode & 0o777 == 0o600 for file in kept)
+    simulate.log.unlink()
+    again = simulate(SERVE, with_log=False)
+    assert again == first
+    held = b"".join(file.read_bytes() for file in (tmp_path / "w").rglob("*") if file.is_file())
+    assert b"delivery" not in held
+
+
+def test_the_same_question_in_another_language_is_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = Run(tmp_path, capsys, [call(0, "What's the price?"), call(1, "¿Cuánto cuesta?")])(
+        "serve_min: 0.9, ttl: 1h"
+    )
+    assert served(report) == ["provider"] * 2
+    assert any(one["code"] == "W230" and "another language" in one["message"] for one in report["warnings"])
+
+
+def test_answers_of_the_log_say_how_many_hits_are_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    things = ("invoice", "refund", "parcel", "password", "coupon", "seat", "visa", "bag")
+    subjects = [f"{thing} {place}" for thing in things for place in ("store", "office", "airport", "school", "hotel")]
+    calls = []
+    for number, subject in enumerate(subjects):
+        answer = f"To settle your {subject} go to the page of {subject} matters and follow what it says there."
+        calls += [call(3 * number, f"help me with my {subject}", response=answer),
+                  call(3 * number + 1, f"please help me with my {subject}", response=answer),
+                  call(3 * number + 2, f"help me with my {subject}", response=answer)]  # fmt: skip
+    report = Run(tmp_path, capsys, calls)("serve_min: 0.85, ttl: 1h")
+    total = report["totals"]
+    assert total["semantic_hit_ratio"] > 0.5
+    assert total["wrong_per_hit_ratio_low"] <= total["wrong_per_hit_ratio"] <= total["wrong_per_hit_ratio_high"]
+    assert total["wrong_per_request_ratio"] == pytest.approx(total["wrong_per_hit_ratio"] * total["semantic_hit_ratio"])
+    assert report["provenance"]["status"]["wrong_per_hit_ratio"] == "estimated"
+    curve = report["tables"]["semantic_curve"]
+    hits = [row["semantic_hit_count"] for row in curve]
+    assert hits == sorted(hits, reverse=True)
+
+
+def test_a_log_without_prompts_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log, policy = tmp_path / "log.csv", tmp_path / "policy.yaml"
+    log.write_text("timestamp,model,prompt_tokens,completion_tokens\n2026-03-02,gpt-4o,10,5\n", "utf-8")
+    policy.write_text(POLICY % SERVE, "utf-8")
+    assert run(["simulate", str(log), "--policy", str(policy), "--db", str(tmp_path / "c.duckdb")]) == 4
+    assert "E419" in capsys.readouterr().err
+
+
+def test_a_part_of_the_key_that_nobody_knows_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY % f"{SERVE}, key: [destinacion]", "utf-8")
+    assert run(["policy", "check", str(policy)]) == 2
+    assert "did you mean destination?" in capsys.readouterr().err
