@@ -14,7 +14,7 @@ from costctl.audit.options import WORKSPACE, AuditOptions
 from costctl.errors import CostctlError, ExitCode
 from costctl.formats.build import build
 from costctl.formats.pool import Workers
-from costctl.formats.sources import Source, find_sources, quick_identity
+from costctl.formats.sources import Reader, Source, find_sources, quick_identity
 from costctl.formats.workspace import create_tables, holds_all
 from costctl.prices.place import pricing_folder
 from costctl.report import Report, freeze, thaw
@@ -76,6 +76,12 @@ def logs_of(report: Report) -> list[str]:
     """The names of the logs that an audit read."""
     names: object = report.provenance.get("logs", [])
     return [str(name) for name in names] if isinstance(names, list) else []
+
+
+def reader_of(options: AuditOptions) -> Reader:
+    """How the logs of a workspace may be read again."""
+    database = options.database
+    return Reader(prepare_workspace(database), database.parent / "tmp" / f"run-{os.getpid()}", options.processes)
 
 
 def prepare_workspace(database: Path) -> bytes:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from costctl.cli.learn_commands import train_router
+from costctl.cli.learn_commands import calibrate, train_router
 from costctl.cli.options import Db, Logs, Out, Output, Prices
 from costctl.cli.output import Form, check_target, emit
 from costctl.cli.price_commands import estimate, models, prices_app
@@ -205,6 +205,7 @@ def completion(
 app.command()(simulate)
 app.command("explain-request")(explain_request)
 app.command("train-router")(train_router)
+app.command("calibrate")(calibrate)
 app.add_typer(policy_app, name="policy")
 app.command()(estimate)
 app.command()(models)

@@ -1,4 +1,4 @@
-"""train-router: a learned router from scores of two models."""
+"""train-router and calibrate: what is learned from the log and from scores."""
 
 from __future__ import annotations
 
@@ -100,3 +100,52 @@ def _joined(
         last_audit(options.database)
     with open_store(options.database) as store:
         return labels_of_log(store, scored, pair, group)
+
+
+def calibrate(
+    logs: Annotated[
+        list[str] | None,
+        typer.Argument(help="Files, folders, globs; without any, the log audited last.", metavar="[LOG...]"),
+    ] = None,
+    policy: Annotated[Path, typer.Option("--policy", help="The policy with cache.semantic (YAML).")] = Path(
+        "policy.yaml"
+    ),
+    max_wrong: Annotated[
+        float, typer.Option("--max-wrong", min=0.001, max=0.5, help="Share of wrong answers that is allowed.")
+    ] = 0.05,
+    per: Annotated[str, typer.Option("--per", help="The share of what: hit or request.")] = "hit",
+    confidence: Annotated[float, typer.Option("--confidence", min=0.5, max=0.999, help="How sure the bound is.")] = 0.9,
+    window: Annotated[int, typer.Option("--window", min=10, help="So many of the last requests are judged.")] = 1_000,
+    scores: Annotated[
+        Path | None,
+        typer.Option("--scores", help="Right answers: request_id and answer_label (CSV or JSONL)."),
+    ] = None,
+    prices: Prices = None,
+    db: Db = None,
+    output: Output = Form.TABLE,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the report to this file.")] = None,
+) -> None:
+    """Which similarity may a semantic cache serve from, for so few wrong answers?"""
+    from costctl.audit.options import AuditOptions  # noqa: PLC0415
+    from costctl.audit.run import audit, last_audit, reader_of  # noqa: PLC0415
+    from costctl.evaluate.threshold import Bound, propose  # noqa: PLC0415
+    from costctl.policy.load import load_policy  # noqa: PLC0415
+    from costctl.prices.book import load_book  # noqa: PLC0415
+    from costctl.replay.scores_file import read_scores  # noqa: PLC0415
+    from costctl.store import open_store  # noqa: PLC0415
+
+    if per not in {"hit", "request"}:
+        raise CostctlError("E462", f"--per {per}: must be hit or request", "wrong answers per hit: --per hit")
+    if out is not None:
+        check_target(out, [*(logs or ()), str(policy), *([] if scores is None else [str(scores)])])
+    wanted = load_policy(policy)
+    scored = None if scores is None else read_scores(scores, load_book(prices), [tier.name for tier in wanted.tiers])
+    options = AuditOptions(prices=prices, db=db, progress=progress())
+    if logs:
+        audit(logs, options)
+    else:
+        last_audit(options.database)
+    bound = Bound(max_wrong, "hit" if per == "hit" else "request", confidence, window)
+    with open_store(options.database) as store:
+        report = propose(store, wanted, bound, reader_of(options), scored)
+    emit(report, output, out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -50,8 +49,7 @@ def simulate(
 ) -> None:
     """What would this policy have done on this very log?"""
     from costctl.audit.options import AuditOptions  # noqa: PLC0415
-    from costctl.audit.run import audit, last_audit, logs_of, prepare_workspace  # noqa: PLC0415
-    from costctl.formats.sources import Reader  # noqa: PLC0415
+    from costctl.audit.run import audit, last_audit, logs_of, reader_of  # noqa: PLC0415
     from costctl.gate import check_gates, is_broken, judge  # noqa: PLC0415
     from costctl.policy.describe import policy_digest  # noqa: PLC0415
     from costctl.policy.load import load_policy  # noqa: PLC0415
@@ -75,10 +73,7 @@ def simulate(
     options = AuditOptions(prices=prices, db=db, threads=threads, progress=progress())
     audited = audit(logs, options) if logs else last_audit(options.database)
     _check_targets(out, decisions, logs_of(audited))
-    reader = Reader(
-        prepare_workspace(options.database), options.database.parent / "tmp" / f"run-{os.getpid()}", options.processes
-    )
-    asked = Asked(staged, scored, grid, reader)
+    asked = Asked(staged, scored, grid, reader_of(options))
     with open_store(options.database, threads=threads) as store:
         report = run_simulation(store, wanted, book, seed, audited, policy_digest(policy), asked)
         if decisions is not None:

@@ -22,7 +22,7 @@ from costctl.replay.draws import uniform
 from costctl.replay.engine import Decisions
 from costctl.replay.lanes import LaneNames, Lanes, build_lanes
 from costctl.replay.near import semantic_cache
-from costctl.replay.plan import PROVIDER, Budgets, Cap, ExactCache, Plan
+from costctl.replay.plan import PROVIDER, Budgets, Cap, ExactCache, Plan, SemanticCache
 from costctl.replay.ratios import Assumed
 from costctl.replay.route import Route, raised, session_codes
 from costctl.replay.self_hosted import engine_candidate
@@ -37,6 +37,7 @@ SCOPE_COLUMNS = {
     "user_profile": "user_profile", "session": "session_id",
 }  # fmt: skip
 PUSD_PER_USD = 10**12
+LOWEST_SERVED = Decimal("0.8")  # no threshold below is looked at
 
 
 Known: TypeAlias = dict[tuple[str, Assumed | None], Candidate | InputPrices]
@@ -178,6 +179,15 @@ def _reusable(policy: Policy, conditions: Conditions) -> list[str]:
         if wanted:
             tests.append(f"NOT {conditions.equals(field, wanted)}")
     return tests
+
+
+def semantic_alone(store: Store, policy: Policy, calls: Calls) -> SemanticCache:
+    """The semantic cache of a policy without its tiers, reaching down to every threshold."""
+    spec = policy.cache.semantic
+    assert spec is not None
+    alone = spec.model_copy(update={"serve_min": LOWEST_SERVED, "refresh_min": None, "refresh_tier": None})
+    lanes = build_lanes(calls, (), (), {}, {}, {})
+    return semantic_cache(store, policy, alone, calls, lanes, _may_reuse(store, policy))
 
 
 def _may_reuse(store: Store, policy: Policy) -> Flag:

@@ -5,12 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from costctl.replay.again import Found
-from costctl.replay.calls import Flag
+from costctl.replay.calls import Flag, Int, plain
 from costctl.replay.near import NearCalls, near_calls
 from costctl.replay.notes import Replay
 from costctl.replay.plan import SEMANTIC_CACHE
+from costctl.replay.scores_file import Scores
 from costctl.report import Table, Value, Warning
-from costctl.reuse.false_hits import FalseHits, answer_test, by_answers, by_fingerprints, false_hits
+from costctl.reuse.false_hits import (
+    FalseHits,
+    Verdicts,
+    answer_test,
+    by_answers,
+    by_fingerprints,
+    by_labels,
+    false_hits,
+)
 from costctl.reuse.intervals import Share
 from costctl.reuse.neighbours import Visits
 from costctl.reuse.semantic_cache import Requests, SemanticPolicy, Served, sweep
@@ -19,7 +28,24 @@ from costctl.store import Store
 CURVE_PPB = (800_000_000, 850_000_000, 900_000_000, 930_000_000, 960_000_000, 990_000_000, 1_000_000_000)
 
 
-def tell_near(store: Store, done: Replay) -> Found:
+def answer_labels(store: Store, scores: Scores | None, count: int) -> Int:
+    """The label of each call's right answer, from a file of scores; -1 where there is none."""
+    found = np.full(count, -1, dtype=np.int64)
+    said = {one.request_id: one.answer_label for one in (scores.lines if scores else ()) if one.answer_label}
+    if not said:
+        return found
+    numbers = {label: number for number, label in enumerate(sorted(set(said.values())))}
+    store.execute("CREATE OR REPLACE TEMP TABLE answer_label (request_id VARCHAR, label BIGINT)")
+    store.insert("answer_label", ["request_id", "label"], [(one, str(numbers[label])) for one, label in said.items()])
+    rows = store.numpy(
+        "SELECT p.position, l.label FROM replay_place p JOIN request r USING (file_id, source_line) "
+        "JOIN answer_label l USING (request_id)"
+    )
+    found[plain(rows["position"])] = plain(rows["label"])
+    return found
+
+
+def tell_near(store: Store, done: Replay, scores: Scores | None = None) -> Found:
     """Totals, the table `semantic_curve`, and what must be known of them; nothing without the stage."""
     found, semantic, made = Found(), done.plan.semantic, done.decisions
     if semantic is None:
@@ -28,7 +54,8 @@ def tell_near(store: Store, done: Replay) -> Found:
     is_hit, is_refreshed = made.served_by == SEMANTIC_CACHE, made.is_refreshed
     found.tell("semantic_hit_ratio", int(np.count_nonzero(is_hit)) / count, "replayed")
     found.tell("semantic_refresh_ratio", int(np.count_nonzero(is_refreshed)) / count, "replayed")
-    judge = _Judge(near, np.asarray(semantic.node, dtype=np.int64), done.calls.count)
+    labels = answer_labels(store, scores, done.calls.count)
+    judge = Judge(near, np.asarray(semantic.node, dtype=np.int64), labels)
     at = np.flatnonzero(is_hit)
     wrong = judge.rates(at, made.answered_by[at].astype(np.int64))
     rates = {"wrong_per_hit_ratio": wrong.wrong_per_hit, "wrong_per_request_ratio": wrong.wrong_per_request}
@@ -46,28 +73,41 @@ def tell_near(store: Store, done: Replay) -> Found:
     return found
 
 
-class _Judge:
-    """Says of hits how many were wrong, by the answers that the log has."""
+class Judge:
+    """Says of hits which were wrong: by labels where there are any, else by the answers that the log has."""
 
-    def __init__(self, near: NearCalls, node: np.ndarray, count: int) -> None:
-        self._near, self._count = near, count
+    def __init__(self, near: NearCalls, node: Int, labels: Int) -> None:
+        self._near, self._count, self._labels = near, len(labels), labels
+        self.has_labels = bool((labels >= 0).any())
         self._test = answer_test(near.texts.answer_vectors, near.answer, node) if (near.answer >= 0).any() else None
+        self.why_not = (
+            ""
+            if self._test is not None
+            else "the log has no answers"
+            if not (near.answer >= 0).any()
+            else "the log has too few answers"
+        )
         self.why = (
             "not identifiable: the log has no answers to compare"
             if not (near.answer >= 0).any()
             else "not identifiable: too few answers to tell alike from unlike"
         )
 
-    def rates(self, at: np.ndarray, answered_by: np.ndarray) -> FalseHits:
-        """Wrong per hit and per call, with intervals."""
+    def verdicts(self, at: Int, answered_by: Int) -> Verdicts:
+        """Right, wrong or unknown, of each hit and the call whose answer it got."""
+        if self.has_labels:
+            return by_labels(self._labels, at, answered_by)
         if self._test is None:
-            verdicts = by_fingerprints(self._near.answer, at, answered_by)
-        else:
-            verdicts = by_answers(self._near.texts.answer_vectors, self._near.answer, self._test, at, answered_by)
-        return false_hits(verdicts, answered_by, self._count, self._test)
+            return by_fingerprints(self._near.answer, at, answered_by)
+        return by_answers(self._near.texts.answer_vectors, self._near.answer, self._test, at, answered_by)
+
+    def rates(self, at: Int, answered_by: Int) -> FalseHits:
+        """Wrong per hit and per call, with intervals."""
+        test = None if self.has_labels else self._test
+        return false_hits(self.verdicts(at, answered_by), answered_by, self._count, test)
 
 
-def _curve(done: Replay, judge: _Judge) -> Table:
+def _curve(done: Replay, judge: Judge) -> Table:
     """The semantic cache alone at each threshold, over the calls that take part: what a higher one costs and saves."""
     semantic = done.plan.semantic
     assert semantic is not None
@@ -86,7 +126,7 @@ def _curve(done: Replay, judge: _Judge) -> Table:
     return Table.of("semantic_curve", columns, rows)
 
 
-def _row(at_ppb: int, served: Served, judge: _Judge, count: int) -> tuple[Value, ...]:
+def _row(at_ppb: int, served: Served, judge: Judge, count: int) -> tuple[Value, ...]:
     at, answered_by = served.pairs()
     wrong: Share = judge.rates(at, answered_by).wrong_per_hit
     known: list[Value] = [wrong.estimate, wrong.low, wrong.high] if wrong.estimate is not None else [None] * 3

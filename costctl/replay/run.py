@@ -139,7 +139,7 @@ def simulate(
     totals, status = _totals(outcome, rest)
     missing = dict(NOT_COMPUTED)
     _add_latency(totals, status, missing, done)
-    semantic = tell_near(store, done)
+    semantic = tell_near(store, done, asked.scores)
     totals, status, missing = totals | semantic.totals, status | semantic.status, missing | semantic.missing
     totals |= attempt_totals(done)
     status |= attempt_status(done)

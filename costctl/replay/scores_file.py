@@ -1,7 +1,8 @@
 """A file of scores, read strictly: how good each model's answer to a request was, and which tier it needed.
 
 CSV with a header, or one JSON object a line: `request_id`, `model`, `score` from 0 to 1, and where there
-are labels `expected_tier` (or `label`). A line says a score, a label, or both. Every fault of the file is told.
+are labels `expected_tier` (or `label`), and `answer_label`: requests with the same one may be given the same answer.
+A line says at least one of them. Every fault of the file is told.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from costctl.errors import CostctlError, ExitCode, Problem
 from costctl.policy.units import shown
 from costctl.prices.book import PriceBook
 
-KEYS = ("request_id", "model", "score", "expected_tier", "label")
+KEYS = ("request_id", "model", "score", "expected_tier", "label", "answer_label")
 PROBLEMS_TOLD = 100
 HINT = 'a line is {"request_id": "r1", "model": "gpt-4o-mini", "score": 0.8}, or CSV with these columns'
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?([eE]-?[0-9]{1,3})?|\.[0-9]+")
@@ -34,6 +35,7 @@ class Score(NamedTuple):
     price_key: str | None
     score: float | None
     expected_tier: str | None
+    answer_label: str | None = None
 
 
 @dataclass(frozen=True)
@@ -195,14 +197,18 @@ def _score_of(line: int, record: Mapping[str, Any], tiers: Sequence[str], proble
     if score is not None and not (is_number and 0 <= score <= 1):
         problems.add(line, "score", f"must be a number from 0 to 1, not {shown(score)}")
     label = _label(line, record, tiers, problems)
+    answer = record.get("answer_label")
+    if answer is not None and not isinstance(answer, str | int):
+        problems.add(line, "answer_label", f"must be a text or a number, not {shown(answer)}")
     if problems.count == before:
         if (model is None) != (score is None):
             problems.add(line, "model" if model is None else "score", "is missing: a score is that of a model")
-        elif score is None and label is None:
+        elif score is None and label is None and answer in {None, ""}:
             problems.add(line, "score", "is missing")
     if problems.count > before:
         return None
-    return Score(line, str(request_id), model, None if score is None else float(score), label)
+    said = None if answer in {None, ""} else str(answer)
+    return Score(line, str(request_id), model, None if score is None else float(score), label, said)
 
 
 def _label(line: int, record: Mapping[str, Any], tiers: Sequence[str], problems: _Problems) -> str | None:

@@ -1,0 +1,117 @@
+"""calibrate: the lowest threshold of a semantic cache that keeps a bound on wrong answers, from a recent window."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from costctl import __version__
+from costctl.errors import CostctlError, ExitCode
+from costctl.formats.sources import Reader
+from costctl.policy.schema import Policy
+from costctl.replay.calls import load_calls
+from costctl.replay.compile import semantic_alone
+from costctl.replay.near import know_texts, near_calls
+from costctl.replay.near_told import Judge, answer_labels
+from costctl.replay.scores_file import Scores
+from costctl.report import Report, Table, Value, Warning
+from costctl.reuse.calibrate import Per, calibrate, needed_trials, trials
+from costctl.reuse.neighbours import Visits
+from costctl.reuse.semantic_cache import Requests, SemanticPolicy
+from costctl.store import Store
+
+
+class Bound(NamedTuple):
+    """What is promised: so many wrong per hit or per request, so surely, on traffic like the last requests."""
+
+    wrong_max_ratio: float
+    per: Per = "hit"
+    confidence: float = 0.9
+    window_requests: int = 1_000
+
+
+def propose(store: Store, policy: Policy, bound: Bound, reader: Reader | None, scores: Scores | None = None) -> Report:
+    """The proposal for `cache.semantic.serve_min`, or why there is none.
+
+    Raises:
+        CostctlError: E124, E419 as the replay; E460 where the policy has no semantic cache, E461 where nothing says
+            which answers are wrong.
+    """
+    if policy.cache.semantic is None:
+        raise CostctlError(
+            "E460", "the policy has no semantic cache to calibrate", "cache: {semantic: {serve_min: 0.9, ttl: 24h}}"
+        )
+    know_texts(store, reader)
+    calls = load_calls(store)
+    cache = semantic_alone(store, policy, calls)
+    labels = answer_labels(store, scores, calls.count)
+    near, node = near_calls(store, calls.count), np.asarray(cache.node, dtype=np.int64)
+    judge = Judge(near, node, labels)
+    if not judge.has_labels and judge.why_not:
+        raise CostctlError(
+            "E461",
+            f"nothing says which hits are wrong: {judge.why_not}",
+            "label some requests: --scores FILE with request_id and answer_label",
+            ExitCode.COVERAGE,
+        )
+    takes_part = np.flatnonzero(node >= 0)
+    place = np.full(calls.count, -1, dtype=np.int64)
+    place[takes_part] = np.arange(len(takes_part))
+    requests = Requests(
+        Visits(node[takes_part], calls.time_us[takes_part]), np.asarray(cache.is_kept)[takes_part], cache.guard
+    )
+    tried = trials(
+        cache.graph, requests, SemanticPolicy(cache.serve_min_ppb, cache.ttls),
+        lambda at, by: judge.verdicts(takes_part[at], takes_part[by]), window_requests=bound.window_requests,
+    )  # fmt: skip
+    found = calibrate(tried, bound.wrong_max_ratio, per=bound.per, confidence=bound.confidence)
+    totals: dict[str, Value] = {
+        "call_count": calls.count, "compared_count": len(takes_part),
+        "window_count": min(bound.window_requests, len(takes_part)), "wrong_max_ratio": bound.wrong_max_ratio,
+        "confidence_ratio": bound.confidence, "needed_hit_count": found.needed_hits, "most_hit_count": found.most_hits,
+    }  # fmt: skip
+    status = dict.fromkeys(totals, "exact")
+    missing = {}
+    if found.threshold_ppb is not None and found.upper_ratio is not None:
+        totals |= {"serve_min": found.threshold_ppb / 10**9, "wrong_upper_ratio": found.upper_ratio}
+        status |= {"serve_min": "estimated", "wrong_upper_ratio": "bounded"}
+    else:
+        missing["serve_min"] = _why_none(found.most_hits, bound)
+    rows = [
+        (f"{one.threshold_ppb / 10**9:.2f}", one.hits, one.judged, one.wrong, one.upper_ratio, one.is_within)
+        for one in found.tried
+    ]
+    columns = ("serve_min", "hit_count", "judged_count", "wrong_count", "wrong_upper_ratio", "is_within")
+    provenance = {
+        "costctl": __version__, "policy": policy.name, "status": status, "not_computed": missing,
+        "judged_by": "labels" if judge.has_labels else "answers", "per": bound.per,
+    }  # fmt: skip
+    return Report(
+        "calibrate", totals, {"tried": Table.of("tried", columns, rows)}, tuple(_said(judge, missing)), provenance
+    )
+
+
+def _why_none(most_hits: int, bound: Bound) -> str:
+    needed = needed_trials(bound.wrong_max_ratio, bound.confidence)
+    if most_hits < needed:
+        return (
+            f"too few: {most_hits:,} hits on other prompts could be judged in the window, {needed:,} without a "
+            "wrong one would be needed; widen it (--window) or allow more (--max-wrong)"
+        )
+    return "no threshold keeps the bound: too many of the judged hits are wrong"
+
+
+def _said(judge: Judge, missing: dict[str, str]) -> list[Warning]:
+    said = [Warning("W235", f"no threshold is proposed: {why}") for why in missing.values()]
+    if judge.has_labels:
+        return said
+    return [
+        *said,
+        Warning(
+            "W234",
+            "judged by answers: a hit counts as wrong where its answer is less like the log's than 99 % of those "
+            "to unlike prompts; two answers that only sound alike pass",
+            "labels make a promise of it: --scores FILE with request_id and answer_label",
+        ),
+    ]
