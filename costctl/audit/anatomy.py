@@ -7,8 +7,11 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from costctl.audit import pages
+from costctl.audit.near_repeats import NearRepeats, near_repeats
 from costctl.audit.prompt_cache import Missed, missed_caching
 from costctl.audit.totals import share
+from costctl.formats.sources import Reader
+from costctl.money import USD_QUANTUM, usd_display
 from costctl.prices.book import PriceBook, Rate, instant_utc
 from costctl.report import Table
 from costctl.reuse.exact import exact_hits
@@ -30,7 +33,6 @@ class BillClass(NamedTuple):
     name: str
     title: str
     lever: str
-    is_computed: bool = True
     claimed: str = ""
 
 
@@ -43,7 +45,7 @@ MISSED_JOIN = "LEFT JOIN missed_cache x USING (file_id, source_line)"
 CLASSES = (
     BillClass("failed_or_repeated_attempt", "failed, retried, doubled calls", "retry and fallback policy"),
     BillClass("exact_repeat", "exact repeats within 24 h", "exact cache", claimed="claim: 15-25 %"),
-    BillClass("near_repeat", "near repeats", "semantic cache", is_computed=False),
+    BillClass("near_repeat", "near repeats", "semantic cache"),
     BillClass("prompt_cache_miss", "repeated, uncached context", "provider prompt caching"),
     BillClass("long_context", "long context, 32k tokens up", "context window, compression"),
     BillClass("simple_on_premium", "simple, on a premium model", "routing", claimed="claim: 35-45 % with caching"),
@@ -54,13 +56,16 @@ CLASSES = (
 
 
 def anatomy(
-    store: Store, book: PriceBook, *, priced_at: datetime | None = None, as_of: datetime | None = None
-) -> Table:
+    store: Store, book: PriceBook, *, priced_at: datetime | None = None, as_of: datetime | None = None,
+    reader: Reader | None = None,
+) -> Table:  # fmt: skip
     """The waterfall; makes the tables `repeat_hit`, `model_class` and `anatomy_row` on its way.
 
+    With a `reader` the log's texts are read again for the near repeats.
     `priced_at` and `as_of`: the days at which the log was priced, as in `apply_prices`.
     """
     _repeats(store)
+    near = near_repeats(store, reader, IS_FAILED_OR_REPEATED)
     missed = missed_caching(store, book, IS_FAILED_OR_REPEATED, priced_at, as_of)
     cheap = _model_classes(store, book)
     store.execute(
@@ -79,22 +84,38 @@ def anatomy(
     )
     sums = {row[0]: row[1:] for row in store.query(pages.page("anatomy_sums.sql"))}
     total = sum((row[1] for row in sums.values()), Decimal(0))
-    return Table.of("anatomy", COLUMNS, [_row(item, sums.get(item.name), total, cheap, missed) for item in CLASSES])
+    return Table.of(
+        "anatomy", COLUMNS, [_row(item, sums.get(item.name), total, cheap, missed, near) for item in CLASSES]
+    )
 
 
 def _row(
-    item: BillClass, found: tuple[Any, ...] | None, total: Decimal, cheap: Rate | None, missed: Missed
-) -> tuple[Any, ...]:
-    if not item.is_computed:
-        note = "not computed, arrives with simulate"
-        return item.name, item.title, None, None, None, None, item.lever, item.claimed, note
+    item: BillClass, found: tuple[Any, ...] | None, total: Decimal, cheap: Rate | None, missed: Missed,
+    near: NearRepeats,
+) -> tuple[Any, ...]:  # fmt: skip
+    if item.name == "near_repeat" and not near.is_computed:
+        return item.name, item.title, None, None, None, None, item.lever, item.claimed, near.note
     if item.name == "prompt_cache_miss" and missed.recoverable_usd is None:
         return item.name, item.title, None, None, None, None, item.lever, item.claimed, missed.note
     count, cost, routed, later = found or (0, Decimal(0), None, 0)
     recoverable, note = _recoverable(item.name, count, cost, routed, later, cheap)
     if item.name == "prompt_cache_miss":
         recoverable, note = missed.recoverable_usd, missed.note
+    if item.name == "near_repeat":
+        recoverable, note = _rightly_served(cost, near)
     return item.name, item.title, count, cost, share(cost, total), recoverable, item.lever, item.claimed, note
+
+
+def _rightly_served(cost: Decimal, near: NearRepeats) -> tuple[Decimal, str]:
+    """What right answers of a semantic cache would have saved, with the interval of the wrong ones."""
+    if near.wrong is None or near.wrong.estimate is None:
+        return cost, near.note
+
+    def right(wrong: float) -> Decimal:
+        return (cost * (1 - Decimal(repr(wrong)))).quantize(USD_QUANTUM)
+
+    low, high = usd_display(right(near.wrong.high)), usd_display(right(near.wrong.low))
+    return right(near.wrong.estimate), f"{low} to {high}: {near.wrong.estimate:.1%} of the hits would be wrong answers"
 
 
 def _recoverable(

@@ -5,6 +5,7 @@ SELECT r.file_id, r.source_line, r.list_cost_usd,
         WHEN r.price_status NOT IN ('priced', 'free') THEN NULL
         WHEN {is_failed_or_repeated} THEN 'failed_or_repeated_attempt'
         WHEN h.source_line IS NOT NULL THEN 'exact_repeat'
+        WHEN n.source_line IS NOT NULL THEN 'near_repeat'
         {missed_class}
         WHEN r.input_uncached_tokens >= $long_context_tokens THEN 'long_context'
         WHEN r.tier = 'A' AND m.price_class = 'C' THEN 'simple_on_premium'
@@ -25,5 +26,6 @@ SELECT r.file_id, r.source_line, r.list_cost_usd,
 FROM request r
 LEFT JOIN call c USING (file_id, source_line)
 LEFT JOIN repeat_hit h USING (file_id, source_line)
+LEFT JOIN near_hit n USING (file_id, source_line)
 LEFT JOIN model_class m ON m.price_key = r.price_key
 {missed_join}

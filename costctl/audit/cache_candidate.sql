@@ -8,11 +8,13 @@ SELECT r.file_id, r.source_line, list_position($models, r.price_key) - 1 AS mode
     r.input_tokens, coalesce(r.output_tokens - coalesce(r.reasoning_tokens, 0), 0) AS output_tokens,
     coalesce({is_cached}, false) AS shows_cached,
     -- What an earlier class already claims, or what may have been cached unseen, cannot be claimed.
-    NOT coalesce({is_failed_or_repeated}, false) AND h.source_line IS NULL AND NOT r.is_cache_unknown AS is_claimable,
+    NOT coalesce({is_failed_or_repeated}, false) AND h.source_line IS NULL AND n.source_line IS NULL
+        AND NOT r.is_cache_unknown AS is_claimable,
     r.prefix_blocks, r.block_tokens
 FROM request r
 LEFT JOIN call c USING (file_id, source_line)
 LEFT JOIN repeat_hit h USING (file_id, source_line)
+LEFT JOIN near_hit n USING (file_id, source_line)
 WHERE r.price_status = 'priced' AND list_contains($models, r.price_key) AND r.input_tokens IS NOT NULL
     AND (r.session_id IS NOT NULL OR r.prefix_blocks IS NOT NULL)
     AND (r.started_at IS NOT NULL OR r.replay_offset_ms IS NOT NULL)

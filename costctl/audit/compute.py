@@ -21,7 +21,7 @@ from costctl.formats.base import LogFormat
 from costctl.formats.ingest import FileCounts, Reading, ingest
 from costctl.formats.normalise import Options
 from costctl.formats.pool import Workers
-from costctl.formats.sources import Source
+from costctl.formats.sources import Reader, Source
 from costctl.formats.workspace import show_all_columns
 from costctl.prices.book import load_book
 from costctl.prices.cost import apply_prices
@@ -54,6 +54,7 @@ def compute(
         [parse_latency_budget(text) for text in options.latency_budgets],
         options.priced_at,
         options.as_of,
+        Reader(key, spool, options.processes) if options.has_near_repeats else None,
     )
     rules = load_rules(options.tier_rules)
     book = load_book(options.prices)
@@ -79,7 +80,7 @@ def compute(
         "worker_processes": workers.process_count,
         **_days(options),
         "status": dict.fromkeys(found, "exact"),
-        "not_computed": not_computed(found) | missing | {"near_repeats": "needs the semantic cache of simulate"},
+        "not_computed": not_computed(found) | missing,
     }
     said = (*_unfound(store, options), *warnings(store, found, tables, skipped))
     return Report("audit", found, tables, said, provenance)

@@ -12,6 +12,7 @@ from costctl.audit.anomalies import anomalies
 from costctl.audit.budgets import LatencyBudget, TokenBudget, latency_budgets, token_budgets
 from costctl.audit.providers import provider_share
 from costctl.errors import CostctlError
+from costctl.formats.sources import Reader
 from costctl.prices.book import PriceBook
 from costctl.report import Table
 from costctl.request import DIMENSIONS
@@ -53,6 +54,7 @@ class Wanted(NamedTuple):
     latency_budgets: Sequence[LatencyBudget] = ()
     priced_at: datetime | None = None
     as_of: datetime | None = None
+    reader: Reader | None = None  # where the texts may be read again for the near repeats
 
 
 def check_dimensions(by: Sequence[str]) -> None:
@@ -80,11 +82,13 @@ def tables(store: Store, book: PriceBook, wanted: Wanted) -> tuple[dict[str, Tab
     for row in found["anatomy"].dicts():
         if row["class"] == "prompt_cache_miss" and row["request_count"] is None:
             missing["prompt_cache_misses"] = str(row["note"])
+        if row["class"] == "near_repeat" and row["request_count"] is None:
+            missing["near_repeats"] = str(row["note"])
     return found, missing
 
 
 def _made(store: Store, book: PriceBook, wanted: Wanted) -> Iterator[Table]:
-    yield anatomy(store, book, priced_at=wanted.priced_at, as_of=wanted.as_of)
+    yield anatomy(store, book, priced_at=wanted.priced_at, as_of=wanted.as_of, reader=wanted.reader)
     for name in dict.fromkeys((*ALWAYS_BY, *wanted.by)):
         yield by_token_class(store) if name == "token_class" else by_dimension(store, name)
     found = anomalies(store)

@@ -32,6 +32,7 @@ class AuditOptions:
     by: tuple[str, ...] = ()
     token_budgets: tuple[str, ...] = ()
     latency_budgets: tuple[str, ...] = ()
+    has_near_repeats: bool = False
     db: Path | None = None
     threads: int | None = None
     progress: Progress = field(default=_silent)

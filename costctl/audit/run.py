@@ -112,7 +112,7 @@ def _question(sources: Sequence[Source], options: AuditOptions) -> str:
         repr(
             (
                 options.log_format, options.mapping, options.cached_in_input, options.priced_at, options.as_of,
-                options.by, options.token_budgets, options.latency_budgets,
+                options.by, options.token_budgets, options.latency_budgets, options.has_near_repeats,
             )
         ).encode()
     )  # fmt: skip

@@ -76,6 +76,10 @@ def audit(
     slo: Annotated[
         list[str] | None, typer.Option("--slo", help="p95 latency budget of an endpoint: /chat=3s. Repeatable.")
     ] = None,
+    has_near_repeats: Annotated[
+        bool,
+        typer.Option("--near-repeats", help="Compare prompts: what a semantic cache would have served, and wrongly."),
+    ] = False,
     threads: Annotated[
         int | None, typer.Option("--threads", envvar="COSTCTL_THREADS", min=1, help="Threads and processes.")
     ] = None,
@@ -89,7 +93,8 @@ def audit(
 
     options = AuditOptions(
         log_format, tuple(mapping or ()), _yes_or_no(cached_in_input), tier_rules, prices, midnight(priced_at),
-        midnight(prices_as_of), tuple(by or ()), tuple(token_budget or ()), tuple(slo or ()), db, threads, progress(),
+        midnight(prices_as_of), tuple(by or ()), tuple(token_budget or ()), tuple(slo or ()), has_near_repeats,
+        db, threads, progress(),
     )  # fmt: skip
     if out is not None:
         check_target(out, logs)

@@ -15,8 +15,8 @@ from costctl.policy.stages import SemanticCache as SemanticCacheSpec
 from costctl.replay.calls import Calls, Flag, Int, fetch, plain
 from costctl.replay.conditions import COLUMN_OF, Conditions
 from costctl.replay.lanes import Lanes
-from costctl.replay.near_texts import NOTHING, NearTexts, load, near_texts, save
 from costctl.replay.plan import SemanticCache
+from costctl.reuse.near_texts import NOTHING, NearTexts, load, near_texts, save
 from costctl.reuse.neighbours import Graph, Visits, neighbours
 from costctl.reuse.semantic_cache import Ttls, nodes_of, ppb, ttl_of
 from costctl.reuse.slots import SLOTS

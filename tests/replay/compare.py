@@ -18,7 +18,7 @@ from costctl.replay.calls import load_calls
 from costctl.replay.candidates import PriceDays
 from costctl.replay.draws import uniform
 from costctl.replay.kernel import AS_LOGGED, ATTEMPTS, HEDGES, RETRIES, TIMEOUTS
-from costctl.replay.near_texts import NearTexts
+from costctl.reuse.near_texts import NearTexts
 from costctl.replay.plan import (
     DEGRADED,
     ESCALATED,

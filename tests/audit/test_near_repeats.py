@@ -1,0 +1,68 @@
+"""Near repeats in the anatomy: what a semantic cache would have served, compared only where it is asked for."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tests.support import audited, rows
+
+ASKED = "How can I change the delivery address of my order?"
+NEAR = "How can I change the delivery address of my order, please?"
+
+
+def call(minute: int, words: str, **more: Any) -> dict[str, Any]:
+    """1,000 tokens in and 100 out of gpt-4o: $0.0035."""
+    return {
+        "id": f"r{minute}", "timestamp": f"2026-03-02T{10 + minute // 60}:{minute % 60:02}:00Z", "model": "gpt-4o",
+        "messages": [{"role": "user", "content": words}],
+        "usage": {"prompt_tokens": 1000, "completion_tokens": 100}, **more,
+    }  # fmt: skip
+
+
+def bill(folder: Path, calls: list[dict[str, Any]], **options: Any) -> dict[str, dict[str, Any]]:
+    """The rows of the anatomy by class; they sum to the total."""
+    log = folder / "log.jsonl"
+    log.write_text("".join(json.dumps(one) + "\n" for one in calls), "utf-8")
+    report = audited(folder, log, **options)
+    found = {row["class"]: row for row in rows(report, "anatomy")}
+    assert sum(row["list_cost_usd"] or 0 for row in found.values()) == report.totals["list_cost_usd"]
+    return found
+
+
+def test_it_is_computed_where_it_is_asked_for(tmp_path: Path) -> None:
+    calls = [call(0, ASKED), call(1, NEAR), call(2, ASKED), call(3, "What is the capital of Peru?")]
+    unasked = bill(tmp_path, calls)["near_repeat"]
+    assert (unasked["request_count"], unasked["list_cost_usd"]) == (None, None)
+    assert "--near-repeats" in unasked["note"]
+    found = bill(tmp_path, calls, has_near_repeats=True)
+    assert found["near_repeat"]["request_count"] == 1
+    assert found["near_repeat"]["list_cost_usd"] == Decimal("0.0035")
+    assert found["near_repeat"]["recoverable_usd"] == Decimal("0.0035")
+    assert "the log does not show" in found["near_repeat"]["note"]
+    assert found["exact_repeat"]["request_count"] == 1
+
+
+def test_what_differs_in_a_number_or_lies_a_day_apart_is_none(tmp_path: Path) -> None:
+    calls = [call(0, "Book a table for 2 people tonight"), call(1, "Book a table for 4 people tonight"),
+             call(2, ASKED), call(3, NEAR, timestamp="2026-03-03T10:02:00Z"),
+             call(4, "hello there my friend", app="a"), call(5, "hello there my dear friend", app="b")]  # fmt: skip
+    assert bill(tmp_path, calls, has_near_repeats=True)["near_repeat"]["request_count"] == 0
+
+
+def test_dollars_stand_beside_the_interval_of_wrong_answers(tmp_path: Path) -> None:
+    things = ("invoice", "refund", "parcel", "password", "coupon", "seat", "visa", "bag")
+    subjects = [f"{thing} {place}" for thing in things for place in ("store", "office", "airport", "school", "hotel")]
+    calls = []
+    for number, subject in enumerate(subjects):
+        answer = f"To settle your {subject} go to the page of {subject} matters and follow what it says there."
+        words = f"Can you tell me what I have to do about my {subject} today"
+        calls += [call(3 * number, words, response=answer), call(3 * number + 1, f"{words} please", response=answer),
+                  call(3 * number + 2, words, response=answer)]  # fmt: skip
+    row = bill(tmp_path, calls, has_near_repeats=True)["near_repeat"]
+    assert row["request_count"] >= 20
+    assert 0 <= row["recoverable_usd"] <= row["list_cost_usd"]
+    assert "of the hits would be wrong answers" in row["note"]
+    assert " to $" in row["note"]
