@@ -81,7 +81,8 @@ def logs_of(report: Report) -> list[str]:
 def reader_of(options: AuditOptions) -> Reader:
     """How the logs of a workspace may be read again."""
     database = options.database
-    return Reader(prepare_workspace(database), database.parent / "tmp" / f"run-{os.getpid()}", options.processes)
+    spool = database.parent / "tmp" / f"run-{os.getpid()}"
+    return Reader(prepare_workspace(database), spool, options.processes, options.embedding)
 
 
 def prepare_workspace(database: Path) -> bytes:
@@ -112,7 +113,7 @@ def _question(sources: Sequence[Source], options: AuditOptions) -> str:
         repr(
             (
                 options.log_format, options.mapping, options.cached_in_input, options.priced_at, options.as_of,
-                options.by, options.token_budgets, options.latency_budgets, options.has_near_repeats,
+                options.by, options.token_budgets, options.latency_budgets, options.has_near_repeats, options.embedding,
             )
         ).encode()
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from costctl.cli.learn_commands import calibrate, train_router
-from costctl.cli.options import Db, Logs, Out, Output, Prices
+from costctl.cli.options import Db, Embedding, Logs, Out, Output, Prices
 from costctl.cli.output import Form, check_target, emit
 from costctl.cli.price_commands import estimate, models, prices_app
 from costctl.cli.progress import progress
@@ -80,6 +80,7 @@ def audit(
         bool,
         typer.Option("--near-repeats", help="Compare prompts: what a semantic cache would have served, and wrongly."),
     ] = False,
+    embedding: Embedding = None,
     threads: Annotated[
         int | None, typer.Option("--threads", envvar="COSTCTL_THREADS", min=1, help="Threads and processes.")
     ] = None,
@@ -94,7 +95,7 @@ def audit(
     options = AuditOptions(
         log_format, tuple(mapping or ()), _yes_or_no(cached_in_input), tier_rules, prices, midnight(priced_at),
         midnight(prices_as_of), tuple(by or ()), tuple(token_budget or ()), tuple(slo or ()), has_near_repeats,
-        db, threads, progress(),
+        embedding, db, threads, progress(),
     )  # fmt: skip
     if out is not None:
         check_target(out, logs)

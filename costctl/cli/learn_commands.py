@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from costctl.cli.options import Db, Output, Prices
+from costctl.cli.options import Db, Embedding, Output, Prices
 from costctl.cli.output import Form, check_target, emit, write_text
 from costctl.cli.progress import progress
 from costctl.errors import CostctlError, ExitCode
@@ -120,6 +120,7 @@ def calibrate(
         Path | None,
         typer.Option("--scores", help="Right answers: request_id and answer_label (CSV or JSONL)."),
     ] = None,
+    embedding: Embedding = None,
     prices: Prices = None,
     db: Db = None,
     output: Output = Form.TABLE,
@@ -140,7 +141,7 @@ def calibrate(
         check_target(out, [*(logs or ()), str(policy), *([] if scores is None else [str(scores)])])
     wanted = load_policy(policy)
     scored = None if scores is None else read_scores(scores, load_book(prices), [tier.name for tier in wanted.tiers])
-    options = AuditOptions(prices=prices, db=db, progress=progress())
+    options = AuditOptions(prices=prices, embedding=embedding, db=db, progress=progress())
     if logs:
         audit(logs, options)
     else:

@@ -11,6 +11,11 @@ from costctl.cli.output import Form
 
 Logs = Annotated[list[str], typer.Argument(help="Files, folders, globs, or - for standard input.", metavar="LOG...")]
 Output = Annotated[Form, typer.Option("--output", envvar="COSTCTL_OUTPUT", help="Form of the answer.")]
+Embedding = Annotated[
+    str | None,
+    typer.Option("--embedding", envvar="COSTCTL_EMBEDDING",
+                 help="How near prompts are: wordllama, words, model2vec:NAME, sentence-transformers:NAME."),
+]  # fmt: skip
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file instead of standard output.")]
 Db = Annotated[Path | None, typer.Option("--db", envvar="COSTCTL_DB", help="Workspace [.costctl/costctl.duckdb].")]
 Prices = Annotated[Path | None, typer.Option("--prices", envvar="COSTCTL_PRICES", help="Your own rates (YAML).")]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from costctl.cli.options import Db, Out, Output, Prices
+from costctl.cli.options import Db, Embedding, Out, Output, Prices
 from costctl.cli.output import Form, check_target, emit
 from costctl.cli.progress import progress
 from costctl.errors import CostctlError, ExitCode
@@ -39,6 +39,7 @@ def simulate(
         list[str] | None,
         typer.Option("--sweep", help="Try values, as cache.exact.ttl=1h,24h (or capacity=1k,10k)."),
     ] = None,
+    embedding: Embedding = None,
     prices: Prices = None,
     threads: Annotated[
         int | None, typer.Option("--threads", envvar="COSTCTL_THREADS", min=1, help="Threads and processes.")
@@ -70,7 +71,7 @@ def simulate(
     earlier = None if compare_to is None else read_run(compare_to)
     book = load_book(prices)
     scored = None if scores is None else read_scores(scores, book, [tier.name for tier in wanted.tiers])
-    options = AuditOptions(prices=prices, db=db, threads=threads, progress=progress())
+    options = AuditOptions(prices=prices, embedding=embedding, db=db, threads=threads, progress=progress())
     audited = audit(logs, options) if logs else last_audit(options.database)
     _check_targets(out, decisions, logs_of(audited))
     asked = Asked(staged, scored, grid, reader_of(options))

@@ -41,6 +41,7 @@ class Reader(NamedTuple):
     hash_key: bytes
     spool: Path
     processes: int = 1
+    embedding: str | None = None  # of near prompts; by default the best one that is installed
 
     @property
     def kept(self) -> Path:

@@ -75,17 +75,18 @@ def near_texts(store: Store, reader: Reader | None, folder: Path | None) -> Near
             "leave the key out of the policy",
             ExitCode.COVERAGE,
         )
-    said = f"{build()} {embed.default()} {ANSWER_CHARS} {files}"
+    name = reader.embedding or embed.default()
+    said = f"{build()} {name} {ANSWER_CHARS} {files}"
     target = folder / f"texts-{hashlib.sha256(said.encode()).hexdigest()[:24]}.npz"
     known = load(target)
     if known is not None:
         return NearTexts(**known)
-    found = _read(store, reader, [file_id for file_id, _ in files])
+    found = _read(store, reader, name, [file_id for file_id, _ in files])
     save(target, {field.name: getattr(found, field.name) for field in fields(found)})
     return found
 
 
-def _read(store: Store, reader: Reader, file_ids: list[int]) -> NearTexts:
+def _read(store: Store, reader: Reader, name: str, file_ids: list[int]) -> NearTexts:
     from costctl.formats.contents import read_contents  # noqa: PLC0415  (heavy)
 
     prompts: dict[str, int] = {}
@@ -97,10 +98,10 @@ def _read(store: Store, reader: Reader, file_ids: list[int]) -> NearTexts:
                 rows.append((found.file_id, number, _numbered(prompts, value[0]), _numbered(answers, value[1])))
     columns = np.array(rows, dtype=np.int64).reshape(-1, 4).T
     texts = list(prompts)
-    made = embed.embed(texts)
+    made = embed.embed(texts, name)
     slots = np.array([_slot_codes(name, texts) for name in SLOTS], dtype=np.int64).reshape(len(SLOTS), -1)
     file_id, line, prompt, answer = columns
-    said = embed.embed(list(answers))
+    said = embed.embed(list(answers), name)
     return NearTexts(
         file_id, line, prompt, answer, made.vectors, guard_codes(texts), slots, said.vectors, np.array(made.name)
     )

@@ -198,3 +198,15 @@ def test_a_part_of_the_key_that_nobody_knows_is_refused(tmp_path: Path, capsys: 
     policy.write_text(POLICY % f"{SERVE}, key: [destinacion]", "utf-8")
     assert run(["policy", "check", str(policy)]) == 2
     assert "did you mean destination?" in capsys.readouterr().err
+
+
+def test_the_embedding_can_be_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    simulate = Run(tmp_path, capsys, [call(0, ASKED), call(1, NEAR)])
+    simulate(SERVE)
+    policy, db = str(tmp_path / "policy.yaml"), str(tmp_path / "w" / "c.duckdb")
+    arguments = ["simulate", str(simulate.log), "--policy", policy, "--db", db, "--output", "json", "--embedding"]
+    assert run([*arguments, "words"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert any("near prompts by words;" in one["message"] for one in report["warnings"])
+    assert run([*arguments, "wordlama"]) == 2
+    assert "E340" in capsys.readouterr().err
