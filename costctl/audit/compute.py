@@ -16,6 +16,7 @@ from costctl.audit.notes import warnings
 from costctl.audit.options import AuditOptions
 from costctl.audit.spans import merge_spans
 from costctl.audit.totals import conservation, not_computed, totals
+from costctl.errors import InputError
 from costctl.formats import detect, generic
 from costctl.formats.base import LogFormat
 from costctl.formats.ingest import FileCounts, Reading, ingest
@@ -64,6 +65,7 @@ def compute(
     store.make_room(sum(item.accepted for item in files))
     store.lock()
     _select(store, files)
+    _refuse_nothing(store, files)
     apply_prices(
         store, source="request_source", target="request", book=book, priced_at=options.priced_at, as_of=options.as_of
     )
@@ -111,6 +113,18 @@ def _select(store: Store, files: Sequence[FileCounts]) -> None:
     pages.run(store, "select.sql")
     merged = "UNION ALL BY NAME SELECT * FROM span_request" if merge_spans(store) else ""
     store.execute(pages.page("request_source.sql", merged=merged))
+
+
+def _refuse_nothing(store: Store, files: Sequence[FileCounts]) -> None:
+    """A log of which every record was refused has no bill: that is an error, and no bill of $0."""
+    refused = sum(item.rejected for item in files)
+    if refused and not any(item.accepted for item in files):
+        reason = store.scalar(
+            "SELECT reason FROM rejected_record WHERE file_id IN (SELECT file_id FROM report_file) "
+            "GROUP BY reason ORDER BY count(*) DESC, reason LIMIT 1"
+        )
+        raise InputError("E126", f"none of {refused:,} records is a request; the commonest reason: {reason}",
+                         "see them all: costctl rejects")  # fmt: skip
 
 
 def _unfound(store: Store, options: AuditOptions) -> list[Warning]:

@@ -79,8 +79,9 @@ def _unpriced(row: dict[str, Any]) -> Warning:
     """One model without a price, and what its reason asks for."""
     reason = str(row["reason"])
     count = f"{row['request_count']:,} requests are left out of the total"
-    text = f"{row['model'] or 'no model'} is unpriced, {count}: {reason}"
+    text = f"{row['model']} is unpriced, {count}: {reason}"
     if row["model"] is None:
+        text = f"{row['request_count']:,} requests name no model and are unpriced, left out of the total: {reason}"
         return Warning("W201", text, "say where the log names it: --map request_model=...")
     if "counts no" in reason:
         return Warning("W201", text, "say where the log counts: --map input_tokens=... --map output_tokens=...")

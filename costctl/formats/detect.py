@@ -14,7 +14,7 @@ from costctl.formats.base import Ignored, LogFormat, Record
 from costctl.formats.documents import document_tasks, records_of
 from costctl.formats.registry import FORMATS
 from costctl.formats.sources import Source, head_of
-from costctl.formats.tables import delimiter_of, sampled_rows
+from costctl.formats.tables import delimiter_of, parquet_frame, sampled_rows
 from costctl.formats.worker import UNREADABLE
 
 SAMPLE_RECORDS = 200
@@ -116,7 +116,7 @@ def _sample(source: Source, head: bytes) -> list[Record]:
         rows = [row for _, row in (task.rows or [])] if task else []
         return [row for row in rows[:SAMPLE_RECORDS] if isinstance(row, dict)]
     if head.startswith(b"PAR1"):
-        return pl.read_parquet(source.path, n_rows=SAMPLE_RECORDS).to_dicts()
+        return parquet_frame(source, SAMPLE_RECORDS).to_dicts()
     return sampled_rows(io.StringIO(head.decode("utf-8", "replace"), newline=""), delimiter_of(head), SAMPLE_RECORDS)
 
 

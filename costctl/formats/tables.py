@@ -8,12 +8,15 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from costctl.errors import InputError
 from costctl.formats.base import Record
 from costctl.formats.sources import LINE_BYTES_MAX, Source, Truncated, content_blocks, head_of
 from costctl.formats.tasks import CUT, ROWS_PER_TASK, Task
+
+if TYPE_CHECKING:
+    import polars as pl
 
 RECORD_LINES_MAX = 10_000  # a record with more has a quote that was never meant to be closed
 UNCLOSED = "not a CSV row: a quote is never closed"
@@ -29,17 +32,26 @@ def table_tasks(source: Source) -> Iterator[Task]:
 
 
 def _parquet_tasks(source: Source) -> Iterator[Task]:
-    import polars as pl  # noqa: PLC0415  (keeps the line path free of it)
-
-    try:
-        frame = pl.read_parquet(source.path)
-    except pl.exceptions.PolarsError as error:
-        raise InputError(
-            "E112", f"{source.label} is not a readable Parquet file", str(error).splitlines()[0]
-        ) from error
+    frame = parquet_frame(source)
     for number, piece in enumerate(frame.iter_slices(ROWS_PER_TASK)):
         first = number * ROWS_PER_TASK + 1
         yield Task(rows=list(enumerate(piece.to_dicts(), first)))
+
+
+def parquet_frame(source: Source, rows: int | None = None) -> pl.DataFrame:
+    """A Parquet file, or its first rows.
+
+    Raises:
+        InputError: E112 where it is cut or damaged.
+    """
+    import polars as pl  # noqa: PLC0415  (keeps the line path free of it)
+
+    try:
+        return pl.read_parquet(source.path, n_rows=rows)
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        raise InputError(
+            "E112", f"{source.label} is not a readable Parquet file", str(error).splitlines()[0]
+        ) from error
 
 
 class _Bytes(io.RawIOBase):

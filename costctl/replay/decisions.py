@@ -158,7 +158,7 @@ def _steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:
     if made["served_by"] == "refused":
         return [*steps, (name, "budgets", "refused", made["broken_cap"], made["policy_cost_usd"])]
     if made["broken_cap"]:
-        what = f"down to tier {made['tier']}" if made["is_degraded"] else "served all the same"
+        what = f"down to tier {made['entry_tier']}" if made["is_degraded"] else "served all the same"
         steps.append((name, "budgets", what, f"over {made['broken_cap']}", None))
     if made["prompt_cache_change_usd"]:
         change, read = made["prompt_cache_change_usd"], made["cache_read_tokens"]

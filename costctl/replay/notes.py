@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from costctl.money import usd_display
 from costctl.policy.schema import Policy
 from costctl.replay import project
-from costctl.replay.calls import Calls
+from costctl.replay.calls import Calls, exact_sum
 from costctl.replay.candidates import Candidate
 from costctl.replay.engine import Decisions
 from costctl.replay.extras import Extras
@@ -88,6 +89,17 @@ def _of_calls(done: Replay, outcome: project.Outcome, rest: list[project.Rest], 
         partly = [one for one in (audit.warnings if audit else ()) if one.code == "W160"]
         said += [Warning(one.code, one.message, "an equal visible text may be another question") for one in partly]
     is_elsewhere = outcome.is_served & done.lanes.take("is_other_model", done.decisions.lane)
+    is_unsaid = is_elsewhere & (calls.cache_read_tokens < 0) & (done.cached.read_tokens > 0)
+    if is_unsaid.any():
+        count, gained = int(np.count_nonzero(is_unsaid)), -exact_sum(done.cached.change_pusd, is_unsaid)
+        said.append(
+            Warning(
+                "W236",
+                f"{count:,} moved calls read a prompt cache here, and the log does not say whether they did there: "
+                f"their baseline is priced uncached, so {usd_display(project.usd(gained))} of the saving may be none",
+                "log the cached tokens, or leave cache.prompt out to compare both sides uncached",
+            )
+        )
     moved_cached = is_elsewhere & (calls.cache_read_tokens > 0)
     if moved_cached.any() and not done.cached.read_tokens[is_elsewhere].any():
         count = int(np.count_nonzero(moved_cached))

@@ -143,16 +143,21 @@ def by_model(outcome: Outcome) -> Table:
     for code, name in [*enumerate(outcome.lanes.models), (-1, None)]:
         logged = outcome.calls.model == code
         serving = outcome.is_served & (outcome.serving_model == code)
+        paid = serving
         if name is None:
-            serving |= outcome.decisions.served_by == FAILED
+            serving = serving | (outcome.decisions.served_by == FAILED)
+            # What no model served may still have a part of what stands idle, such as an engine's hours.
+            paid = serving | (~outcome.is_served & (outcome.policy_pusd != 0))
         counts = int(np.count_nonzero(logged)), int(np.count_nonzero(serving))
-        if any(counts):
+        if any(counts) or paid.any():
             rows.append((
                 name, counts[0], _known_usd(outcome, outcome.calls.baseline_pusd, logged), counts[1],
-                _known_usd(outcome, outcome.policy_pusd, serving),
+                _known_usd(outcome, outcome.policy_pusd, paid),
             ))  # fmt: skip
     rows.sort(key=lambda row: (-max(row[2] or Decimal(0), row[4] or Decimal(0)), str(row[0])))  # type: ignore[operator]
     columns = ("model", "baseline_call_count", "baseline_cost_usd", "policy_call_count", "policy_cost_usd")
+    whole = sum((Decimal(str(row[4] or 0)) for row in rows), Decimal(0))
+    assert whole == usd(exact_sum(outcome.policy_pusd)), "the models do not sum to the cost"
     return Table.of("by_model", columns, rows)
 
 

@@ -210,14 +210,20 @@ def open_store(path: Path, *, threads: int | None = None, read_only: bool = Fals
     """
     if not path.exists() and not read_only:
         path.parent.mkdir(parents=True, exist_ok=True)
+    if not _may_be_ours(path):
+        raise _not_ours(path)
     deadline = time.monotonic() + wait_s
     while True:
         try:
             store = Store(_connect(str(path), threads=threads, temp=path.parent / "tmp", read_only=read_only))
         except duckdb.Error as error:
             explained = _explained(error)
+            if isinstance(error, duckdb.IOException) and not isinstance(explained, CostctlError):
+                explained = _not_ours(path)  # cut in the middle
             if not isinstance(explained, CostctlError):
                 raise
+            if explained.code == "E161":
+                explained = _not_ours(path)
             if explained.code != "E160" or time.monotonic() >= deadline:
                 raise explained from error
             time.sleep(LOCK_POLL_S)
@@ -225,6 +231,25 @@ def open_store(path: Path, *, threads: int | None = None, read_only: bool = Fals
             if not read_only:
                 path.chmod(0o600)
             return store
+
+
+def _may_be_ours(path: Path) -> bool:
+    """Whether the file is new, empty, or begins as a database of the engine does; any other is not to be touched."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError:
+        return True  # the engine says what is wrong
+    return not head or head[8:] == b"DUCK"
+
+
+def _not_ours(path: Path) -> CostctlError:
+    return CostctlError(
+        "E161",
+        f"{path} is damaged or no workspace of ours",
+        "name another workspace with --db; a damaged one only caches and may be removed",
+        ExitCode.INPUT,
+    )
 
 
 def _connect(path: str, *, threads: int | None, temp: Path | None, read_only: bool) -> duckdb.DuckDBPyConnection:

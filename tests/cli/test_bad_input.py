@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from costctl.cli import run
@@ -325,3 +326,43 @@ def test_sql_is_read_only_and_locked(capsys: pytest.CaptureFixture[str]) -> None
         assert refused(capsys, "sql", statement)[0] == 2
     code, text = refused(capsys, "sql", "SELECT * FROM read_csv('/etc/passwd')")
     assert code == 2, text
+
+
+@pytest.mark.parametrize("fault", ["half", "flipped", "garbage"])
+def test_a_damaged_parquet_file_is_an_error_of_the_user(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], fault: str
+) -> None:
+    log = tmp_path / "log.parquet"
+    pl.DataFrame({"model": ["gpt-4o"] * 50, "prompt_tokens": [1] * 50}).write_parquet(log)
+    content = log.read_bytes()
+    flipped = content[:40] + bytes([content[40] ^ 255]) + content[41:]
+    log.write_bytes({"half": content[: len(content) // 2], "flipped": flipped, "garbage": b"PAR1garbage"}[fault])
+    assert run(["audit", str(log), "--db", str(tmp_path / "c.duckdb")]) == 3
+    assert "error[E112]" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_workspace_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log, workspace = tmp_path / "log.csv", tmp_path / "w.duckdb"
+    log.write_text("model,prompt_tokens,completion_tokens\ngpt-4o,10,5\n", "utf-8")
+    assert run(["audit", str(log), "--db", str(workspace)]) == 0
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"a": 1}\n', "utf-8")
+    other.chmod(0o644)
+    cut = tmp_path / "cut.duckdb"
+    cut.write_bytes(workspace.read_bytes()[:5000])
+    capsys.readouterr()
+    for file in (other, cut):
+        for command in (["audit", str(log)], ["rejects"], ["sql", "SELECT 1"]):
+            before = file.read_bytes(), file.stat().st_mode
+            assert run([*command, "--db", str(file)]) == 3
+            assert f"error[E161] {file} is damaged or no workspace of ours" in capsys.readouterr().err
+            assert (file.read_bytes(), file.stat().st_mode) == before
+
+
+def test_a_log_without_any_request_is_no_bill_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log, db = tmp_path / "log.csv", str(tmp_path / "c.duckdb")
+    log.write_text("model,prompt_tokens,completion_tokens\n,,\ngpt-4o,-1,5\n", "utf-8")
+    assert run(["audit", str(log), "--db", db]) == 3
+    assert "E126" in capsys.readouterr().err
+    assert run(["rejects", "--db", db, "--output", "csv"]) == 0
+    assert "input_tokens is negative" in capsys.readouterr().out

@@ -138,3 +138,16 @@ def test_a_mapping_is_used_again(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert run(["audit", str(log), *maps, "--db", str(tmp_path / "w" / "c.duckdb"), "--output", "json"]) == 0
     capsys.readouterr()
     assert read_ratio(simulated(tmp_path, capsys)) > 0
+
+
+def test_a_baseline_that_does_not_say_what_was_cached_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unsaid = simulated(tmp_path, capsys, write(tmp_path / "log.jsonl", [call(0, "one"), call(1, "two")]))
+    # 1,920 tokens read at 0.075 instead of 0.15 a million: $0.000144, shown as less than a cent.
+    assert [one["message"][:14] for one in unsaid["warnings"] if one["code"] == "W236"] == ["1 moved calls "]
+    said = [call(minute, words) for minute, words in ((0, "one"), (1, "two"))]
+    for one in said:
+        one["usage"]["prompt_tokens_details"] = {"cached_tokens": 0}
+    report = simulated(tmp_path, capsys, write(tmp_path / "log.jsonl", said))
+    assert not [one for one in report["warnings"] if one["code"] == "W236"]
