@@ -18,7 +18,6 @@ from costctl.replay.calls import load_calls
 from costctl.replay.candidates import PriceDays
 from costctl.replay.draws import uniform
 from costctl.replay.kernel import AS_LOGGED, ATTEMPTS, HEDGES, RETRIES, TIMEOUTS
-from costctl.reuse.near_texts import NearTexts
 from costctl.replay.plan import (
     DEGRADED,
     ESCALATED,
@@ -35,6 +34,7 @@ from costctl.replay.plan import (
     SERVED_BY,
 )
 from costctl.replay.run import Replay, replay_calls
+from costctl.reuse.near_texts import NearTexts
 from costctl.store import Store
 from tests.replay.logs import Row, dicts, make_log, store_of
 from tests.replay.oracle import UNMET, Log, Verdict, judge, ordered
