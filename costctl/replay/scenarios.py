@@ -83,6 +83,16 @@ def other_prices(main: Main, wanted: Scenarios) -> Stress | None:
     return Stress("other prices", what, done)
 
 
+def attempts_drawn(main: Main, wanted: Scenarios) -> Stress | None:
+    """What an outage is to be compared with, where the policy itself draws no attempts: all but the outage."""
+    if wanted.outage is None or main.done.decisions.played is not None:
+        return None
+    none = wanted.outage.model_copy(update={"duration_us": 0})
+    done = main.replayed(main.done.calls, main.policy, main.book, main.known, none)
+    what = "moved calls meet the failures that the log shows of their model, and nobody tries again: as in the outage"
+    return Stress("attempts drawn", what, done)
+
+
 def an_outage(main: Main, wanted: Scenarios) -> Stress | None:
     """A provider answers nothing for a while: every try fails at once, also of calls left as logged."""
     outage = wanted.outage
@@ -94,10 +104,14 @@ def an_outage(main: Main, wanted: Scenarios) -> Stress | None:
     is_then = (calls.time_us >= start_us) & (calls.time_us < start_us + outage.duration_us) & calls.is_dated
     asked = is_then & np.array([name.startswith(f"{outage.provider}/") for name in (*calls.models, "")])[calls.model]
     what = f"every try fails at once; {int(np.count_nonzero(asked)):,} logged calls went there in that time"
+    if not any(name.startswith(f"{outage.provider}/") for name in main.done.lanes.models):
+        what += "; no model of the log or the policy is of that provider"
     return Stress(f"outage of {outage.provider}", what, done)
 
 
-SCENARIOS: tuple[Callable[[Main, Scenarios], Stress | None], ...] = (more_volume, other_prices, an_outage)
+SCENARIOS: tuple[Callable[[Main, Scenarios], Stress | None], ...] = (
+    more_volume, other_prices, attempts_drawn, an_outage,
+)  # fmt: skip
 
 
 def _plain(ratio: Decimal) -> str:

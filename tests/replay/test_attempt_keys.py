@@ -319,6 +319,22 @@ def test_an_outage_is_a_scenario_of_its_own(simulated: Simulated, fallbacks: str
     assert told["outage of openai"]["failed_count"] == 5
 
 
+def test_an_outage_when_nobody_calls_is_the_log_with_its_attempts_drawn(simulated: Simulated) -> None:
+    """What the outage does is its row beside that one, for a policy that draws no attempts itself."""
+    rows = [attempt(number, number, "gpt-4o") for number in range(1, 5)]
+    rows += [attempt(number, number, "gpt-4o-mini", status="error", http_status=500) for number in range(5, 9)]
+    policy = "routing: {default: A}\nscenarios: {outage: {provider: openai, from: '2020-01-01T00:00Z', for: 10m}}\n"
+    simulated(policy, rows)
+    told = {row.pop("scenario"): row for row in simulated.report["tables"]["scenarios"]}
+    outage, drawn = told["outage of openai"], told["attempts drawn"]
+    assert {**outage, "what": ""} == {**drawn, "what": ""}
+    simulated(policy.replace("openai", "opnai"), rows)
+    told = {row["scenario"]: row for row in simulated.report["tables"]["scenarios"]}
+    assert "no model of the log or the policy is of that provider" in told["outage of opnai"]["what"]
+    simulated(policy + "retries: {max: 1, backoff_s: 1}\n", rows)
+    assert "attempts drawn" not in {row["scenario"] for row in simulated.report["tables"]["scenarios"]}
+
+
 def test_an_arm_has_its_own_timeout_and_temperature(simulated: Simulated) -> None:
     """Twelve users in two arms: one cuts its calls after two seconds, the other lets them end."""
     rows = [
