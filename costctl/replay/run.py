@@ -35,6 +35,7 @@ from costctl.replay.route import route
 from costctl.replay.self_hosted import serve, with_hosted
 from costctl.replay.sent_prices import sent_as_logged
 from costctl.replay.sent_told import sent_status, sent_tables, sent_totals, sent_warnings
+from costctl.replay.unmet import unmet
 from costctl.replay.validation import remember_answers
 from costctl.report import Report, Table, Value, Warning
 from costctl.store import Store
@@ -166,7 +167,7 @@ def simulate(
         "the waterfall does not sum to the change"
     )
     said = [*warnings(policy, done, outcome, rest, audit), *attempt_warnings(policy, done)]
-    said += [*sent_warnings(policy, done), *semantic.warnings, *unread]
+    said += [*sent_warnings(policy, done), *semantic.warnings, *unread, *unmet(store, policy, book)]
     add_beside(
         Main(store, policy, book, seed, days, known, done, outcome, replayed), asked,
         Found(totals, status, missing, tables, said),

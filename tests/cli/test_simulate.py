@@ -156,7 +156,7 @@ def test_decisions_are_written_as_parquet_too(
 
 @pytest.mark.parametrize(
     ("model", "tokens", "code", "message"),
-    [("gpt-4o", 10**15, 3, "E414"), ("acme-x", 100, 4, "E415")],
+    [("gpt-4o", 10**15, 3, "E126"), ("acme-x", 100, 4, "E415")],
 )
 def test_a_log_with_nothing_to_replay_is_refused(
     tmp_path: Path,
