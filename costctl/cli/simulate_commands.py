@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from costctl.cli.options import Db, Embedding, Out, Output, Prices
-from costctl.cli.output import Form, check_target, emit
+from costctl.cli.output import Form, check_target, emit, write_text
 from costctl.cli.progress import progress
 from costctl.errors import CostctlError, ExitCode
 
@@ -35,6 +36,10 @@ def simulate(
     compare_to: Annotated[
         Path | None, typer.Option("--compare-to", help="An earlier run (--output json -o run.json) to compare with.")
     ] = None,
+    probes: Annotated[
+        Path | None,
+        typer.Option("--probes", help="Write the requests to try, to be scored and given back with --scores (CSV)."),
+    ] = None,
     swept: Annotated[
         list[str] | None,
         typer.Option("--sweep", help="Try values, as cache.exact.ttl=1h,24h (or capacity=1k,10k)."),
@@ -51,7 +56,9 @@ def simulate(
     """What would this policy have done on this very log?"""
     from costctl.audit.options import AuditOptions  # noqa: PLC0415
     from costctl.audit.run import audit, last_audit, logs_of, reader_of  # noqa: PLC0415
+    from costctl.evaluate.claims import Claims  # noqa: PLC0415
     from costctl.gate import check_gates, is_broken, judge  # noqa: PLC0415
+    from costctl.policy.classifier import load_classifier  # noqa: PLC0415
     from costctl.policy.describe import policy_digest  # noqa: PLC0415
     from costctl.policy.load import load_policy  # noqa: PLC0415
     from costctl.prices.book import load_book  # noqa: PLC0415
@@ -64,35 +71,45 @@ def simulate(
     from costctl.store import open_store  # noqa: PLC0415
 
     inputs = [str(path) for path in (policy, scores, compare_to) if path is not None]
-    _check_targets(out, decisions, [*(logs or ()), *inputs])
+    targets = {"-o": out, "--decisions": decisions, "--probes": probes}
+    _check_targets(targets, [*(logs or ()), *inputs])
     wanted = load_policy(policy)
     check_gates(wanted.gates, str(policy))
+    router = load_classifier(wanted, policy)
+    if wanted.routing.classifier is not None:
+        _check_targets(targets, [str(policy.parent / wanted.routing.classifier.file)])
     grid = read_grid(swept or ())
     earlier = None if compare_to is None else read_run(compare_to)
     book = load_book(prices)
     scored = None if scores is None else read_scores(scores, book, [tier.name for tier in wanted.tiers])
     options = AuditOptions(prices=prices, embedding=embedding, db=db, threads=threads, progress=progress())
     audited = audit(logs, options) if logs else last_audit(options.database)
-    _check_targets(out, decisions, logs_of(audited))
-    asked = Asked(staged, scored, grid, reader_of(options))
+    _check_targets(targets, logs_of(audited))
+    asked = Asked(staged, scored, grid, reader_of(options), router, claims := Claims())
     with open_store(options.database, threads=threads) as store:
         report = run_simulation(store, wanted, book, seed, audited, policy_digest(policy), asked)
         if decisions is not None:
             write_decisions(store, decisions)
+    if probes is not None:
+        write_text("".join(f"{line}\n" for line in claims.template()), probes)
     report = judge(report if earlier is None else compared(report, earlier), wanted.gates)
     emit(report, output, out)
     if is_broken(report):
         raise typer.Exit(ExitCode.GATE)
 
 
-def _check_targets(out: Path | None, decisions: Path | None, inputs: list[str]) -> None:
-    """Refuse to write over an input, or two answers into one file."""
-    if out is not None:
-        check_target(out, inputs)
-    if decisions is not None:
-        check_target(decisions, inputs if out is None else [*inputs, str(out)])
-        if out is not None and out.resolve() == decisions.resolve():
-            raise CostctlError("E323", f"-o and --decisions are both {out}", "choose another name for one of them")
+def _check_targets(targets: Mapping[str, Path | None], inputs: list[str]) -> None:
+    """Refuse to write over an input, or two answers into one file; targets by the name of their option."""
+    earlier: dict[str, Path] = {}
+    for option, path in targets.items():
+        if path is None:
+            continue
+        check_target(path, inputs)
+        for other, known in earlier.items():
+            if known.resolve() == path.resolve():
+                message = f"{other} and {option} are both {path}"
+                raise CostctlError("E323", message, "choose another name for one of them")
+        earlier[option] = path
 
 
 def explain_request(
@@ -118,6 +135,7 @@ def check(
 ) -> None:
     """Is this policy file right? Names every mistake at once; needs no log."""
     from costctl.gate import check_gates  # noqa: PLC0415
+    from costctl.policy.classifier import load_classifier  # noqa: PLC0415
     from costctl.policy.describe import describe  # noqa: PLC0415
     from costctl.policy.load import load_policy  # noqa: PLC0415
 
@@ -125,4 +143,5 @@ def check(
         check_target(out, [str(path)])
     policy = load_policy(path)
     check_gates(policy.gates, str(path))
+    load_classifier(policy, path)
     emit(describe(policy), output, out)

@@ -106,11 +106,10 @@ def plans(
 
 def _first_of_each(stratum: Int) -> NDArray[np.bool_]:
     """The first two rows of each stratum."""
-    seen: dict[int, int] = {}
+    by_stratum = np.argsort(stratum, kind="stable")
+    ordered = stratum[by_stratum]
     first = np.zeros(len(stratum), dtype=np.bool_)
-    for place, one in enumerate(stratum.tolist()):
-        seen[one] = seen.get(one, 0) + 1
-        first[place] = seen[one] <= STRATUM_MIN
+    first[by_stratum] = np.arange(len(ordered)) - np.searchsorted(ordered, ordered) < STRATUM_MIN
     return first
 
 

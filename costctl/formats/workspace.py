@@ -25,6 +25,10 @@ _TABLES = {
     "answer_check": "file_id INTEGER, source_line BIGINT, is_broken BOOLEAN",
     "answer_check_file": "file_id INTEGER",
     "answer_check_rules": "rules VARCHAR",
+    # Of files whose prompts were read again: what the learned router that was simulated last says of each.
+    "router_score": "file_id INTEGER, source_line BIGINT, score DOUBLE",
+    "router_score_file": "file_id INTEGER",
+    "router_score_router": "router VARCHAR",
     "unread_value": "file_id INTEGER, column_name VARCHAR, value_count BIGINT",
     "ignored_record": "file_id INTEGER, kind VARCHAR, record_count BIGINT",
     "rejected_record": "file_id INTEGER, source_line BIGINT, byte_offset BIGINT, reason VARCHAR",

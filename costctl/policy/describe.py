@@ -25,6 +25,10 @@ def describe(policy: Policy) -> Report:
     ]
     routing = policy.routing
     rows += [("rule", rule.name, f"to {rule.to}") for rule in routing.rules]
+    if routing.classifier is not None:
+        least = routing.classifier.min_confidence
+        sure = "" if least is None else f"; to the cheaper tier from a confidence of {least:.0%} on"
+        rows.append(("classifier", routing.classifier.file, f"a learned router, asked where no rule matches{sure}"))
     rows += [("matrix", intent, f"to {tier}") for intent, tier in routing.matrix.items()]
     rows.append(("default", routing.default or "logged", "where no rule and no intent decides"))
     rows += [("raise", item.name, f"to {item.to}") for item in routing.raises]

@@ -9,7 +9,7 @@ LATER = "comes with a later step of simulate"
 NOT_YET: Mapping[str, str] = {
     **dict.fromkeys(
         (
-            "routing.classifier", "export",
+            "export",
         ),
         LATER,
     ),

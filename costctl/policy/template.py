@@ -31,6 +31,9 @@ routing:
 #  rules:
 #    - {{name: long history, when: {{any: [{{input_tokens: '>2000'}}, {{turn_count: '>=8'}}]}}, to: {top}}}
 #    - {{name: sales on the web, when: {{endpoint: [/lead, /checkout*], has_image: false}}, to: {top}}}
+## A learned router where no rule matches, between the tiers of its two models: costctl train-router writes the file.
+## min_confidence: the cheaper one only where it does as well with this chance; else as the file's own threshold says.
+#  classifier: {{file: router.json, min_confidence: 70%}}
 ## Go up to a tier, never down.
 #  raise: [{{name: external facts, when: {{external_facts: true}}, to: {top}, add_instruction: Do not invent.}}]
 ## Nothing sends these requests lower.
@@ -120,7 +123,6 @@ BESIDE = """\
 LATER = """\
 
 ## The keys below are read and checked, but not simulated yet; a policy that uses one is refused.
-## So is routing.classifier.
 #export: {{targets: [litellm, openrouter], accept_loss: []}}
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from costctl.formats.sources import Reader
@@ -21,6 +22,7 @@ from costctl.replay.self_hosted_told import quality_rows, tell_self_hosted
 from costctl.replay.staged import staged
 from costctl.replay.sweep import Grid, sweep
 from costctl.report import Table
+from costctl.tiers.learned import Router
 
 WITHOUT_ROUTING = "saving_without_routing_usd"
 
@@ -33,6 +35,8 @@ class Asked:
     scores: Scores | None = None
     grid: Grid | None = None
     reader: Reader | None = None  # of the log's texts, where they may be read again
+    router: Router | None = None  # of `routing.classifier`
+    claims: Callable[[Main, Evidence | None], Found] | None = None  # what the layer above has to say of quality
 
 
 def add_beside(main: Main, asked: Asked, found: Found) -> None:
@@ -48,6 +52,8 @@ def add_beside(main: Main, asked: Asked, found: Found) -> None:
         evidence = load_scores(main.store, asked.scores, main.done.calls, tiers, altered(main.done))
         _add(found, tell_scores(main, evidence, asked.scores.file))
     found.tables += _tables(main, evidence)
+    if asked.claims is not None:
+        _add(found, asked.claims(main, evidence))
     _without_routing(main, found)
     _add(found, tell_self_hosted(main))
     _add(found, tell_fixed_costs(policy.fixed_costs, main.done.calls, found.totals, found.status["saving_usd"]))

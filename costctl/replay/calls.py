@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -187,6 +188,18 @@ PLACED = frozenset({
     "started_at", "first_at", "copy_number",
 })  # fmt: skip
 """Columns of `replay_call` that `request` lacks, or has otherwise."""
+
+
+T = TypeVar("T")
+
+
+def kept(store: Store, question: tuple[object, ...], make: Callable[[], T]) -> T:
+    """What `make` gives for the calls in the store, made once for all policies that ask for it."""
+    known = _kept[store]
+    if question not in known:
+        known[question] = make()
+    found: T = known[question]
+    return found
 
 
 def codes(store: Store, expression: str, params: dict[str, Any] | None = None) -> tuple[Int, tuple[str, ...]]:

@@ -11,6 +11,7 @@ import numpy as np
 from costctl.errors import CostctlError, ExitCode
 from costctl.replay import kernel
 from costctl.replay.calls import fetch
+from costctl.replay.classifier import told_reason
 from costctl.replay.latency import Latency
 from costctl.replay.plan import PROVIDER, SERVED_BY
 from costctl.replay.project import Outcome
@@ -25,7 +26,7 @@ _NEAREST = (
 )
 # Columns that only some policies have, and their types.
 OPTIONAL = {
-    "similarity_ppb": "BIGINT",
+    **dict.fromkeys(("similarity_ppb", "gain_ppb"), "BIGINT"),
     **dict.fromkeys(("wait_us", "attempt_count", "retry_count", "hedge_count", "timeout_count"), "BIGINT"),
     **dict.fromkeys(("sent_input_tokens", "found_in", "extra_pusd"), "BIGINT"), "is_batched": "BOOLEAN",
 }  # fmt: skip
@@ -62,6 +63,8 @@ def keep(store: Store, outcome: Outcome, routed: Route, caps: Sequence[str], lat
     }
     if (made.similarity_ppb >= 0).any():
         columns["similarity_ppb"] = made.similarity_ppb
+    if routed.gain_ppb is not None:
+        columns["gain_ppb"] = routed.gain_ppb
     if made.played is not None:
         columns |= {
             "wait_us": made.played.wait_us, "attempt_count": made.played.count(kernel.ATTEMPTS),
@@ -149,7 +152,7 @@ def _steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:
             return [*steps, (name, "semantic_cache", "served from the cache", how, made["policy_cost_usd"])]
         steps.append((name, "semantic_cache", f"refreshed by tier {made['routed_tier']}", how, None))
     else:
-        steps.append((name, "route", f"tier {made['routed_tier']}", made["routing_reason"], None))
+        steps.append((name, "route", f"tier {made['routed_tier']}", _reason(made), None))
     steps += [
         (name, "route", f"tier {made['routed_tier']}", made[key], None)
         for key in ("raised_by", "floored_by")
@@ -171,6 +174,12 @@ def _steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:
     moved = "another model or fewer tokens than logged" if made["is_moved"] else "as logged"
     spent = None if made["is_unpriced"] else made["policy_cost_usd"]
     return [*steps, (name, "provider", f"answered by {made['model']}", moved, spent)]
+
+
+def _reason(made: dict[str, Any]) -> str:
+    """Why the call took its lane; of a learned router with what it said of this call."""
+    reason, gain = str(made["routing_reason"]), made["predicted_gain"]
+    return reason if gain is None else told_reason(reason, gain)
 
 
 def _sent_steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:

@@ -1,7 +1,7 @@
 """Stage 4, its part without state: which lane the rules give each call, and why.
 
-The first matching rule, else the matrix by intent, else the default; then raises and floors. A tier
-that cannot hold the call gives way to the next higher one that can.
+The first matching rule, else a learned router, else the matrix by intent, else the default; then raises and
+floors. A tier that cannot hold the call gives way to the next higher one that can.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from costctl.policy.schema import LOGGED, Routing
 from costctl.policy.when import When
 from costctl.replay.calls import Calls, Code, Flag, Int, fetch
+from costctl.replay.classifier import gain_where_asked, used_classifier, with_router
 from costctl.replay.conditions import Conditions
 from costctl.replay.lanes import LaneNames, Lanes
 from costctl.store import Store
@@ -33,11 +34,13 @@ class Route:
     reasons: tuple[str, ...]
     raises: tuple[str, ...]
     floors: tuple[str, ...]
+    gain_ppb: Int | None = None  # of the calls that a learned router decided, else -1; None without one
 
 
 def route(store: Store, routing: Routing, calls: Calls, lanes: Lanes) -> Route:
     """Route every call; calls that no other model could have answered stay on the logged lane."""
     code, reasons, lane, raised_by = raised(store, routing, lanes)
+    gain_ppb = None if routing.classifier is None else gain_where_asked(store, len(routing.rules), code)
     is_tier = np.array(lanes.is_tier)
     floor, floored_by = np.full(calls.count, -1, dtype=np.int16), np.full(calls.count, -1, dtype=np.int16)
     for number, rule in enumerate(routing.floors):
@@ -52,6 +55,7 @@ def route(store: Store, routing: Routing, calls: Calls, lanes: Lanes) -> Route:
     return Route(
         lane, floor, code.astype(np.int16), raised_by, floored_by, does_not_fit & ~is_unknown & calls.is_movable,
         is_unknown, reasons, tuple(item.name for item in routing.raises), tuple(item.name for item in routing.floors),
+        gain_ppb,
     )  # fmt: skip
 
 
@@ -71,19 +75,27 @@ def raised(
 
 
 def _first_matching(store: Store, routing: Routing, lanes: Lanes | LaneNames) -> tuple[Int, list[int], tuple[str, ...]]:
-    """Per call the number of what decided; the lane and the reason of each such number."""
+    """Per call the number of what decided; the lane and the reason of each such number.
+
+    Rules come first, then the two ways of a learned router, then the intents, then the default.
+    """
     conditions = Conditions()
     decided = [(rule.to, rule.name) for rule in routing.rules]
     tests = [f"WHEN {conditions.sql(rule.when)} THEN {number}" for number, rule in enumerate(routing.rules)]
+    if routing.classifier is not None:
+        used = used_classifier(store)
+        decided += zip(used.sides, used.reasons, strict=True)
     for intent, tier in sorted(routing.matrix.items()):
         tests.append(f"WHEN intent = {conditions.value(intent)} THEN {len(decided)}")
         decided.append((tier, f"intent {intent}"))
     default = routing.default or LOGGED
     decided.append((default, "default" if routing.default else "no rule: as logged"))
     choice = f"CASE {' '.join(tests)} ELSE {len(decided) - 1} END" if tests else str(len(decided) - 1)
-    found = fetch(store, f"CAST({choice} AS BIGINT) AS code", conditions.params)
+    code = fetch(store, f"CAST({choice} AS BIGINT) AS code", conditions.params)["code"]
+    if routing.classifier is not None:
+        code = with_router(store, len(routing.rules), code)
     targets = [lanes.number(name) for name, _ in decided]
-    return found["code"], targets, tuple(reason for _, reason in decided)
+    return code, targets, tuple(reason for _, reason in decided)
 
 
 def _holding(store: Store, when: When) -> Flag:

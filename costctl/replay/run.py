@@ -21,6 +21,8 @@ from costctl.replay.attempts_told import NOT_ASKED, attempt_status, attempt_tota
 from costctl.replay.beside import Asked, add_beside
 from costctl.replay.calls import Calls, calls_digest, exact_sum, forget_lean, load_calls
 from costctl.replay.candidates import PriceDays
+from costctl.replay.classifier import know_classifier
+from costctl.replay.classifier_told import FIGURES, tell_classifier
 from costctl.replay.compile import Known, budget_rules, lanes_of, plan_of, price_candidates, prompt_caches, sent_by
 from costctl.replay.decisions import keep
 from costctl.replay.engine import Decisions, walk, warm_up
@@ -48,6 +50,7 @@ NOT_COMPUTED = {
     ),
     "prompt_cache_read_ratio": "the policy has no `cache: {prompt: ...}`",
     **dict.fromkeys(("retry_count", "fallback_count", "timeout_count", "escalated_count"), NOT_ASKED),
+    **dict.fromkeys(FIGURES, "the policy has no `routing: {classifier: ...}`"),
     **dict.fromkeys(("routing_accuracy_ratio", "complex_to_premium_ratio"), "needs labels: --scores FILE"),
     "policy_quality_mean": "needs scores of the models that serve: --scores FILE",
     "quality": "no evidence: the log has no scores",
@@ -111,7 +114,8 @@ def simulate(
     `audit` is the report of that audit, `digest` that of the policy's text.
 
     Raises:
-        CostctlError: as `replay`; E413 where the audit was priced with another set of prices; E417 as `add_beside`.
+        CostctlError: as `replay`; E413 where the audit was priced with another set of prices; E417 as `add_beside`;
+            E463 as `know_classifier`.
     """
     audited: Mapping[str, object] = audit.provenance if audit else {}
     price_set = f"{book.dated.isoformat()} #{book.digest[:8]}"
@@ -133,6 +137,7 @@ def simulate(
     if policy.cache.semantic is not None:
         know_texts(store, asked.reader)
     unread = _read_prefixes(store, policy, asked.reader)
+    classifier = know_classifier(store, policy, book, asked.router, asked.reader)
     done = replayed(load_calls(store), policy, book, known)
     outcome = project.outcome_of(done.calls, done.lanes, done.decisions, done.cached, done.extras)
     keep(store, outcome, done.routed, done.caps, done.latency)
@@ -142,6 +147,8 @@ def simulate(
     _add_latency(totals, status, missing, done)
     semantic = tell_near(store, done, asked.scores)
     totals, status, missing = totals | semantic.totals, status | semantic.status, missing | semantic.missing
+    learned = tell_classifier(classifier, policy, done, outcome, book)
+    totals, status, missing = totals | learned.totals, status | learned.status, missing | learned.missing
     totals |= attempt_totals(done)
     status |= attempt_status(done)
     totals |= sent_totals(done)
@@ -153,7 +160,7 @@ def simulate(
         missing["quality"] = "no evidence: the log's scores are of the models that answered, see the table quality"
     tables = [
         project.waterfall(outcome), project.by_tier(outcome), project.by_model(outcome), _reasons(done),
-        *semantic.tables, attempts_table(done), *sent_tables(done),
+        *learned.tables, *semantic.tables, attempts_table(done), *sent_tables(done),
         project.daily(outcome), _assumptions(rest),
     ]  # fmt: skip
     if policy.cache.prompt is not None:
@@ -167,7 +174,7 @@ def simulate(
         "the waterfall does not sum to the change"
     )
     said = [*warnings(policy, done, outcome, rest, audit), *attempt_warnings(policy, done)]
-    said += [*sent_warnings(policy, done), *semantic.warnings, *unread, *unmet(store, policy, book)]
+    said += [*sent_warnings(policy, done), *learned.warnings, *semantic.warnings, *unread, *unmet(store, policy, book)]
     add_beside(
         Main(store, policy, book, seed, days, known, done, outcome, replayed), asked,
         Found(totals, status, missing, tables, said),

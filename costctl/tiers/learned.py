@@ -136,6 +136,20 @@ class Inputs:
 NO_HITS = np.zeros(0, dtype=np.int64)
 
 
+class Coded(Sequence[str | None]):
+    """Values of a category as numbers into their texts, -1 for none: millions of requests need no loop."""
+
+    def __init__(self, code: NDArray[np.int64], texts: Sequence[str]) -> None:
+        self.code, self.texts = code, texts
+
+    def __len__(self) -> int:
+        return len(self.code)
+
+    def __getitem__(self, at: Any) -> Any:
+        found = int(self.code[at])
+        return self.texts[found] if found >= 0 else None
+
+
 def read_texts(
     texts: Sequence[str], buckets: int, categories: Mapping[str, Sequence[str | None]] | None = None
 ) -> Inputs:
@@ -200,12 +214,20 @@ def effect_of(category: Category, inputs: Inputs) -> Real:
     values = inputs.categories.get(category.column)
     if values is None:
         return np.zeros(inputs.count)
+    if isinstance(values, Coded):
+        found: Real = np.array([*(category.effects.get(text, 0.0) for text in values.texts), 0.0])[values.code]
+        return found
     return np.array([0.0 if one is None else category.effects.get(one, 0.0) for one in values])
 
 
 def score(router: Router, inputs: Inputs) -> Real:
     """The chance from 0 to 1 that the dearer model gains, of each request."""
-    logit = router.intercept + router.slope * score_of(router, inputs)
+    return gain_of(router, score_of(router, inputs), inputs)
+
+
+def gain_of(router: Router, said: Real, inputs: Inputs) -> Real:
+    """The same where `score_of` is known; of `inputs` only the categories are read."""
+    logit = router.intercept + router.slope * said
     for category in router.categories:
         logit += category.slope * effect_of(category, inputs)
     gain: Real = 1 / (1 + np.exp(-np.clip(logit, -50, 50)))

@@ -1,0 +1,130 @@
+"""What may be claimed of a simulation's quality: bounds, estimates where the log's choices allow them, what to try.
+
+Given to `simulate` (`Asked.claims`), which lies below and cannot know it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import numpy as np
+
+from costctl.evaluate.off_policy import bounds
+from costctl.evaluate.probe import Plan, plans, template
+from costctl.replay.again import Found, Main
+from costctl.replay.calls import UNKNOWN, Flag, Int, codes
+from costctl.replay.draws import uniform
+from costctl.replay.project import Outcome, usd
+from costctl.replay.scores import NO_LABEL, Evidence, Real, altered
+from costctl.report import Table, Value
+from costctl.store import Store
+
+STRATA_MAX = 50
+"""More endpoints by models than this, and the sample is drawn by model alone."""
+DIGITS = 4
+PLAN_COLUMNS = ("half_width_ratio", "model", "probe_count", "cost_usd", "untried_count")
+NO_PROPENSITY = (
+    "not identifiable: no log format that costctl reads says with which chance each model was chosen (propensity)"
+)
+NO_IDS = "no moved call can be tried: none has a request id of its own by which a score could come back"
+
+
+class Claims:
+    """Adds what may be claimed to the report; keeps the finest probe plan for a file to fill in."""
+
+    def __init__(self) -> None:
+        self._ids: list[str] = []
+        self._models: list[str] = []
+
+    def __call__(self, main: Main, evidence: Evidence | None) -> Found:
+        """Bounds on the mean score and the probe plan; `evidence` is that of a file of scores."""
+        found = Found()
+        known = evidence if evidence is not None else _of_log(main)
+        scores = known.policy_scores(main.outcome)
+        _tell_bounds(main.outcome, scores, found)
+        found.missing["off_policy_quality_mean"] = NO_PROPENSITY
+        self._plan(main, np.isnan(scores) & ~known.is_altered, found)
+        return found
+
+    def template(self) -> Iterator[str]:
+        """The finest plan as lines of a file of scores, in the order in which to try them."""
+        return template(self._ids, self._models)
+
+    def _plan(self, main: Main, is_unknown: Flag, found: Found) -> None:
+        outcome = main.outcome
+        is_new = outcome.is_served & is_unknown & outcome.lanes.take("is_other_model", outcome.decisions.lane)
+        is_new &= ~outcome.lanes.take("is_capped", outcome.decisions.lane)
+        if not is_new.any():
+            return
+        untried = np.flatnonzero(is_new & _has_own_id(main.store, outcome.calls.count))
+        if not len(untried):
+            found.missing["probe_plan"] = NO_IDS
+            return
+        model = outcome.serving_model[untried]
+        draws = uniform(main.seed, outcome.calls.draw_key[untried], "probe")
+        costs: Int = outcome.lanes.take("cost_pusd", outcome.decisions.lane)
+        whole = int(np.count_nonzero(outcome.is_served | outcome.decisions.is_cached))
+        made = plans(untried, _strata(main.store, untried, model), draws, costs[untried], whole)
+        found.tables.append(Table.of("probe_plan", PLAN_COLUMNS, _rows(outcome, made, model, costs)))
+        ids, finest, widest = _ids(main.store, made[0].rows), made[0], made[-1]
+        names = [outcome.lanes.models[code] for code in outcome.serving_model[finest.rows].tolist()]
+        self._ids, self._models = ids, names
+        listed = zip(ids, names, finest.rows.tolist(), strict=True)
+        rows = [(one, name, usd(int(costs[at]))) for one, name, at in listed][: widest.probe_count]
+        found.tables.append(Table.of("probes", ("request_id", "model", "cost_usd"), rows))
+
+
+def _of_log(main: Main) -> Evidence:
+    """The evidence of a log's own scores."""
+    count = main.done.calls.count
+    nothing = np.full(count, np.nan)
+    return Evidence({}, np.full(count, NO_LABEL, dtype=np.int64), nothing, altered(main.done), ())
+
+
+def _tell_bounds(outcome: Outcome, scores: Real, found: Found) -> None:
+    """What the mean score of all answers is at least and at most, whatever the unknown scores are."""
+    found_bounds = bounds(scores[outcome.is_served | outcome.decisions.is_cached])
+    if not found_bounds.known_count:
+        found.missing["quality_bound"] = "no score of any answer of the policy is known: it may be anything"
+        return
+    found.tell("quality_bound_low", round(found_bounds.low, DIGITS), "bounded")
+    found.tell("quality_bound_high", round(found_bounds.high, DIGITS), "bounded")
+
+
+def _has_own_id(store: Store, count: int) -> Flag:
+    """The calls that a line of scores can name: those whose request id no other call has."""
+    own = store.numpy(
+        "SELECT any_value(position) AS position FROM replay_call WHERE request_id IS NOT NULL "
+        "GROUP BY request_id HAVING count(*) = 1"
+    )
+    has_own = np.zeros(count, dtype=np.bool_)
+    has_own[np.asarray(own["position"])] = True
+    return has_own
+
+
+def _strata(store: Store, untried: Int, model: Int) -> Int:
+    """Endpoint by serving model as a number; by the model alone where that would be too many."""
+    endpoint, _ = codes(store, "endpoint")
+    both: Int = (endpoint[untried].astype(np.int64) + 1) * (int(model.max()) + 1) + model
+    is_few = len(np.unique(both)) <= STRATA_MAX
+    number: Int = np.unique(both if is_few else model, return_inverse=True)[1].astype(np.int64)
+    return number
+
+
+def _rows(outcome: Outcome, made: list[Plan], model: Int, costs: Int) -> Iterator[tuple[Value, ...]]:
+    """For each half-width how many calls to try on each model, and their list price there."""
+    for plan in made:
+        tried = outcome.serving_model[plan.rows]
+        for code in np.unique(tried).tolist():
+            pusd = [int(one) for one in costs[plan.rows[tried == code]]]
+            price: Decimal | None = None if UNKNOWN in pusd else usd(sum(pusd))
+            of = int(np.count_nonzero(model == code))
+            yield plan.half_width_ratio, outcome.lanes.models[code], len(pusd), price, of
+
+
+def _ids(store: Store, rows: Int) -> list[str]:
+    """The request ids of these calls, in their order."""
+    store.append("probe", {"place": np.arange(len(rows)), "position": rows}, new="TEMP TABLE")
+    found = store.query("SELECT c.request_id FROM probe p JOIN replay_call c USING (position) ORDER BY p.place")
+    return [str(one) for (one,) in found]

@@ -1,0 +1,113 @@
+"""What a learned router did in a simulation, and what is known of it: its own evidence, and no more than that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from costctl.policy.schema import Policy
+from costctl.prices.book import PriceBook
+from costctl.replay.again import Found, ratio_of
+from costctl.replay.calls import Flag
+from costctl.replay.classifier import Classifier
+from costctl.replay.notes import Replay
+from costctl.replay.project import Outcome
+from costctl.report import Table, Value, Warning
+
+BOUND = "classifier_loss_bound_ratio"
+FIGURES = ("classifier_count", "classifier_cheap_ratio", BOUND)
+COLUMNS = (
+    "file", "digest", "inputs", "label_count", "cheap_model", "cheap_tier", "dear_model", "dear_tier",
+    "call_count", "cheap_count", "loss_bound_ratio", "confidence_ratio", "seen_loss_ratio", "seen_cheap_ratio",
+)  # fmt: skip
+EVIDENCE = ("split", "router", "apgr", "cpt50_ratio", "cpt80_ratio")
+
+
+def tell_classifier(found: Classifier | None, policy: Policy, done: Replay, outcome: Outcome, book: PriceBook) -> Found:
+    """Totals, the tables `classifier` and `classifier_evidence`, warnings; nothing without the key."""
+    told = Found()
+    if found is None:
+        return told
+    first = len(policy.routing.rules)  # the router's two reasons follow those of the rules
+    movable, reason = done.calls.is_movable, done.routed.reason
+    is_cheap = movable & (reason == first)
+    is_decided = is_cheap | (movable & (reason == first + 1))
+    silent = int(np.count_nonzero(movable & (reason > first + 1)))
+    count, cheap = int(np.count_nonzero(is_decided)), int(np.count_nonzero(is_cheap))
+    told.tell("classifier_count", count, "replayed")
+    told.tell("classifier_cheap_ratio", ratio_of(cheap, count), "replayed")
+    bound, why = bound_of(found)
+    if bound is None:
+        told.missing[BOUND] = why
+    else:
+        told.tell(BOUND, bound, "bounded")
+    router, said = found.router, found.router.threshold
+    row: tuple[Value, ...] = (
+        found.file, found.digest[:8], router.inputs, router.label_count, router.cheap_model, found.sides.cheap,
+        router.dear_model, found.sides.dear, count, cheap, bound, said.confidence_ratio, said.loss_ratio,
+        said.cheap_ratio,
+    )  # fmt: skip
+    told.tables.append(Table.of("classifier", COLUMNS, [row]))
+    told.tables.append(Table.of("classifier_evidence", EVIDENCE, _evidence(found)))
+    told.warnings += _warnings(found, _not_judged(found, outcome, is_decided, is_cheap, book), silent)
+    return told
+
+
+def bound_of(found: Classifier) -> tuple[float | None, str]:
+    """The loss that the file promises, where the policy sends no other calls to the cheaper tier; or why none.
+
+    Fewer cheap calls lose no more: they are among those for which the bound was made.
+    """
+    said = found.router.threshold
+    if said.loss_bound_ratio is None:
+        return None, f"not identifiable: {found.file} promises none"
+    if found.min_confidence is not None and 1 - found.min_confidence >= said.gain_below:
+        return None, (
+            f"not identifiable: {found.file} promises it for gains below {said.gain_below:.6g}, and min_confidence "
+            f"{found.min_confidence:g} sends gains up to {1 - found.min_confidence:.6g} to the cheaper tier"
+        )
+    return said.loss_bound_ratio, ""
+
+
+def _evidence(found: Classifier) -> Iterator[tuple[Value, ...]]:
+    """How the file says that the router was judged."""
+    for row in found.router.evidence:
+        yield tuple(row.get(name) for name in EVIDENCE)
+
+
+def _not_judged(found: Classifier, outcome: Outcome, is_decided: Flag, is_cheap: Flag, book: PriceBook) -> int:
+    """The decided calls that are served by another model than the one that the router chose, or than the dearer one."""
+    router = found.router
+    if router.cheap_model is None or router.dear_model is None:
+        return 0
+    cheap, dear = (
+        _code(outcome, book.resolve(model).model_key or model) for model in (router.cheap_model, router.dear_model)
+    )
+    is_meant = (outcome.serving_model == dear) | (is_cheap & (outcome.serving_model == cheap))
+    return int(np.count_nonzero(is_decided & outcome.is_served & ~is_meant))
+
+
+def _code(outcome: Outcome, key: str) -> int:
+    return outcome.lanes.models.index(key) if key in outcome.lanes.models else -1
+
+
+def _warnings(found: Classifier, not_judged: int, silent: int) -> Iterator[Warning]:
+    yield Warning("W256", "what the learned router itself takes is not in the log: 0 ms and no cost are counted")
+    router = found.router
+    if router.is_forced:
+        said = f"{found.file} was written by force: it does not beat length alone or chance on its own labels"
+        yield Warning("W257", said, "more labels: costctl train-router")
+    if router.cheap_model is None or router.dear_model is None:
+        sides = f"tier {found.sides.cheap} is taken for the cheaper one, {found.sides.dear} for the dearer one"
+        said = f"{found.file} names no models: {sides}"
+        yield Warning("W258", said, "train it with names: --cheap MODEL --dear MODEL")
+    if not_judged:
+        said = (
+            f"{not_judged:,} calls that the learned router decided are answered by another model than it chose: "
+            f"what {found.file} knows of the loss does not hold for them"
+        )
+        yield Warning("W259", said, "let the models that it was trained on stand first in their tiers")
+    if silent:
+        said = f"the learned router says nothing of {silent:,} calls: the log lacks what it reads of them"
+        yield Warning("W260", f"{said}; intent and default decide")
