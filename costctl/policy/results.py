@@ -155,5 +155,7 @@ class Assume(Part):
 
     output_tokens_ratio: Assumed | None = None
     input_tokens_ratio: Assumed | None = None
+    output_tokens_per_s: Assumed | None = None  # with the next one the latency of models that the log does not show
+    first_token_ms: Assumed | None = None
     timed_out_is_billed: bool = False
     summary_tokens_ratio: Share = Decimal("0.2")  # of what a summary replaces; nobody's measurement

@@ -55,7 +55,8 @@ cache:
 
 MORE = """\
 ## What the log cannot show; every figure that rests on it says so. Also by model: {openai/gpt-4o: 1.1}
-#assume: {output_tokens_ratio: 1, input_tokens_ratio: 1}
+## The latency of models that the log does not show is a published one, or what you say here.
+#assume: {output_tokens_ratio: 1, input_tokens_ratio: 1, first_token_ms: 300, output_tokens_per_s: 100}
 
 ## Bounds that the simulation must keep; a broken one of level error ends with exit code 6.
 #gates: ['saving_ratio >= 0.40', {gate: 'cache_hit_ratio >= 0.40', level: warn}]

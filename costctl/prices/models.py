@@ -20,7 +20,7 @@ STATUSES = ("measured", "vendor", "claim")
 COLUMNS = (
     "model", "provider", "tier", "router_label", "input_usd_per_million",
     "cache_read_usd_per_million", "output_usd_per_million", "context_tokens",
-    "output_limit_tokens", "speed_tokens_per_s", "quality_ratio", "best_use", "licence", "facts",
+    "output_limit_tokens", "speed_tokens_per_s", "first_token_ms", "quality_ratio", "best_use", "licence", "facts",
     "price_key", "price_status", "price_source",
 )  # fmt: skip
 
@@ -48,6 +48,7 @@ class ModelFacts:
     output_limit_tokens: Fact | None
     quality: Fact | None
     speed_tokens_per_s: Fact | None
+    first_token_ms: Fact | None
     licence: Fact | None
 
     @property
@@ -58,6 +59,7 @@ class ModelFacts:
             "output limit": self.output_limit_tokens,
             "quality": self.quality,
             "speed": self.speed_tokens_per_s,
+            "first token": self.first_token_ms,
             "licence": self.licence,
         }
         return {name: fact for name, fact in named.items() if fact}
@@ -174,6 +176,7 @@ def _facts(entry: dict[str, Any], sources: dict[str, dict[str, str]]) -> ModelFa
         output_limit_tokens=fact("output_limit_tokens"),
         quality=quality and quality._replace(value=exact(quality.value)),
         speed_tokens_per_s=fact("speed_tokens_per_s"),
+        first_token_ms=fact("first_token_ms"),
         licence=fact("licence"),
     )
 
@@ -188,6 +191,7 @@ def _known_row(entry: ModelFacts, book: PriceBook, when: datetime) -> dict[str, 
         "context_tokens": _value(entry.context_tokens) or row["context_tokens"],
         "output_limit_tokens": _value(entry.output_limit_tokens),
         "speed_tokens_per_s": _value(entry.speed_tokens_per_s),
+        "first_token_ms": _value(entry.first_token_ms),
         "quality_ratio": _value(entry.quality),
         "best_use": entry.best_use,
         "licence": _value(entry.licence),

@@ -23,6 +23,7 @@ from costctl.replay.calls import Calls, Code, Flag, Int, plain
 from costctl.replay.empirical import ERROR, OK, OUTCOMES, SERVER_ERROR, UNKNOWN, Empirical
 from costctl.replay.escalation import escalated_calls
 from costctl.replay.lanes import Lanes
+from costctl.replay.priors import with_priors
 from costctl.store import Store
 
 _SQL = Path(__file__).with_name("attempts.sql")
@@ -246,17 +247,15 @@ def _fallbacks(policy: Policy, lanes: Lanes, tier: str) -> list[int]:
 def logged_attempts(store: Store, lanes: Lanes, *, are_answers: bool = False) -> Empirical:
     """All attempts of the log, by the codes of `Lanes.models`, or only answers with a latency.
 
-    Attempts that the user cancelled are left out.
+    Attempts that the user cancelled are left out. Models that the log does not show have those of their prior.
     """
     store.execute("CREATE OR REPLACE TEMP TABLE replay_model (name VARCHAR, code BIGINT)")
     store.insert("replay_model", ["name", "code"], [(name, str(code)) for code, name in enumerate(lanes.models)])
-    sql = f"SELECT model, time_us, latency_us, outcome FROM ({_SQL.read_text('utf-8')})"
+    sql = f"SELECT model, time_us AS started_us, latency_us, outcome FROM ({_SQL.read_text('utf-8')})"
     found = {name: plain(values) for name, values in store.numpy(sql).items()}
     kept = (found["outcome"] == OK) & (found["latency_us"] >= 0) if are_answers else found["outcome"] >= 0
-    return Empirical.fit(
-        found["model"][kept], found["time_us"][kept], found["latency_us"][kept], found["outcome"][kept],
-        model_count=len(lanes.models),
-    )  # fmt: skip
+    logged = {name: values[kept] for name, values in found.items()}
+    return Empirical.fit(**with_priors(store, logged, lanes.priors, lanes.models), model_count=len(lanes.models))
 
 
 def _first_attempts(store: Store, calls: Calls) -> First:

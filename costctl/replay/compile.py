@@ -23,6 +23,7 @@ from costctl.replay.engine import Decisions
 from costctl.replay.lanes import LaneNames, Lanes, build_lanes
 from costctl.replay.near import semantic_cache
 from costctl.replay.plan import PROVIDER, Budgets, Cap, ExactCache, Plan, SemanticCache
+from costctl.replay.priors import priors_of
 from costctl.replay.ratios import Assumed
 from costctl.replay.route import Route, raised, session_codes
 from costctl.replay.self_hosted import engine_candidate
@@ -84,7 +85,8 @@ def lanes_of(
     """The policy's lanes; with experiments, those of its own arms for each call."""
     arms = arms_of(store, policy, calls.count, seed)
     built = [_lanes_of(store, one, book, calls, candidates, seed, sent, own) for one in arms.policies]
-    return built[0] if len(built) == 1 else merged_lanes(built, arms.of_call)
+    lanes = built[0] if len(built) == 1 else merged_lanes(built, arms.of_call)
+    return replace(lanes, priors=priors_of(store, policy.assume, book, candidates.values(), calls.models))
 
 
 def _lanes_of(

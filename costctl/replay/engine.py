@@ -69,6 +69,15 @@ class Decisions:
         return found
 
     @property
+    def is_asked(self) -> Flag:
+        """A provider was asked: it answered, or every attempt failed; not where all were out of reach."""
+        failed = self.served_by == kernel.FAILED
+        if self.played is not None:
+            failed = failed & (self.played.count(kernel.ATTEMPTS) > 0)
+        found: Flag = (self.served_by == kernel.PROVIDER) | failed
+        return found
+
+    @property
     def is_refreshed(self) -> Flag:
         """Answered by the tier that refreshes what the semantic cache found."""
         found: Flag = (self.notice & kernel.REFRESHED) > 0

@@ -6,7 +6,8 @@ each call, beside what its lane costs. Budgets are charged the lane alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP
 from fractions import Fraction
 from typing import NamedTuple
@@ -27,7 +28,7 @@ from costctl.replay.engine import Decisions
 from costctl.replay.lanes import Lanes
 from costctl.replay.latency import Latency
 from costctl.replay.outputs import asking
-from costctl.replay.plan import FAILED, PROVIDER
+from costctl.replay.plan import PROVIDER
 from costctl.replay.sent import Sent
 from costctl.replay.validation import broken_answers
 from costctl.store import Store
@@ -62,8 +63,10 @@ class Extras:
     source_names: tuple[str, ...]
     is_batched: Flag
     unpriced_count: int  # calls of their own that have no price at their time
-    uncovered: tuple[str, ...]  # models of such calls of which the log shows no latency
+    uncovered: tuple[str, ...]  # models of such calls whose latency neither log nor prior says
     unread_count: int = 0  # answers to be checked of which the log has no text
+    assumed: tuple[str, ...] = ()  # models of such calls whose latency only a prior says
+    idle_pusd: Mapping[str, Int] = field(default_factory=dict)  # by engine without any work: its hours, over all calls
 
     @property
     def own_stages(self) -> list[str]:
@@ -82,8 +85,7 @@ def extras_of(
 ) -> Extras:  # fmt: skip
     """What the policy adds to the calls that went to a tier or a specialist."""
     is_answered = (decisions.served_by == PROVIDER) & (decisions.lane != lanes.logged) & calls.is_movable
-    is_tried = (decisions.entry_lane != lanes.logged) & calls.is_movable
-    is_tried &= (decisions.served_by == PROVIDER) | (decisions.served_by == FAILED)
+    is_tried = (decisions.entry_lane != lanes.logged) & calls.is_movable & decisions.is_asked
     caller = _Caller(store, policy, book, calls, lanes, candidates, days, seed)
     items: list[Extra] = []
     if sent is not None and sent.summarised_tokens.any() and policy.context and policy.context.summariser:
@@ -112,7 +114,7 @@ def extras_of(
     return Extras(
         tuple(items), sum((one.pusd for one in items), constant(0, calls.count)), found_in,
         tuple(one.name for one in policy.data_sources), lanes.is_batched(decisions.lane) & is_answered,
-        caller.unpriced_count, tuple(sorted(caller.uncovered)), unread_count,
+        caller.unpriced_count, tuple(sorted(caller.uncovered)), unread_count, tuple(sorted(caller.assumed)),
     )  # fmt: skip
 
 
@@ -126,7 +128,8 @@ def with_extras(latency: Latency, extras: Extras) -> Latency:
         total[took] = np.where(one.latency_us[took] < 0, UNKNOWN, total[took] + one.latency_us[took])
     total[extras.is_batched] = UNKNOWN
     uncovered = tuple(dict.fromkeys((*latency.uncovered, *extras.uncovered)))
-    return Latency(total, latency.is_drawn & ~extras.is_batched, uncovered)
+    assumed = tuple(dict.fromkeys((*latency.assumed, *extras.assumed)))
+    return Latency(total, latency.is_drawn & ~extras.is_batched, uncovered, assumed)
 
 
 def per_tokens(tokens: Int, price: Fraction) -> Int:
@@ -179,6 +182,7 @@ class _Caller:
         self._log: Empirical | None = None
         self.unpriced_count = 0
         self.uncovered: set[str] = set()
+        self.assumed: set[str] = set()
 
     def call(self, stage: str, name: str, tier: str, rows: Flag, read: Int, written: Int) -> Extra:
         """One more call beside each of these: what it reads and writes, costs, and takes."""
@@ -215,4 +219,5 @@ class _Caller:
         took[rows], _ = self._log.sample(model[rows], self._calls.time_us[rows], u)
         missing = np.unique(model[rows][took[rows] < 0]).tolist()
         self.uncovered |= {self._lanes.models[code] for code in missing}
+        self.assumed |= {self._lanes.models[code] for code in np.unique(model[rows])} & self._lanes.priors.keys()
         return took

@@ -16,6 +16,7 @@ from costctl.policy.schema import LOGGED, Tier
 from costctl.replay.calls import UNKNOWN, Calls, Code, Flag, Int, constant
 from costctl.replay.candidates import Candidate, as_logged
 from costctl.replay.capacity import service_us
+from costctl.replay.priors import Prior
 from costctl.replay.sent import Sent
 
 
@@ -73,6 +74,7 @@ class Lanes:
     tier_count: int
     models: tuple[str, ...]
     stages: tuple[tuple[str, str], ...] = ()
+    priors: Mapping[str, Prior] = field(default_factory=dict)  # of models that the log does not show, by price key
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -40,9 +40,9 @@ class Assumed:
 
 def output_ratio(logged: str, other: str, assumed: Assumed) -> Ratio | None:
     """Output tokens of `other` per output token of `logged`; None where nothing can be said."""
-    said = _said(assumed.output, other)
-    if said is not None:
-        return Ratio(said, said, said, "assumed")
+    value = said(assumed.output, other)
+    if value is not None:
+        return Ratio(value, value, value, "assumed")
     if is_reasoning(logged) != is_reasoning(other):
         return None
     table = _table()
@@ -56,9 +56,9 @@ def output_ratio(logged: str, other: str, assumed: Assumed) -> Ratio | None:
 
 def input_ratio(logged: str, other: str, assumed: Assumed) -> Ratio:
     """Input tokens of `other` per input token of `logged`: 1, exact only where both share a tokeniser."""
-    said = _said(assumed.input, other)
-    if said is not None:
-        return Ratio(said, said, said, "assumed")
+    value = said(assumed.input, other)
+    if value is not None:
+        return Ratio(value, value, value, "assumed")
     for family in _table()["tokenizers"]:
         if _begins(logged, family) and _begins(other, family):
             return Ratio(ONE, ONE, ONE, "same tokeniser")
@@ -75,7 +75,8 @@ def _begins(model: str, beginnings: Iterable[str]) -> bool:
     return any(plain_tail(model).startswith(plain_tail(beginning)) for beginning in beginnings)
 
 
-def _said(value: Decimal | Mapping[str, Decimal] | None, model: str) -> Decimal | None:
+def said(value: Decimal | Mapping[str, Decimal] | None, model: str) -> Decimal | None:
+    """What the policy assumes of this model, as one number for all or by model name."""
     if isinstance(value, Mapping):
         return value.get(model)
     return value

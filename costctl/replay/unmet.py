@@ -32,7 +32,7 @@ def _names(store: Store, policy: Policy, book: PriceBook) -> Iterator[tuple[str,
         listed = () if isinstance(named, str) else named
         yield from _missing("cache.prompt.providers", listed, book.providers())
         yield from _missing("cache.prompt.opt_in", policy.cache.prompt.opt_in, book.providers())
-    for key in ("output_tokens_ratio", "input_tokens_ratio"):
+    for key in ("output_tokens_ratio", "input_tokens_ratio", "output_tokens_per_s", "first_token_ms"):
         ratios = getattr(policy.assume, key)
         for model in ratios if hasattr(ratios, "keys") else ():
             if book.resolve(model).model_key is None:

@@ -147,7 +147,7 @@ def test_facts_are_shown_with_their_standing() -> None:
     row = rows(models(book=shipped()))["gpt-4o"]
     assert (row["context_tokens"], row["quality_ratio"]) == (128_000, Decimal("0.887"))
     assert (row["input_usd_per_million"], row["output_usd_per_million"]) == (Decimal("2.5"), Decimal("10"))
-    assert row["facts"] == "context: vendor; output limit: vendor; quality: vendor; speed: claim"
+    assert row["facts"] == "context: vendor; output limit: vendor; quality: vendor; speed: claim; first token: claim"
 
 
 def test_filters_and_what_they_leave_out() -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from fractions import Fraction
+from functools import cache
 from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
+import yaml
 
+from costctl.prices.book import load_book
+from costctl.prices.place import pricing_folder
 from costctl.replay.empirical import _filled
 from tests.replay.oracle_terms import Call
 
@@ -21,6 +26,7 @@ ENOUGH = 30
 HOUR_US = 3_600 * 10**6
 DAY_US = 24 * HOUR_US
 EPOCH = datetime(1970, 1, 1)
+MODEL_FACTS = pricing_folder() / "models.yaml"
 ENDINGS = {"length": "truncated", "content_filter": "refusal"}
 
 
@@ -41,9 +47,10 @@ class Past:
         self.ways: dict[str, list[str | None]] = defaultdict(list)
         for call in answered:
             self.ways[call.model].append(ending(call.row))
-        self.attempts = Windows(seen(known))
         timed = [row for row in known if row["status"] == "ok" and row["latency_ms"] is not None]
-        self.answers = Windows(seen(timed))
+        supposed = stand_ins(rows, {row["price_key"] for row in timed})
+        self.logged = Windows(seen(timed))
+        self.attempts, self.answers = Windows(seen(known) + supposed), Windows(seen(timed) + supposed)
 
     def ratio_of(self, model: str, reasons: Sequence[str]) -> Fraction | None:
         """How often an answer of the model ended so; None where too few say how they ended."""
@@ -52,9 +59,7 @@ class Past:
 
     def median_us(self, model: str) -> Fraction | None:
         """The median latency of the model's answers."""
-        return (
-            median(Fraction(one.latency_us) for one in self.answers.rows[model]) if self.answers.knows(model) else None
-        )
+        return median(Fraction(one.latency_us) for one in self.logged.rows[model]) if self.logged.knows(model) else None
 
 
 class Windows:
@@ -97,6 +102,28 @@ def seen(rows: Sequence[Row]) -> list[Seen]:
         Seen(row["price_key"], time, outcome, latency)
         for row, time, outcome, latency in zip(chosen, times, ended, latencies, strict=True)
     ]
+
+
+@cache
+def resolved(model: str) -> str | None:
+    """The price key of a model."""
+    return load_book().resolve(model).model_key
+
+
+def stand_ins(rows: Sequence[Row], timed: set[str]) -> list[Seen]:
+    """Attempts of models that somebody has timed elsewhere and the log has not: one for each of some logged answers."""
+    told = [row for row in rows if row["status"] == "ok" and row["output_tokens"] is not None]
+    answers = sorted((-1 if (time := time_of(row)) is None else time, row["output_tokens"]) for row in told)
+    answers = answers[:: max(1, math.ceil(len(answers) / 20_000))]
+    found = []
+    for entry in yaml.safe_load(MODEL_FACTS.read_text("utf-8"))["models"]:
+        key = resolved(f"{entry['provider']}/{entry['model']}") if "first_token_ms" in entry else None
+        if key is not None and key not in timed:
+            first_us, speed = entry["first_token_ms"][0] * 1000, entry["speed_tokens_per_s"][0]
+            found += [
+                Seen(key, None if time < 0 else time, 0, first_us + tokens * 10**6 // speed) for time, tokens in answers
+            ]
+    return found
 
 
 def hour_of(time_us: int | None) -> int:

@@ -1,0 +1,62 @@
+"""How long the calls of log and policy take: quantiles, and the priors that the policy's rest on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from costctl.replay.again import Found
+from costctl.replay.notes import Replay
+from costctl.replay.plan import PROVIDER
+from costctl.replay.quantiles import latency_quantiles
+from costctl.report import Table, Value, Warning
+
+COLUMNS = ("model", "call_count", "first_token_ms", "output_tokens_per_s", "source")
+
+
+def tell_latency(done: Replay) -> Found:
+    """p50, p95 and p99 of baseline and policy; the policy's with their 95 % interval where calls were drawn.
+
+    What rests on a prior has no interval: how far the prior is off is not known.
+    """
+    told = Found()
+    calls, latency = done.calls, done.latency
+    for one in latency_quantiles(calls.latency_us[calls.is_ok & (calls.latency_us >= 0)]):
+        if one.value_ms is not None:
+            told.tell(f"baseline_latency_ms_p{one.percent}", float(one.value_ms), "exact")
+    if latency.uncovered:
+        told.missing["policy_latency_ms"] = (
+            f"not identifiable: the log shows no latency of {', '.join(latency.uncovered)}, and pricing/ has none; "
+            "say it: assume: {first_token_ms: 300, output_tokens_per_s: 100}"
+        )
+        return told
+    is_estimate = bool(latency.is_drawn.any()) and not latency.assumed
+    is_assumed = bool(latency.assumed) or bool(done.hosted.is_on.any())
+    for one in latency_quantiles(latency.policy_us[latency.policy_us >= 0]):
+        name = f"policy_latency_ms_p{one.percent}"
+        if one.value_ms is None:
+            continue
+        plain = "replayed under assumption" if is_assumed else "replayed"
+        told.tell(name, float(one.value_ms), "estimated" if is_estimate else plain)
+        for end, bound in (("low", one.lower_ms), ("high", one.upper_ms)):
+            if is_estimate and bound is not None:
+                told.tell(f"{name}_{end}", float(bound), "estimated")
+    if latency.assumed:
+        _tell_priors(done, told)
+    return told
+
+
+def _tell_priors(done: Replay, told: Found) -> None:
+    is_served = done.decisions.served_by == PROVIDER
+    model = done.lanes.take("model", done.decisions.lane)
+    rows: list[tuple[Value, ...]] = []
+    for name in sorted(done.latency.assumed):
+        prior, code = done.lanes.priors[name], done.lanes.models.index(name)
+        count = int(np.count_nonzero(is_served & (model == code)))
+        rows.append((name, count, prior.first_token_ms, prior.output_tokens_per_s, prior.source))
+    told.tables.append(Table.of("latency_priors", COLUMNS, rows))
+    told.warnings.append(Warning(
+        "W238",
+        f"the policy's latencies are assumed: the log shows none of {', '.join(str(row[0]) for row in rows)}; "
+        "the table latency_priors says whose figures stand in, of another host or day",
+        "send these models some requests, or say it: assume: {first_token_ms: 300, output_tokens_per_s: 100}",
+    ))  # fmt: skip
