@@ -7,53 +7,20 @@ figure that was not computed or that rests on the policy's own assumptions gives
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import Any
 
-from costctl.errors import CostctlError, Problem
 from costctl.policy.results import Gate
 from costctl.report import Report, Table, Value
 
 PASS, FAIL, NOT_RUN = "PASS", "FAIL", "NOT RUN"
 COLUMNS = ("verdict", "gate", "value", "level", "reason")
 SURE = ("exact", "replayed")
-METRICS = (
-    "call_count", "baseline_cost_usd", "policy_cost_usd", "saving_usd", "saving_ratio", "exact_hit_ratio",
-    "semantic_hit_ratio", "semantic_refresh_ratio", "cache_hit_ratio", "prompt_cache_read_ratio",
-    "wrong_per_hit_ratio", "wrong_per_request_ratio", "routing_accuracy_ratio", "complex_to_premium_ratio",
-    "moved_count", "degraded_count", "over_budget_count", "refused_count", "left_as_logged_count", "fallback_count",
-    "timeout_count", "escalated_count", "retry_count", "hedge_count", "queued_count", "limited_count",
-    "passed_over_count", "baseline_failed_count", "policy_failed_count", "saving_without_routing_usd", "fixed_cost_usd",
-    "net_saving_usd", "payback_days", "policy_quality_mean", "quality_coverage_ratio", "quality_evidence_count",
-    "routing_accuracy_count", "complex_to_premium_count", "shortened_count", "compressed_count", "instructed_count",
-    "batched_count", "data_source_call_count", "data_source_miss_count", "post_process_call_count",
-    "self_hosted_cost_usd", "self_hosted_call_count", "one_off_cost_usd", "classifier_count", "classifier_cheap_ratio",
-    "classifier_loss_bound_ratio",
-    *(f"{whose}_latency_ms_p{percent}" for whose in ("baseline", "policy") for percent in (50, 95, 99)),
-)  # fmt: skip
 _HOLDS: Mapping[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "=": operator.eq,
 }  # fmt: skip
-
-
-def check_gates(gates: Iterable[Gate], path: str) -> None:
-    """Refuse gates on figures that no simulation has, before anything is read.
-
-    Raises:
-        CostctlError: E402 with every one of them.
-    """
-    problems = []
-    for number, gate in enumerate(gates):
-        if gate.metric not in METRICS:
-            near = get_close_matches(gate.metric, METRICS, n=1)
-            hint = f", did you mean {near[0]}?" if near else f"; known: {', '.join(METRICS)}"
-            problems.append(Problem(path, None, None, f"gates[{number}]", f"unknown figure {gate.metric}{hint}"))
-    if problems:
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise CostctlError("E402", f"{problems[0]}{more}", problems=tuple(problems))
 
 
 def judge(report: Report, gates: Sequence[Gate]) -> Report:

@@ -8,7 +8,8 @@ import pytest
 
 from costctl.cli import run
 from costctl.errors import CostctlError
-from costctl.gate import METRICS, check_gates, is_broken, judge
+from costctl.gate import is_broken, judge
+from costctl.policy.figures import METRICS
 from costctl.policy.load import parse_policy
 from costctl.report import Report
 from tests.support import ROOT
@@ -53,12 +54,19 @@ def test_a_gate_of_level_warn_breaks_nothing() -> None:
     assert not is_broken(judge(REPORT, gates))
 
 
-def test_unknown_figures_are_refused_all_at_once() -> None:
-    gates = parse_policy("version: 1\ngates: ['saving_rate >= 0.4', 'x > 1', 'moved_count > 1']\n", "p").gates
+def test_unknown_figures_are_told_with_every_other_problem_and_their_place() -> None:
+    text = """version: 1
+gates:
+  - 'saving_rate >= 0.4'
+  - {gate: 'x > 1', level: warn}
+  - 'moved_count > 1'
+tiers: {A: {models: [gpt-4o], timeout_s: soon}}
+"""
     with pytest.raises(CostctlError) as caught:
-        check_gates(gates, "p")
-    assert caught.value.code == "E402"
-    assert [problem.key for problem in caught.value.problems] == ["gates[0]", "gates[1]"]
+        parse_policy(text, "p")
+    assert caught.value.code == "E401"
+    found = [(problem.key, problem.line) for problem in caught.value.problems]
+    assert found == [("gates[0]", 3), ("gates[1].gate", 4), ("tiers.A.timeout_s", 6)]
     assert "did you mean saving_ratio?" in caught.value.message
 
 

@@ -57,7 +57,7 @@ def simulate(
     from costctl.audit.options import AuditOptions  # noqa: PLC0415
     from costctl.audit.run import audit, last_audit, logs_of, reader_of  # noqa: PLC0415
     from costctl.evaluate.claims import Claims  # noqa: PLC0415
-    from costctl.gate import check_gates, is_broken, judge  # noqa: PLC0415
+    from costctl.gate import is_broken, judge  # noqa: PLC0415
     from costctl.policy.classifier import load_classifier  # noqa: PLC0415
     from costctl.policy.describe import policy_digest  # noqa: PLC0415
     from costctl.policy.load import load_policy  # noqa: PLC0415
@@ -73,14 +73,13 @@ def simulate(
     inputs = [str(path) for path in (policy, scores, compare_to) if path is not None]
     targets = {"-o": out, "--decisions": decisions, "--probes": probes}
     _check_targets(targets, [*(logs or ()), *inputs])
-    wanted = load_policy(policy)
-    check_gates(wanted.gates, str(policy))
+    book = load_book(prices)
+    wanted = load_policy(policy, book)
     router = load_classifier(wanted, policy)
     if wanted.routing.classifier is not None:
         _check_targets(targets, [str(policy.parent / wanted.routing.classifier.file)])
     grid = read_grid(swept or ())
     earlier = None if compare_to is None else read_run(compare_to)
-    book = load_book(prices)
     scored = None if scores is None else read_scores(scores, book, [tier.name for tier in wanted.tiers])
     options = AuditOptions(prices=prices, embedding=embedding, db=db, threads=threads, progress=progress())
     audited = audit(logs, options) if logs else last_audit(options.database)
@@ -130,18 +129,18 @@ def explain_request(
 @policy_app.command("check")
 def check(
     path: Annotated[Path, typer.Argument(help="The policy file.", metavar="POLICY")] = Path("policy.yaml"),
+    prices: Prices = None,
     output: Output = Form.TABLE,
     out: Out = None,
 ) -> None:
     """Is this policy file right? Names every mistake at once; needs no log."""
-    from costctl.gate import check_gates  # noqa: PLC0415
     from costctl.policy.classifier import load_classifier  # noqa: PLC0415
     from costctl.policy.describe import describe  # noqa: PLC0415
     from costctl.policy.load import load_policy  # noqa: PLC0415
+    from costctl.prices.book import load_book  # noqa: PLC0415
 
     if out is not None:
         check_target(out, [str(path)])
-    policy = load_policy(path)
-    check_gates(policy.gates, str(path))
+    policy = load_policy(path, load_book(prices))
     load_classifier(policy, path)
     emit(describe(policy), output, out)

@@ -12,10 +12,13 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from costctl.policy import units
+from costctl.policy.figures import METRICS
 from costctl.policy.keys import Faults
+from costctl.policy.results import GATE
 from costctl.policy.schema import LOGGED
 from costctl.policy.source import Place, key_of
 from costctl.policy.units import plain, shown
+from costctl.prices.book import PriceBook
 
 
 class Reference(NamedTuple):
@@ -49,6 +52,12 @@ REFERENCES = (
     Reference("experiments.*.arms.*.tiers.?"),
 )
 
+MODELS = tuple(
+    f"{tiers}.*.{models}"
+    for tiers in ("tiers", "specialists", "experiments.*.arms.*.tiers")
+    for models in ("models", "models.*")
+)
+
 # Names of one group must differ, because a report tells its rows apart by them.
 UNIQUE = (
     (("routing.rules.*.name", "routing.raise.*.name", "routing.floors.*.name"), "a name is the routing reason"),
@@ -64,9 +73,40 @@ def faults_of_meaning(values: Mapping[str, Any]) -> Faults:
     faults: Faults = []
     for check in (
         _tier_names, _tier_models, _arm_tiers, _references, _twice, _circles, _shares, _arms, _thresholds, _seasons,
-        _summaries, _escalation, _limits,
+        _summaries, _escalation, _limits, _gates,
     ):  # fmt: skip
         faults += check(values)
+    return faults
+
+
+def faults_of_models(values: Mapping[str, Any], book: PriceBook) -> Faults:
+    """Every model of a tier that has no price, with its place; engines of one's own need none."""
+    own = {text for _, text in _found(values, "self_hosted.*.name")}
+    faults: Faults = []
+    for pattern in MODELS:
+        for place, name in _found(values, pattern):
+            if not isinstance(name, str) or name == LOGGED or name in own:
+                continue
+            found = book.resolve(name)
+            if found.model_key is None:
+                near = ", ".join(book.near(name)[:3])
+                hint = f"did you mean {near}?" if near else "give it one: --prices own.yaml"
+                faults.append((place, f"{found.reason}; {hint}"))
+    return faults
+
+
+def _gates(values: Mapping[str, Any]) -> Faults:
+    """Gates on figures that no simulation has; what has the form of no gate is told elsewhere."""
+    faults: Faults = []
+    for pattern in ("gates.*", "gates.*.gate"):
+        for place, text in _found(values, pattern):
+            found = GATE.fullmatch(text.strip()) if isinstance(text, str) else None
+            if found is not None and found[1] not in METRICS:
+                near = get_close_matches(found[1], METRICS, n=1)
+                hint = (
+                    f", did you mean {near[0]}?" if near else "; its figures are the totals of simulate --output json"
+                )
+                faults.append((place, f"unknown figure {shown(found[1])}{hint}"))
     return faults
 
 

@@ -9,14 +9,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from costctl.errors import CostctlError, Problem
-from costctl.policy.check import faults_of_meaning
+from costctl.policy.check import faults_of_meaning, faults_of_models
 from costctl.policy.landed import NOT_YET
 from costctl.policy.schema import Policy
 from costctl.policy.source import HINT, Place, Source, read_source
+from costctl.prices.book import PriceBook
 
 
-def load_policy(path: Path) -> Policy:
-    """The policy of a file.
+def load_policy(path: Path, book: PriceBook | None = None) -> Policy:
+    """The policy of a file; with a book, each model that it names must have a price there.
 
     Raises:
         CostctlError: E400 where it cannot be read as a YAML mapping, E401 with every problem of its
@@ -31,24 +32,26 @@ def load_policy(path: Path) -> Policy:
         line = error.object[: error.start].count(b"\n") + 1
         problem = Problem(str(path), line, None, "", "is not UTF-8 text")
         raise CostctlError("E400", f"cannot read the policy: {problem}", HINT, problems=(problem,)) from error
-    return parse_policy(text, str(path))
+    return parse_policy(text, str(path), book=book)
 
 
-def parse_policy(text: str, name: str, *, not_yet: Mapping[str, str] = NOT_YET) -> Policy:
+def parse_policy(
+    text: str, name: str, *, not_yet: Mapping[str, str] = NOT_YET, book: PriceBook | None = None
+) -> Policy:
     """The policy of a text; `name` stands for the file in problems, `not_yet` refuses keys by dotted path.
 
     Raises:
         CostctlError: E400, E401 as in `load_policy`.
     """
     source = read_source(text, name)
-    policy = _checked(source)
+    policy = _checked(source, book)
     _refuse_later_keys(source, not_yet)
     if policy is None or source.problems:
         raise _error(source)
     return policy
 
 
-def _checked(source: Source) -> Policy | None:
+def _checked(source: Source, book: PriceBook | None) -> Policy | None:
     """The policy, None where its form is wrong; problems of form and meaning go to the source."""
     policy, told = None, set(source.broken)
     try:
@@ -59,7 +62,8 @@ def _checked(source: Source) -> Policy | None:
             told.add(place)
             if not source.is_broken(place):
                 source.add(place, one["msg"])
-    for place, message in faults_of_meaning(source.values):
+    faults = faults_of_meaning(source.values)
+    for place, message in faults if book is None else [*faults, *faults_of_models(source.values, book)]:
         if not any(place[:end] in told for end in range(len(place) + 1)):
             source.add(place, message)
     return policy

@@ -37,7 +37,7 @@ def test_every_mistake_of_a_policy_is_told_before_the_log_is_read(
 @pytest.mark.parametrize(
     ("policy", "code", "message"),
     [
-        ("tiers: {A: {models: [gpt-4oo]}}", 2, "no price for gpt-4oo"),
+        ("tiers: {A: {models: [gpt-4oo]}}", 2, "no price for 'gpt-4oo'"),
         ("tiers: {A: {models: [o1]}}\nrouting: {default: A}", 4, "not identifiable"),
     ],
 )
@@ -95,7 +95,7 @@ def test_the_log_audited_last_is_simulated_and_one_request_explained(
 
 def test_policy_check_needs_no_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     policy = tmp_path / "policy.yaml"
-    policy.write_text("version: 1\nname: mine\ntiers: {A: {models: [m]}}\nrouting: {default: A}\n", "utf-8")
+    policy.write_text("version: 1\nname: mine\ntiers: {A: {models: [gpt-4o]}}\nrouting: {default: A}\n", "utf-8")
     code, out, _ = said(capsys, "policy", "check", str(policy))
     assert code == 0
     assert "mine" in out
@@ -103,6 +103,44 @@ def test_policy_check_needs_no_log(tmp_path: Path, capsys: pytest.CaptureFixture
     code, _, err = said(capsys, "policy", "check", str(policy))
     assert code == 2
     assert "not simulated yet" in err
+
+
+def test_models_without_a_price_are_told_with_every_other_problem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        "version: 1\ntiers:\n  A: {models: [gpt-4o-mni, gpt-4o]}\n  B: {models: [mine/one], timeout_s: soon}\n", "utf-8"
+    )
+    code, _, err = said(capsys, "policy", "check", str(policy))
+    assert code == 2
+    assert "policy.yaml:3:16: tiers.A.models[0]: no price for 'gpt-4o-mni'; did you mean openai/gpt-4o-mini" in err
+    assert "policy.yaml:4:16: tiers.B.models[0]: no price for" in err
+    assert "tiers.B.timeout_s" in err
+    rates = tmp_path / "own.yaml"
+    rates.write_text("models: {mine/one: {input: 1, output: 2}}\n", "utf-8")
+    policy.write_text("version: 1\ntiers: {B: {models: [mine/one]}}\nrouting: {default: B}\n", "utf-8")
+    code, _, err = said(capsys, "policy", "check", str(policy), "--prices", str(rates))
+    assert (code, err) == (0, "")
+
+
+def test_the_way_of_a_request_names_each_tier_that_it_was_given(
+    story: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every request goes from A by its rule to B by a raise to C by a floor."""
+    Path(story[1]).write_text(
+        "version: 1\ntiers: {A: {models: [gpt-4o-mini]}, B: {models: [gpt-4.1-mini]}, C: {models: [gpt-4o]}}\n"
+        "routing:\n  rules: [{name: all, when: {input_tokens: '>0'}, to: A}]\n"
+        "  raise: [{name: up, when: {input_tokens: '>0'}, to: B}]\n"
+        "  floors: [{name: least, when: {input_tokens: '>0'}, at_least: C}]\n"
+        "assume: {output_tokens_ratio: 1, input_tokens_ratio: 1}\n", "utf-8"
+    )  # fmt: skip
+    assert said(capsys, "simulate", STORY, *story)[0] == 0
+    _, out, _ = said(capsys, "explain-request", "req-000010", *story[2:], "--output", "json")
+    steps = json.loads(out)["tables"]["steps"]
+    assert [(one["decision"], one["reason"]) for one in steps if one["stage"] == "route"] == [
+        ("tier A", "all"), ("raised to tier B", "up"), ("floored to tier C", "least"),
+    ]  # fmt: skip
 
 
 def test_the_started_policy_of_a_log_can_be_simulated(

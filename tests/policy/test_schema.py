@@ -137,7 +137,7 @@ def test_one_problem_is_told_without_a_count() -> None:
         ("scenarios: {outage: {provider: x, from: '2026-03-05T14:00', for: 45}}",
          ["scenarios.outage.from: must be a time with its zone such as '2026-03-05T14:00Z', not '2026-03-05T14:00'",
           "scenarios.outage.for: must be a duration such as 24h, 15m, 90s, 500ms, 7d or 1h30m, not 45"]),
-        ("gates: [saving, 3, {gate: 'a > 1', level: eror}, {level: warn}, {gate: nope}]",
+        ("gates: [saving, 3, {gate: 'saving_usd > 1', level: eror}, {level: warn}, {gate: nope}]",
          ["gates[0]: must compare a figure with a number such as 'saving_ratio >= 0.40', not 'saving'",
           "gates[1]: must be a gate such as 'saving_ratio >= 0.40', not 3",
           "gates[2].level: must be one of error, warn, not 'eror'; did you mean error?",
@@ -273,14 +273,14 @@ def test_dollar_caps_may_have_names() -> None:
 def test_other_forms_of_a_value() -> None:
     policy = parsed(
         HEAD + "assume: {output_tokens_ratio: {m: 1.1}, input_tokens_ratio: 2}\n"
-        "gates: [{gate: 'a.b > -1', level: warn}]\n"
+        "gates: [{gate: 'saving_usd > -1', level: warn}]\n"
         "cache: {semantic: {serve_min: 90%, ttl: 72h}, prompt: {providers: [openai]}, exclude: ['endpoint:/x*']}\n"
         "scenarios: {volume_ratio: 2, price_ratio: {openai/*: 1.2}}\n"
         "routing: {classifier: {file: router.bin, min_confidence: 70%}}\n"
     )
     assert policy.assume.output_tokens_ratio == {"m": Decimal("1.1")}
     assert policy.assume.input_tokens_ratio == 2
-    assert (policy.gates[0].metric, policy.gates[0].bound, policy.gates[0].level) == ("a.b", Decimal(-1), "warn")
+    assert (policy.gates[0].metric, policy.gates[0].bound, policy.gates[0].level) == ("saving_usd", Decimal(-1), "warn")
     assert policy.cache.semantic is not None
     assert [(one.months, one.ttl_us) for one in policy.cache.semantic.ttls] == [(None, 259_200_000_000)]
     assert policy.cache.prompt is not None
