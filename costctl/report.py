@@ -28,6 +28,15 @@ def unit_of(column: str) -> str:
     return next((word for word in reversed(column.split("_")) if word in UNITS), "text")
 
 
+def counted(count: int, one: str, many: str) -> str:
+    """A count with its words.
+
+    >>> counted(1, "request has", "requests have"), counted(2000, "request has", "requests have")
+    ('1 request has', '2,000 requests have')
+    """
+    return f"{count:,} {one if count == 1 else many}"
+
+
 @dataclass(frozen=True)
 class Table:
     """Rows under named columns, in the order in which they are to be read."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from costctl.audit import pages
-from costctl.report import Table, Warning
+from costctl.report import Table, Warning, counted
 from costctl.store import Store
 
 UNPRICED_SHOWN = 5
@@ -23,26 +23,29 @@ def warnings(
         said.append(_unpriced(row))
     if len(unpriced) > UNPRICED_SHOWN:
         rest = sum(int(str(row["request_count"])) for row in unpriced[UNPRICED_SHOWN:])
-        text = f"{len(unpriced) - UNPRICED_SHOWN:,} further models are unpriced, {rest:,} requests are left out"
+        models = counted(len(unpriced) - UNPRICED_SHOWN, "further model is", "further models are")
+        text = f"{models} unpriced, {counted(rest, 'request is', 'requests are')} left out"
         said.append(Warning("W201", text, "table unpriced names them: --output json"))
     if found["rejected_count"]:
         first = min(tables["rejected"].dicts(), key=lambda row: (str(row["source_file"]), int(str(row["source_line"]))))
         place = f"{Path(str(first['source_file'])).name}:{first['source_line']}"
-        text = f"{found['rejected_count']:,} records were not understood, the first at {place}: {first['reason']}"
+        records = counted(found["rejected_count"], "record was", "records were")
+        text = f"{records} not understood, the first at {place}: {first['reason']}"
         said.append(Warning("W110", text, "see them: costctl rejects"))
     for row in tables["unread"].dicts() if "unread" in tables else ():
-        text = f"{row['value_count']:,} values of {row['column_name']} could not be read and count as unknown"
-        said.append(Warning("W112", text))
+        values = counted(int(str(row["value_count"])), "value", "values")
+        said.append(Warning("W112", f"{values} of {row['column_name']} could not be read: taken as unknown"))
     if found["undated_count"]:
-        text = f"{found['undated_count']:,} requests carry no date; priced at the date of the price set"
-        said.append(Warning("W131", text, "--priced-at DATE"))
+        text = counted(found["undated_count"], "request carries", "requests carry")
+        said.append(Warning("W131", f"{text} no date; priced at the date of the price set", "--priced-at DATE"))
     uncounted = store.scalar("SELECT count(*) FROM request WHERE usage_source = 'missing' AND status = 'ok'")
     if uncounted:
-        text = f"{uncounted:,} successful requests carry no token counts and are left out of the total"
+        text = counted(uncounted, "successful request carries", "successful requests carry")
+        text += " no token counts: left out of the total"
         said.append(Warning("W121", text, "map them: --map input_tokens=... --map output_tokens=..."))
     if found["cache_unknown_count"]:
-        text = f"{found['cache_unknown_count']:,} requests do not say what was cached; priced as uncached"
-        said.append(Warning("W120", text))
+        text = counted(found["cache_unknown_count"], "request does", "requests do")
+        said.append(Warning("W120", f"{text} not say what was cached; priced as uncached"))
     currencies = [row[0] for row in store.query(pages.page("currencies.sql"))]
     if any(currency != "USD" for currency in currencies):
         text = f"logged costs in {', '.join(currencies)}: only USD is summed"
@@ -50,8 +53,8 @@ def warnings(
     assumed = store.scalar("SELECT count(*) FROM request WHERE is_price_assumed")
     if assumed:
         text = (
-            f"{assumed:,} requests of a service tier without a published price: half of list was assumed for batch and "
-            "flex, list for the others"
+            f"{counted(assumed, 'request', 'requests')} of a service tier without a published price of their time: half"
+            " of list is assumed for batch and flex, list for the others (costctl estimate assumes nothing: unpriced)"
         )
         said.append(Warning("W210", text))
     for name in ("token_budgets", "latency_budgets"):
@@ -61,13 +64,12 @@ def warnings(
                 said.append(Warning("W141", text, "--by endpoint or --by user_profile shows what there is"))
     broken = sum(int(str(row["over_count"] or 0)) for row in tables["token_budgets"].dicts())
     if broken:
-        said.append(
-            Warning("W140", f"token budgets were exceeded {broken:,} times", "table token_budgets names the worst")
-        )
+        text = f"token budgets were exceeded {counted(broken, 'time', 'times')}"
+        said.append(Warning("W140", text, "table token_budgets names the worst"))
     hidden, texts = store.query(pages.page("prompt_coverage.sql"))[0]
     if hidden * 10 > texts:
-        text = f"in {hidden:,} of {texts:,} requests the logged text is only a part of the prompt that was paid for"
-        said.append(Warning("W160", text, "repeats and tiers rest on that part"))
+        text = f"in {hidden:,} of {counted(texts, 'request', 'requests')} the logged text is only a part of the prompt"
+        said.append(Warning("W160", f"{text} that was paid for", "repeats and tiers rest on that part"))
     if skipped:
         noun = "file holds" if len(skipped) == 1 else "files hold"
         text = f"{len(skipped)} {noun} no request, skipped: {', '.join(skipped[:3])}"
@@ -77,12 +79,13 @@ def warnings(
 
 def _unpriced(row: dict[str, Any]) -> Warning:
     """One model without a price, and what its reason asks for."""
-    reason = str(row["reason"])
-    count = f"{row['request_count']:,} requests are left out of the total"
-    text = f"{row['model']} is unpriced, {count}: {reason}"
+    reason, requests = str(row["reason"]), int(str(row["request_count"]))
     if row["model"] is None:
-        text = f"{row['request_count']:,} requests name no model and are unpriced, left out of the total: {reason}"
+        names = counted(requests, "request names", "requests name")
+        text = f"{names} no model, unpriced and left out of the total: {reason}"
         return Warning("W201", text, "say where the log names it: --map request_model=...")
+    left = counted(requests, "request is", "requests are")
+    text = f"{row['model']} is unpriced, {left} left out of the total: {reason}"
     if "counts no" in reason:
         return Warning("W201", text, "say where the log counts: --map input_tokens=... --map output_tokens=...")
     return Warning("W201", text, "give a price: --prices rates.yaml; costctl init writes an example")

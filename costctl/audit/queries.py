@@ -71,7 +71,17 @@ def known_formats() -> Report:
 def environment() -> Report:
     """Versions, price set and network use."""
     rows = [("costctl", __version__), ("python", platform.python_version())]
-    for name in ("duckdb", "polars", "orjson", "typer", "tiktoken", "scikit-learn", "genai-prices"):
+    for name in (
+        "duckdb",
+        "polars",
+        "orjson",
+        "typer",
+        "tiktoken",
+        "scikit-learn",
+        "numba",
+        "wordllama",
+        "genai-prices",
+    ):
         try:
             rows.append((name, version(name)))
         except PackageNotFoundError:

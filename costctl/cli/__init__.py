@@ -72,7 +72,9 @@ def _show(error: CostctlError) -> None:
     from costctl.render.cells import safe  # noqa: PLC0415
 
     sys.stderr.write(f"error[{error.code}] {safe(error.message, 400)}\n")
-    for problem in error.problems:
+    # A single problem is the message, or a part of it.
+    told = [problem for problem in error.problems if len(error.problems) > 1 or str(problem) not in error.message]
+    for problem in told:
         sys.stderr.write(f"  {safe(str(problem), 400)}\n")
     if error.hint:
         sys.stderr.write(f"  {safe(error.hint, 400)}\n")

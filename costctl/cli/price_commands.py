@@ -43,7 +43,7 @@ def estimate(
         str | None, typer.Option("--requests", help="So many requests; the token counts are then those of one.")
     ] = None,
     mix: Annotated[
-        list[str] | None, typer.Option("--mix", help="A share on another model: haiku=70%. Repeatable.")
+        list[str] | None, typer.Option("--mix", help="A share on another model: claude-3-haiku=70%. Repeatable.")
     ] = None,
     price_list: PriceListName = "list",
     at: At = None,

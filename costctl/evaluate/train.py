@@ -84,7 +84,7 @@ def train(labels: Labels, options: Options, other: tuple[str, Labels] | None = N
 
     _enough(labels)
     if other is not None and other[1].sample.kind != labels.sample.kind:
-        raise CostctlError("E460", "--test and --scores must both hold prompts, or neither", "give both the same form")
+        raise CostctlError("E465", "--test and --scores must both hold prompts, or neither", "give both the same form")
     with threadpool_limits(1):  # the order of sums, and so the last digits, must not depend on the cores
         return _trained(labels, options, other)
 

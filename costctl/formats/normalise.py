@@ -93,7 +93,9 @@ def normalise(gathered: Gathered, lines: Sequence[int], log_format: LogFormat, o
     """Canonical rows of the records that hold, in their order, and the refused ones."""
     frame, rejected, unread = _typed(with_block_ids(gathered.raw, options.hash_key), gathered.height)
     frame = frame.with_columns(pl.Series("source_line", lines, dtype=pl.Int64))
-    frame = _with_time(frame)
+    frame, impossible = _with_time(frame)
+    for name, count in impossible.items():
+        unread[name] = unread.get(name, 0) + count
     frame, bad = _with_usage(frame, log_format, options.cached_in_input)
     rejected = {**bad, **rejected}
     frame = _with_status(frame)
@@ -129,8 +131,8 @@ def _typed(raw: RawColumns, height: int) -> tuple[pl.DataFrame, dict[int, str], 
     return frame.with_columns(missing), rejected, unread
 
 
-def _with_time(frame: pl.DataFrame) -> pl.DataFrame:
-    """Latency in ms from whatever the log has; an impossible duration is unknown."""
+def _with_time(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Latency in ms from whatever the log has; an impossible duration is unknown, and how many are so by column."""
     latency = pl.coalesce(
         "latency_ms", pl.col("latency_s") * 1000, pl.col("latency") * 1000,
         (pl.col("ended_at") - pl.col("started_at")).dt.total_microseconds() / 1000,
@@ -139,7 +141,11 @@ def _with_time(frame: pl.DataFrame) -> pl.DataFrame:
         "time_to_first_token_ms", pl.col("time_to_first_token_s") * 1000,
         pl.when("stream").then((pl.col("first_token_at") - pl.col("started_at")).dt.total_microseconds() / 1000),
     )  # fmt: skip
-    return frame.with_columns(
+    below = frame.select(
+        (latency < 0).sum().alias("latency_ms"), (first_token < 0).sum().alias("time_to_first_token_ms")
+    )
+    impossible = {name: count for name, count in below.row(0, named=True).items() if count}
+    frame = frame.with_columns(
         pl.when(latency >= 0).then(latency.round(3)).alias("latency_ms"),
         pl.when(first_token >= 0).then(first_token.round(3)).alias("time_to_first_token_ms"),
         pl.coalesce(
@@ -148,6 +154,7 @@ def _with_time(frame: pl.DataFrame) -> pl.DataFrame:
             .when(pl.col("replay_offset_ms").is_not_null()).then(pl.lit("offset")),
         ),
     )  # fmt: skip
+    return frame, impossible
 
 
 def _with_usage(

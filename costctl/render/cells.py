@@ -63,11 +63,13 @@ def cell(value: Value, column: str) -> str:
     if unit == "tokens" and isinstance(value, int):
         return tokens_display(value)
     if unit == "ms" and isinstance(value, int | float):
-        return f"{value / 1000:.2f} s" if value >= 1000 else f"{value:.0f} ms"
+        return f"{value / 1000:.2f} s" if abs(value) >= 1000 else f"{value:.0f} ms"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M")
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
+    if isinstance(value, Decimal):
+        return usd_text(value)  # a cost in another currency, or what a SELECT makes of money: never 0E-12
     return safe(str(value))
 
 

@@ -52,8 +52,8 @@ SCREENS: Mapping[str, tuple[Section, ...]] = {
         Section("models", "MODELS", ("model", "price_key", "price_reason", "near"), 50, may_cut=False),
         Section(
             "rates", "RATES: USD per million tokens; source and the rarer units are in --output json",
-            ("price_key", "input_usd_per_million", "cache_read_usd_per_million", "output_usd_per_million",
-             "service_tier", "from_at", "to_at"), 500,
+            ("price_key", "input_usd_per_million", "output_usd_per_million", "service_tier", "from_at", "to_at",
+             "cache_read_usd_per_million"), 500,
         ),
     ),
     "prices diff": (
@@ -122,15 +122,11 @@ def _audit(report: Report, width: int) -> list[str]:
 
 
 def _anatomy_notes(report: Report) -> list[str]:
-    """How each class is to be read; the ones not computed together in one line."""
-    rows = _rows(report, "anatomy")
-    missing = [str(row["title"]) for row in rows if str(row["note"]).startswith("not computed")]
-    lines = [
-        f"  {row['title']}: {safe(str(row['note']), 400)}"
-        for row in rows
-        if row["note"] and row["request_count"] != 0 and row["title"] not in missing
+    """How each class is to be read, at last those that are not computed."""
+    rows = sorted(_rows(report, "anatomy"), key=lambda row: str(row["note"]).startswith("not computed"))
+    return [
+        f"  {row['title']}: {safe(str(row['note']), 400)}" for row in rows if row["note"] and row["request_count"] != 0
     ]
-    return [*lines, f"  {', '.join(missing)}: not computed, arrive with simulate"] if missing else lines
 
 
 def _shares(report: Report) -> list[str]:

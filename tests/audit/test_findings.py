@@ -233,3 +233,11 @@ def test_optional_values_that_cannot_be_read_are_unknown_and_counted(tmp_path: P
     }  # fmt: skip
     assert sum(item.code == "W112" for item in report.warnings) == 3
     assert "unread" in made(tmp_path, {}).provenance["not_computed"]  # type: ignore[operator]
+
+
+def test_a_duration_below_zero_is_unknown_and_counted(tmp_path: Path) -> None:
+    ends = {"timestamp": "2026-03-02T10:00:05Z", "end_time": "2026-03-02T10:00:00Z"}
+    report = made(tmp_path, {"latency_ms": -5}, ends, {"latency_ms": 5})
+    assert rows(report, "unread") == [{"column_name": "latency_ms", "value_count": 2}]
+    (said,) = [item.message for item in report.warnings if item.code == "W112"]
+    assert said == "2 values of latency_ms could not be read: taken as unknown"

@@ -65,3 +65,15 @@ def test_every_page_of_sql_is_used() -> None:
 
 def test_the_shared_folder_of_prices_is_in_the_wheel() -> None:
     assert 'pricing = "costctl/_pricing"' in (ROOT / "pyproject.toml").read_text("utf-8")
+
+
+# Codes that several files rightly give: they say the same thing of different commands.
+SHARED_WARNINGS = {"W160", "W201", "W213"}
+
+
+def test_a_warning_code_means_one_thing() -> None:
+    places: dict[str, set[str]] = {}
+    for path in SOURCES:
+        for code in re.findall(r'"(W[0-9]{3})"', path.read_text("utf-8")):
+            places.setdefault(code, set()).add(path.name)
+    assert {code: files for code, files in places.items() if len(files) > 1 and code not in SHARED_WARNINGS} == {}

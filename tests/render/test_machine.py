@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from costctl.cli import run
 from costctl.render import machine
 from costctl.render.cells import cell, plain, safe
+from costctl.render.grid import grid
 from costctl.render.markdown import to_markdown
 from costctl.render.people import to_terminal
 from costctl.report import Report, Table, freeze, thaw
@@ -141,5 +142,20 @@ def test_the_first_screen_says_what_is_not_computed_and_never_zero_for_the_unpri
     assert run(["audit", "log.jsonl"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert next(line for line in lines if line.startswith("  who-knows")).split()[2:4] == ["—", "—"]
-    assert any("not computed, arrive with simulate" in line for line in lines)
+    assert any("not computed: costctl audit LOG --near-repeats" in line for line in lines)
     assert all(len(line) <= 80 for line in lines)
+
+
+def test_names_that_a_narrow_screen_would_make_equal_stay_apart() -> None:
+    names = [f"meta-llama/llama-3.1-{size}b-instruct:free" for size in (8, 70)]
+    columns = ("model", "first_usd", "second_usd", "third_usd", "fourth_usd")
+    table = Table.of("models", columns, [(name, *[Decimal(10_000)] * 4) for name in names])
+    lines = grid(table, columns, 80, 10)
+    assert max(map(len, lines)) <= 80
+    assert len({line.split()[0] for line in lines[1:3]}) == 2
+    assert "left out here: fourth_usd" in lines[3]
+
+
+def test_money_without_a_unit_in_its_name_is_never_an_exponent() -> None:
+    assert cell(Decimal("0E-12"), "logged_cost") == "0.000000000000"
+    assert cell(-6239.0, "latency_ms") == "-6.24 s"

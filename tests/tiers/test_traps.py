@@ -22,6 +22,11 @@ from tests.tiers.deciding import features, one
         ("Explícanos en detalle la diferencia entre A y B", "C", "reasoning"),
         ("¿Por qué el cielo es azul?", "C", "reasoning"),
         ("why do cats purr?", "C", "reasoning"),
+        ("Solve x^2+3x-4=0", "C", "maths"),
+        ("Resuelve x^2+3x-4=0", "C", "maths"),
+        ("Janet has 3 apples and gives 1 away. How many are left?", "C", "maths"),
+        ("Ana tiene 3 manzanas y regala 1. ¿Cuántas le quedan?", "C", "maths"),
+        ("¿Cuántos días tengo para devolver?", "A", "faq"),
         # why about one's own matter is support, yet never the cheapest
         ("¿Por qué me rechazaron la tarjeta?", "B", "reasoning"),
         ("Why was my card declined?", "B", "reasoning"),
