@@ -11,6 +11,8 @@ from costctl.report import Table, unit_of
 TEXT_COLUMN_MIN = 12
 NAMED_MAX = 6
 _UNIT_BEFORE_BOUND = re.compile(r"_(usd|ratio)(?=_(low|high)$)")
+# Tables whose dollars are of one request, for which cents are too coarse.
+OF_ONE_REQUEST = frozenset({"steps"})
 # Tables whose left-out columns stand in the other outputs anyway and would only make noise here.
 QUIET = frozenset({"by_model", "anatomy"})
 
@@ -19,9 +21,10 @@ def blocks(table: Table, columns: Sequence[str]) -> list[str]:
     """One row after the other, each value on a line of its own; empty ones are left out."""
     size = max(len(title(name)) for name in columns)
     lines: list[str] = []
+    of_one = "per_request_" if table.name in OF_ONE_REQUEST else ""
     for row in table.dicts():
         filled = [name for name in columns if row[name] not in {None, ""}]
-        lines += [f"  {title(name):<{size}}  {cell(row[name], name)}" for name in filled] + [""]
+        lines += [f"  {title(name):<{size}}  {cell(row[name], of_one + name)}" for name in filled] + [""]
     return lines[:-1]
 
 
@@ -35,12 +38,15 @@ def fits(table: Table, columns: Sequence[str], width: int) -> bool:
 def grid(table: Table, columns: Sequence[str], width: int, limit: int) -> list[str]:
     """Right-aligned numbers under their names; text gives way first, then the last columns, which are named."""
     rows = list(table.dicts())
-    shown = [[cell(row[name], unit_name(row, name)) for name in columns] for row in rows[:limit]]
+    of_one = "per_request_" if table.name in OF_ONE_REQUEST else ""
+    shown = [[cell(row[name], of_one + unit_name(row, name)) for name in columns] for row in rows[:limit]]
     heads = [title(name) for name in columns]
     widths = [max([len(head), *(len(row[i]) for row in shown)]) for i, head in enumerate(heads)]
     names = list(columns)
     left_out: list[str] = []
-    while _too_wide(widths, width) and not _fits_by_cutting(widths, names, width) and len(names) > 2:
+    while len(names) > 2 and (
+        not _fits_by_cutting(widths, names, width) or _blurs(shown, _cut(widths, names, width)[0])
+    ):
         left_out.insert(0, names.pop())
         widths = widths[: len(names)]
     widths = _cut(widths, names, width)
@@ -55,6 +61,12 @@ def grid(table: Table, columns: Sequence[str], width: int, limit: int) -> list[s
         more = f" and {len(left_out) - NAMED_MAX} more" if len(left_out) > NAMED_MAX else ""
         lines.append(f"  left out here: {named}{more} (a wider terminal, or --output json)")
     return lines
+
+
+def _blurs(shown: Sequence[Sequence[str]], size: int) -> bool:
+    """Whether two rows of different names would have the same one, if names were cut to this size."""
+    names = {row[0] for row in shown}
+    return len({safe(name, size) for name in names}) < len(names)
 
 
 def _too_wide(widths: Sequence[int], width: int) -> bool:

@@ -33,6 +33,8 @@ SECTIONS = (
     ("semantic_curve", "SEMANTIC CACHE AT OTHER THRESHOLDS: alone, over the same calls",
      ("serve_min", "semantic_hit_count", "semantic_hit_ratio", "wrong_per_hit_ratio", "wrong_per_hit_ratio_low",
       "wrong_per_hit_ratio_high", "own_prompt_hit_count"), 8),
+    ("latency_priors", "LATENCIES ASSUMED: of models that the log does not show",
+     ("model", "call_count", "first_token_ms", "output_tokens_per_s", "source"), 12),
     ("routing", "WHY: what decided the tier", ("reason", "kind", "call_count"), 16),
     ("classifier", "LEARNED ROUTER: what its file promises of traffic like its labels; of others it says nothing",
      ("file", "call_count", "cheap_count", "loss_bound_ratio", "confidence_ratio", "label_count", "seen_loss_ratio",
@@ -114,7 +116,7 @@ def _head(report: Report, width: int) -> list[str]:
         if before is not None:
             told = cell(after, "latency_ms") if after is not None else "—"
             low, high = (total.get(f"policy_latency_ms_{name}_{end}") for end in ("low", "high"))
-            span = f"{'':>18}{cell(low, 'latency_ms')} .. {cell(high, 'latency_ms')}" if low and high else ""
+            span = f"   ({cell(low, 'latency_ms')} .. {cell(high, 'latency_ms')})" if low and high else ""
             lines.append(f"  latency {name}   {cell(before, 'latency_ms'):>14} {told:>14}{span}".rstrip())
     lines.append(f"  cache hits    {'—':>14} {ratio_display(total['cache_hit_ratio']):>14}")
     if "semantic_hit_ratio" in total:

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from costctl.money import usd_display
 from costctl.policy.schema import Policy
 from costctl.replay import kernel
-from costctl.replay.calls import Flag
+from costctl.replay.calls import Flag, exact_sum
 from costctl.replay.engine import Played
 from costctl.replay.notes import Replay
 from costctl.replay.plan import (
@@ -21,7 +22,9 @@ from costctl.replay.plan import (
     QUEUED,
     REFUSED,
 )
+from costctl.replay.project import Outcome, usd
 from costctl.report import Table, Value, Warning
+from costctl.store import Store
 
 COUNTED = (("retry_count", kernel.RETRIES), ("hedge_count", kernel.HEDGES), ("timeout_count", kernel.TIMEOUTS))
 NOTICED = (
@@ -70,26 +73,36 @@ def attempts_table(done: Replay) -> Table:
     return Table.of("attempts", columns, rows)
 
 
-def attempt_warnings(policy: Policy, done: Replay) -> list[Warning]:
+def attempt_warnings(store: Store, policy: Policy, done: Replay, outcome: Outcome) -> list[Warning]:
     """What the drawn attempts rest on, and limits that meet no call."""
     made, said = done.decisions, []
     if made.played is None:
         return []
-    failed = int(np.count_nonzero(made.served_by == FAILED))
+    is_lost = made.served_by == FAILED
+    failed = int(np.count_nonzero(is_lost))
     if failed:
+        new = is_lost & done.calls.is_ok
+        kept = exact_sum(done.calls.baseline_pusd, new) - exact_sum(outcome.policy_pusd, new)
         said.append(
-            Warning("W213", f"{failed:,} calls get no answer: every attempt drawn for them failed, or nobody was asked")
+            Warning(
+                "W271",
+                f"{failed:,} calls get no answer: every attempt drawn for them failed, or nobody was asked; "
+                f"{int(np.count_nonzero(new)):,} of them had one in the log, and what is not paid for those, "
+                f"{usd_display(usd(kept))}, counts as saved",
+                "gate it: policy_failed_count <= N",
+            )
         )
+    said += _retried(store, policy)
     if policy.escalate is not None and policy.escalate.ratio is not None:
         said.append(
-            Warning("W214", f"{policy.escalate.ratio:.1%} of answers escalate where the log does not show it: assumed")
+            Warning("W272", f"{policy.escalate.ratio:.1%} of answers escalate where the log does not show it: assumed")
         )
     known = {name.split("/", maxsplit=1)[0] for name in done.lanes.models}
     unmet = sorted(set(policy.limits) - known)
     if unmet:
         said.append(
             Warning(
-                "W215", f"limits of {', '.join(unmet)}: no call goes to such a provider",
+                "W273", f"limits of {', '.join(unmet)}: no call goes to such a provider",
                 f"providers here: {', '.join(sorted(known))}",
             )
         )  # fmt: skip
@@ -103,3 +116,18 @@ def attempt_status(done: Replay) -> dict[str, Any]:
         name: "exact" if name.startswith("baseline") else "replayed under assumption" if is_drawn else "replayed"
         for name in attempt_totals(done)
     }
+
+
+def _retried(store: Store, policy: Policy) -> list[Warning]:
+    """The log's own second attempts, which a policy without `retries` does not make."""
+    retried = store.scalar("SELECT count(*) FROM replay_place WHERE attempt_count > 1")
+    if policy.retries is not None or not retried:
+        return []
+    return [
+        Warning(
+            "W275",
+            f"{retried:,} calls of the log were tried more than once; this policy plays attempts and says nothing of "
+            "retries, so where it plays them none is made",
+            "keep them: retries: {max: 1, on: [timeout, rate_limit, server_error]}",
+        )
+    ]

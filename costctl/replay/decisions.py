@@ -28,7 +28,8 @@ _NEAREST = (
 OPTIONAL = {
     **dict.fromkeys(("similarity_ppb", "gain_ppb"), "BIGINT"),
     **dict.fromkeys(("wait_us", "attempt_count", "retry_count", "hedge_count", "timeout_count"), "BIGINT"),
-    **dict.fromkeys(("sent_input_tokens", "found_in", "extra_pusd"), "BIGINT"), "is_batched": "BOOLEAN",
+    **dict.fromkeys(("sent_input_tokens", "found_in", "extra_pusd", "idle_pusd", "beside_bits"), "BIGINT"),
+    "is_batched": "BOOLEAN",
 }  # fmt: skip
 NO_SOURCE = "no source had it"
 FORMS = {".jsonl": "FORMAT json, ARRAY false", ".parquet": "FORMAT parquet"}
@@ -71,17 +72,24 @@ def keep(store: Store, outcome: Outcome, routed: Route, caps: Sequence[str], lat
             "retry_count": made.played.count(kernel.RETRIES), "hedge_count": made.played.count(kernel.HEDGES),
             "timeout_count": made.played.count(kernel.TIMEOUTS),
         }  # fmt: skip
-    if lanes.stages or outcome.extras.items:
+    beside = outcome.extras.items
+    if lanes.stages or beside:
+        idle = outcome.policy_pusd - outcome.used_pusd
+        no_bits = np.zeros(outcome.calls.count, dtype=np.int64)
+        columns |= {"idle_pusd": idle} if outcome.extras.idle_pusd else {}
         columns |= {
             "sent_input_tokens": np.where(is_provider, lanes.take("input_tokens", made.lane), 0),
             "is_batched": outcome.extras.is_batched, "found_in": outcome.extras.found_in,
-            "extra_pusd": outcome.extras.pusd,
+            "extra_pusd": outcome.extras.pusd - idle,
+            "beside_bits": sum((one.is_done.astype(np.int64) << bit for bit, one in enumerate(beside)), no_bits),
         }  # fmt: skip
     store.append("decision_row", columns, new="TABLE", is_ordered=False)
     names = {
         "model": lanes.models, "lane": lanes.names, "served_by": SERVED_BY, "reason": routed.reasons,
         "raise": routed.raises, "floor": routed.floors, "cap": caps,
         "source": (*outcome.extras.source_names, NO_SOURCE),
+        "beside": [f"{one.stage}: {one.name}" for one in beside],
+        **{f"{kind} tier": tiers for kind, tiers in routed.tiers_of.items()},
     }  # fmt: skip
     store.execute("CREATE OR REPLACE TABLE decision_name (kind VARCHAR, code BIGINT, name VARCHAR)")
     rows = [(kind, str(code), name) for kind, listed in names.items() for code, name in enumerate(listed)]
@@ -104,7 +112,13 @@ def write_decisions(store: Store, target: Path) -> None:
         raise CostctlError("E324", f"--decisions {target}: neither .jsonl nor .parquet", f"write {target.stem}.jsonl")
     money = ", ".join(
         f"CAST({name} AS VARCHAR) AS {name}"
-        for name in ("baseline_cost_usd", "policy_cost_usd", "prompt_cache_change_usd", "extra_cost_usd")
+        for name in (
+            "baseline_cost_usd",
+            "policy_cost_usd",
+            "prompt_cache_change_usd",
+            "extra_cost_usd",
+            "idle_cost_usd",
+        )
     )
     texts = f"REPLACE ({money})" if target.suffix == ".jsonl" else ""  # no reader makes a float of it
     sql = f"SELECT * EXCLUDE (position, file_id) {texts} FROM decision ORDER BY position"
@@ -152,12 +166,7 @@ def _steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:
             return [*steps, (name, "semantic_cache", "served from the cache", how, made["policy_cost_usd"])]
         steps.append((name, "semantic_cache", f"refreshed by tier {made['routed_tier']}", how, None))
     else:
-        steps.append((name, "route", f"tier {made['routed_tier']}", _reason(made), None))
-    steps += [
-        (name, "route", f"tier {made['routed_tier']}", made[key], None)
-        for key in ("raised_by", "floored_by")
-        if made[key] and made["prompt_similarity"] is None
-    ]
+        steps += _route_steps(made)
     if made["served_by"] == "refused":
         return [*steps, (name, "budgets", "refused", made["broken_cap"], made["policy_cost_usd"])]
     if made["broken_cap"]:
@@ -174,6 +183,20 @@ def _steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:
     moved = "another model or fewer tokens than logged" if made["is_moved"] else "as logged"
     spent = None if made["is_unpriced"] else made["policy_cost_usd"]
     return [*steps, (name, "provider", f"answered by {made['model']}", moved, spent)]
+
+
+def _route_steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:
+    """From the rule to the tier that the rules give in the end, each with what it names."""
+    name, at = made["request_id"], made["ruled_tier"]
+    told: list[tuple[Value, ...]] = [(name, "route", f"tier {at}", _reason(made), None)]
+    for way in ("raised", "floored"):
+        if made[f"{way}_by"]:
+            at = made[f"{way}_to"]
+            told.append((name, "route", f"{way} to tier {at}", made[f"{way}_by"], None))
+    if made["routed_tier"] != at:
+        why = "held by its session, or moved on because it does not fit or is not to be moved"
+        told.append((name, "route", f"tier {made['routed_tier']}", why, None))
+    return told
 
 
 def _reason(made: dict[str, Any]) -> str:
@@ -194,7 +217,10 @@ def _sent_steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:
     if made["data_source"]:
         told.append((name, "data_sources", f"facts: {made['data_source']}", "the question asks for facts", None))
     if made["extra_cost_usd"]:
-        told.append((name, "beside", "work beside the call", "not in the price of the tier", made["extra_cost_usd"]))
+        told.append((name, "beside", made["beside"], "work beside the call", made["extra_cost_usd"]))
+    if made["idle_cost_usd"]:
+        what = "a share of engines that serve no call"
+        told.append((name, "self_hosted", what, "their hours are paid, used or not", made["idle_cost_usd"]))
     return told
 
 

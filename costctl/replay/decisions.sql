@@ -11,9 +11,12 @@ SELECT d.position, r.request_id, d.file_id, d.source_line, r.started_at, r.app, 
     a.request_id AS answered_by_request_id, b.source_line AS answered_by_line,
     CASE WHEN d.similarity_ppb >= 0 THEN d.similarity_ppb / 1000000000 END AS prompt_similarity,
     (SELECT any_value(name) FROM decision_name WHERE kind = 'reason' AND code = d.reason) AS routing_reason,
+    (SELECT any_value(name) FROM decision_name WHERE kind = 'reason tier' AND code = d.reason) AS ruled_tier,
     CASE WHEN d.gain_ppb >= 0 THEN d.gain_ppb / 1000000000 END AS predicted_gain,
     (SELECT any_value(name) FROM decision_name WHERE kind = 'raise' AND code = d.raised_by) AS raised_by,
+    (SELECT any_value(name) FROM decision_name WHERE kind = 'raise tier' AND code = d.raised_by) AS raised_to,
     (SELECT any_value(name) FROM decision_name WHERE kind = 'floor' AND code = d.floored_by) AS floored_by,
+    (SELECT any_value(name) FROM decision_name WHERE kind = 'floor tier' AND code = d.floored_by) AS floored_to,
     (SELECT any_value(name) FROM decision_name WHERE kind = 'cap' AND code = d.cap) AS broken_cap,
     d.is_moved, (d.notice & 1) > 0 AS is_degraded, (d.notice & 2) > 0 AS is_over_budget,
     -- The bits of `kernel`: KILLED, LIMITED, QUEUED, FELL_BACK, ESCALATED, REFRESHED.
@@ -33,7 +36,11 @@ SELECT d.position, r.request_id, d.file_id, d.source_line, r.started_at, r.app, 
     d.is_unpriced, d.sent_input_tokens AS sent_input_tokens, d.is_batched AS is_batched,
     (SELECT any_value(name) FROM decision_name WHERE kind = 'source' AND code = d.found_in) AS data_source,
     CAST(CAST(d.extra_pusd AS DECIMAL(20,0)) * CAST(0.000000000001 AS DECIMAL(13,12)) AS DECIMAL(38,12))
-        AS extra_cost_usd
+        AS extra_cost_usd,
+    (SELECT string_agg(name, ', ' ORDER BY code) FROM decision_name
+        WHERE kind = 'beside' AND (d.beside_bits >> code) & 1 = 1) AS beside,
+    CAST(CAST(d.idle_pusd AS DECIMAL(20,0)) * CAST(0.000000000001 AS DECIMAL(13,12)) AS DECIMAL(38,12))
+        AS idle_cost_usd
 FROM decision_row d JOIN request r USING (file_id, source_line)
 LEFT JOIN decision_row b ON b.position = d.answered_by
 LEFT JOIN request a ON a.file_id = b.file_id AND a.source_line = b.source_line

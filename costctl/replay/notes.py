@@ -21,7 +21,7 @@ from costctl.replay.route import Route
 from costctl.replay.self_hosted import Hosted
 from costctl.replay.sent import Sent
 from costctl.replay.stages.prompt_cache import Cached
-from costctl.report import Report, Warning
+from costctl.report import Report, Warning, counted
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def _of_calls(done: Replay, outcome: project.Outcome, rest: list[project.Rest], 
     ):
         count = int(np.count_nonzero(here))
         if count:
-            said.append(Warning(code, f"{count:,} calls {what}: left as the log has them", ""))
+            said.append(Warning(code, f"{counted(count, 'call', 'calls')} {what}: left as the log has them", ""))
     if any(one.output.how != "assumed" for one in rest):
         said.append(
             Warning(
@@ -82,7 +82,9 @@ def _of_calls(done: Replay, outcome: project.Outcome, rest: list[project.Rest], 
         )
     refused = int(np.count_nonzero(done.decisions.served_by == REFUSED))
     if refused:
-        said.append(Warning("W209", f"{refused:,} calls got no answer: that saves money and costs what they were for"))
+        kept = usd_display(project.usd(exact_sum(calls.baseline_pusd, done.decisions.served_by == REFUSED)))
+        text = f"{refused:,} calls are refused: the {kept} that they cost in the log counts as saved"
+        said.append(Warning("W209", text, "gate it: refused_count <= N"))
     hits = int(np.count_nonzero(done.decisions.served_by == EXACT_CACHE))
     if hits:
         said.append(Warning("W207", f"{hits:,} cache hits count as 0 ms: what a look-up takes is not in the log"))
@@ -117,4 +119,4 @@ def _cold_budgets(policy: Policy, done: Replay) -> list[Warning]:
     if policy.cache.prompt is None or not (done.decisions.cap >= 0).any():
         return []
     said = "caps count what a call costs before the prompt caches, so days end below them"
-    return [Warning("W212", said, "raise usd_per_day by the share that the caches save")]
+    return [Warning("W270", said, "raise usd_per_day by the share that the caches save")]

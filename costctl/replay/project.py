@@ -43,6 +43,11 @@ class Outcome:
     serving_model: Int
     extras: Extras
 
+    @property
+    def used_pusd(self) -> Int:
+        """What each call costs without its part of engines that nobody used."""
+        return sum((-one for one in self.extras.idle_pusd.values()), self.policy_pusd)
+
 
 def outcome_of(calls: Calls, lanes: Lanes, decisions: Decisions, cached: Cached, extras: Extras) -> Outcome:
     """Costs and models that follow from the decisions."""
@@ -125,7 +130,11 @@ def by_tier(outcome: Outcome) -> Table:
         "tier", "call_count", "share_ratio", "baseline_cost_usd", "policy_cost_usd", "degraded_count", "moved_count",
     )  # fmt: skip
     assert sum(int(str(row[1])) for row in rows) == calls.count, "a call is in no tier, or in two"
-    return Table.of("by_tier", columns, [row for row in rows if row[1]])
+    rows = [row for row in rows if row[1]]
+    if outcome.extras.idle_pusd:
+        idle = sum(exact_sum(one) for one in outcome.extras.idle_pusd.values())
+        rows.append(("idle engines", 0, 0.0, usd(0), usd(idle), 0, 0))
+    return Table.of("by_tier", columns, rows)
 
 
 def _tier_row(outcome: Outcome, name: str, here: Flag) -> tuple[Value, ...]:
@@ -133,7 +142,7 @@ def _tier_row(outcome: Outcome, name: str, here: Flag) -> tuple[Value, ...]:
     degraded = int(np.count_nonzero(here & ((outcome.decisions.notice & DEGRADED) > 0)))
     return (
         name, count, count / outcome.calls.count, _known_usd(outcome, outcome.calls.baseline_pusd, here),
-        _known_usd(outcome, outcome.policy_pusd, here), degraded, int(np.count_nonzero(here & outcome.is_moved)),
+        _known_usd(outcome, outcome.used_pusd, here), degraded, int(np.count_nonzero(here & outcome.is_moved)),
     )  # fmt: skip
 
 
@@ -146,14 +155,19 @@ def by_model(outcome: Outcome) -> Table:
         paid = serving
         if name is None:
             serving = serving | (outcome.decisions.served_by == FAILED)
-            # What no model served may still have a part of what stands idle, such as an engine's hours.
-            paid = serving | (~outcome.is_served & (outcome.policy_pusd != 0))
+            # What no model served may still have cost something, such as attempts or a summary.
+            paid = serving | (~outcome.is_served & (outcome.used_pusd != 0))
         counts = int(np.count_nonzero(logged)), int(np.count_nonzero(serving))
         if any(counts) or paid.any():
             rows.append((
                 name, counts[0], _known_usd(outcome, outcome.calls.baseline_pusd, logged), counts[1],
-                _known_usd(outcome, outcome.policy_pusd, paid),
+                _known_usd(outcome, outcome.used_pusd, paid),
             ))  # fmt: skip
+    for name, idle in sorted(outcome.extras.idle_pusd.items()):
+        logged = [row for row in rows if row[0] == name]
+        rows = [row for row in rows if row[0] != name]
+        before = logged[0] if logged else (name, 0, usd(0), 0, usd(0))
+        rows.append((*before[:4], Decimal(str(before[4] or 0)) + usd(exact_sum(idle))))
     rows.sort(key=lambda row: (-max(row[2] or Decimal(0), row[4] or Decimal(0)), str(row[0])))  # type: ignore[operator]
     columns = ("model", "baseline_call_count", "baseline_cost_usd", "policy_call_count", "policy_cost_usd")
     whole = sum((Decimal(str(row[4] or 0)) for row in rows), Decimal(0))

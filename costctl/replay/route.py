@@ -6,6 +6,7 @@ floors. A tier that cannot hold the call gives way to the next higher one that c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,12 +35,14 @@ class Route:
     reasons: tuple[str, ...]
     raises: tuple[str, ...]
     floors: tuple[str, ...]
+    tiers_of: Mapping[str, tuple[str, ...]]  # the lane that each reason, raise and floor names
     gain_ppb: Int | None = None  # of the calls that a learned router decided, else -1; None without one
 
 
 def route(store: Store, routing: Routing, calls: Calls, lanes: Lanes) -> Route:
     """Route every call; calls that no other model could have answered stay on the logged lane."""
-    code, reasons, lane, raised_by = raised(store, routing, lanes)
+    code, targets, reasons = _first_matching(store, routing, lanes)
+    lane, raised_by = _raised(store, routing, lanes, np.array(targets, dtype=np.int64)[code])
     gain_ppb = None if routing.classifier is None else gain_where_asked(store, len(routing.rules), code)
     is_tier = np.array(lanes.is_tier)
     floor, floored_by = np.full(calls.count, -1, dtype=np.int16), np.full(calls.count, -1, dtype=np.int16)
@@ -55,6 +58,11 @@ def route(store: Store, routing: Routing, calls: Calls, lanes: Lanes) -> Route:
     return Route(
         lane, floor, code.astype(np.int16), raised_by, floored_by, does_not_fit & ~is_unknown & calls.is_movable,
         is_unknown, reasons, tuple(item.name for item in routing.raises), tuple(item.name for item in routing.floors),
+        {
+            "reason": tuple(lanes.names[target] for target in targets),
+            "raise": tuple(item.to for item in routing.raises),
+            "floor": tuple(item.at_least for item in routing.floors),
+        },
         gain_ppb,
     )  # fmt: skip
 
@@ -64,14 +72,19 @@ def raised(
 ) -> tuple[Int, tuple[str, ...], Int, NDArray[np.int16]]:
     """By rules and raises alone: the code of the reason of each call, all reasons, its lane, and the raise to it."""
     code, targets, reasons = _first_matching(store, routing, lanes)
-    lane = np.array(targets, dtype=np.int64)[code]
+    lane, raised_by = _raised(store, routing, lanes, np.array(targets, dtype=np.int64)[code])
+    return code, reasons, lane, raised_by
+
+
+def _raised(store: Store, routing: Routing, lanes: Lanes | LaneNames, lane: Int) -> tuple[Int, NDArray[np.int16]]:
+    """The lanes after the raises, and the raise that gave each; `lane` is changed in place."""
     is_tier = np.array(lanes.is_tier)
     raised_by = np.full(len(lane), -1, dtype=np.int16)
     for number, item in enumerate(routing.raises):
         target = lanes.number(item.to)
         holds = _holding(store, item.when) & is_tier[lane] & (lane < target)
         lane[holds], raised_by[holds] = target, number
-    return code, reasons, lane, raised_by
+    return lane, raised_by
 
 
 def _first_matching(store: Store, routing: Routing, lanes: Lanes | LaneNames) -> tuple[Int, list[int], tuple[str, ...]]:

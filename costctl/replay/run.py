@@ -28,11 +28,11 @@ from costctl.replay.decisions import keep
 from costctl.replay.engine import Decisions, walk, warm_up
 from costctl.replay.extras import extras_of, with_extras
 from costctl.replay.latency import replay_latency
+from costctl.replay.latency_told import tell_latency
 from costctl.replay.near import know_texts
 from costctl.replay.near_told import tell_near
 from costctl.replay.notes import Replay, warnings
 from costctl.replay.plan import DEGRADED, EXACT_CACHE, OVER_BUDGET, REFUSED, SEMANTIC_CACHE
-from costctl.replay.quantiles import latency_quantiles
 from costctl.replay.route import route
 from costctl.replay.self_hosted import serve, with_hosted
 from costctl.replay.sent_prices import sent_as_logged
@@ -86,7 +86,7 @@ def replay_calls(
     decisions = walk(calls, lanes, routed.lane, calls.is_dated & ~calls.is_unpriced, plan)
     cached = prompt_caches(store, policy, book, calls, lanes, decisions, days, known, sent)
     extras = extras_of(store, policy, book, calls, lanes, decisions, sent, candidates, days, seed)
-    alone = replay_latency(store, calls, lanes, decisions, seed)
+    alone = replay_latency(store, calls, lanes, decisions, seed, plan)
     hosted = serve(policy, calls, lanes, decisions, alone, extras)
     extras = with_hosted(extras, hosted)
     latency = with_extras(alone, extras)
@@ -144,7 +144,8 @@ def simulate(
     rest = list(project.rests(outcome, done.candidates))
     totals, status = _totals(outcome, rest)
     missing = dict(NOT_COMPUTED)
-    _add_latency(totals, status, missing, done)
+    timed = tell_latency(done)
+    totals, status, missing = totals | timed.totals, status | timed.status, missing | timed.missing
     semantic = tell_near(store, done, asked.scores)
     totals, status, missing = totals | semantic.totals, status | semantic.status, missing | semantic.missing
     learned = tell_classifier(classifier, policy, done, outcome, book)
@@ -160,7 +161,7 @@ def simulate(
         missing["quality"] = "no evidence: the log's scores are of the models that answered, see the table quality"
     tables = [
         project.waterfall(outcome), project.by_tier(outcome), project.by_model(outcome), _reasons(done),
-        *learned.tables, *semantic.tables, attempts_table(done), *sent_tables(done),
+        *learned.tables, *semantic.tables, *timed.tables, attempts_table(done), *sent_tables(done),
         project.daily(outcome), _assumptions(rest),
     ]  # fmt: skip
     if policy.cache.prompt is not None:
@@ -173,8 +174,15 @@ def simulate(
     assert changed == totals["policy_cost_usd"] - totals["baseline_cost_usd"], (
         "the waterfall does not sum to the change"
     )
-    said = [*warnings(policy, done, outcome, rest, audit), *attempt_warnings(policy, done)]
-    said += [*sent_warnings(policy, done), *learned.warnings, *semantic.warnings, *unread, *unmet(store, policy, book)]
+    said = [*warnings(policy, done, outcome, rest, audit), *attempt_warnings(store, policy, done, outcome)]
+    said += [
+        *sent_warnings(policy, done),
+        *timed.warnings,
+        *learned.warnings,
+        *semantic.warnings,
+        *unread,
+        *unmet(store, policy, book),
+    ]
     add_beside(
         Main(store, policy, book, seed, days, known, done, outcome, replayed), asked,
         Found(totals, status, missing, tables, said),
@@ -243,28 +251,6 @@ def _totals(outcome: project.Outcome, rest: list[project.Rest]) -> tuple[dict[st
         for name in ("policy_cost_usd", "saving_usd", "saving_ratio"):
             status[name] = "replayed under assumption"
     return totals, status
-
-
-def _add_latency(totals: dict[str, Any], status: dict[str, str], missing: dict[str, str], done: Replay) -> None:
-    """p50, p95 and p99 of baseline and policy; the policy's with their 95 % interval where calls were drawn."""
-    calls, latency = done.calls, done.latency
-    for one in latency_quantiles(calls.latency_us[calls.is_ok & (calls.latency_us >= 0)]):
-        if one.value_ms is not None:
-            totals[f"baseline_latency_ms_p{one.percent}"] = float(one.value_ms)
-            status[f"baseline_latency_ms_p{one.percent}"] = "exact"
-    if latency.uncovered:
-        missing["policy_latency_ms"] = f"not identifiable: the log shows no latency of {', '.join(latency.uncovered)}"
-        return
-    is_estimate = bool(latency.is_drawn.any())
-    for one in latency_quantiles(latency.policy_us[latency.policy_us >= 0]):
-        name = f"policy_latency_ms_p{one.percent}"
-        if one.value_ms is None:
-            continue
-        plain = "replayed under assumption" if done.hosted.is_on.any() else "replayed"
-        totals[name], status[name] = float(one.value_ms), "estimated" if is_estimate else plain
-        for end, bound in (("low", one.lower_ms), ("high", one.upper_ms)):
-            if is_estimate and bound is not None:
-                totals[f"{name}_{end}"], status[f"{name}_{end}"] = float(bound), "estimated"
 
 
 def _read_ratio(outcome: project.Outcome) -> float | None:

@@ -7,7 +7,8 @@ proportion to output tokens; what that adds is a row of the waterfall. Its queue
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -55,6 +56,7 @@ class Hosted:
     change_pusd: Int
     wait_us: Int
     is_on: Flag  # an engine wrote something for the call
+    idle_pusd: Mapping[str, Int] = field(default_factory=dict)  # part of the change: of engines without any work
 
 
 def engine_candidate(calls: Calls, spec: SelfHosted, assumed: Assumed, sent: Sent | None) -> Candidate:
@@ -99,6 +101,7 @@ def serve(
         return Hosted((), nothing, nothing, np.zeros(calls.count, dtype=np.bool_))
     change, wait = np.zeros(calls.count, dtype=np.int64), np.zeros(calls.count, dtype=np.int64)
     is_on = np.zeros(calls.count, dtype=np.bool_)
+    idle: dict[str, Int] = {}
     for one in works:
         if len(one.position):
             np.add.at(change, one.position, one.share_pusd - one.marginal_pusd)
@@ -106,8 +109,11 @@ def serve(
             is_on[one.position] = True
         else:
             # Paid for and not used: that is nobody's, so it is everybody's.
-            change[~calls.is_unpriced] += shared_out(one.bill.pusd, np.zeros(calls.count, np.int64)[~calls.is_unpriced])
-    return Hosted(works, change, wait, is_on)
+            share = np.zeros(calls.count, dtype=np.int64)
+            share[~calls.is_unpriced] = shared_out(one.bill.pusd, share[~calls.is_unpriced])
+            idle[one.spec.name] = share
+            change += share
+    return Hosted(works, change, wait, is_on, idle)
 
 
 def with_hosted(extras: Extras, hosted: Hosted) -> Extras:
@@ -116,7 +122,8 @@ def with_hosted(extras: Extras, hosted: Hosted) -> Extras:
         return extras
     nothing = np.zeros_like(hosted.wait_us)
     item = Extra(STAGE, "capacity", None, hosted.is_on, nothing, hosted.change_pusd, hosted.wait_us)
-    return replace(extras, items=(*extras.items, item), pusd=extras.pusd + hosted.change_pusd)
+    spent = extras.pusd + hosted.change_pusd
+    return replace(extras, items=(*extras.items, item), pusd=spent, idle_pusd=hosted.idle_pusd)
 
 
 class Jobs(NamedTuple):

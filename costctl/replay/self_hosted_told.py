@@ -168,31 +168,31 @@ def _warnings(main: Main, work: Work) -> list[Warning]:
     span = span_us(main.done.calls)
     if not len(work.position):
         paid = usd_display(usd(work.bill.pusd))
-        said.append(Warning("W230", f"{name} serves no call of this log: its {paid} are shared over all calls",
+        said.append(Warning("W261", f"{name} serves no call of this log: its {paid} are shared over all calls",
                             "send calls to it by a tier or a specialist, or leave it out of self_hosted"))  # fmt: skip
     elif work.bill.billed_us > span:
         needed = _needed(work, exact_sum(work.tokens), span)
-        said.append(Warning("W231", f"{name} has more to write than {spec.count} x {spec.accelerator or 'accelerator'} "
+        said.append(Warning("W262", f"{name} has more to write than {spec.count} x {spec.accelerator or 'accelerator'} "
                             f"can in the span of the log{needed}: it is paid for until it is done"))  # fmt: skip
     else:
         most = _most_tokens(main, work)
         if bill(spec, span, most).billed_us > span:
             needed = _needed(work, most, span)
-            said.append(Warning("W232", f"{name} would have more to write than it can at the high end of its token "
+            said.append(Warning("W263", f"{name} would have more to write than it can at the high end of its token "
                                 f"ratios{needed}; the range of the cost does not show it"))  # fmt: skip
     if spec.quality_ratio is not None:
-        said.append(Warning("W233", f"quality of {name}: x {spec.quality_ratio.normalize():f} is {STATED}; no score "
+        said.append(Warning("W264", f"quality of {name}: x {spec.quality_ratio.normalize():f} is {STATED}; no score "
                             "is multiplied by it"))  # fmt: skip
     elif spec.quantization != "none":
-        said.append(Warning("W234", f"quality of {name}, quantised by {spec.quantization}: {NO_EVIDENCE}",
+        said.append(Warning("W265", f"quality of {name}, quantised by {spec.quantization}: {NO_EVIDENCE}",
                             "score some of its answers (--scores FILE), or state quality_ratio"))  # fmt: skip
     late = _late_count(main, work)
     if late:
-        said.append(Warning("W235", f"{late:,} calls take longer on {name} than the timeout_s of their tier; it is "
+        said.append(Warning("W266", f"{late:,} calls take longer on {name} than the timeout_s of their tier; it is "
                             "taken to answer all the same"))  # fmt: skip
     if len(work.position):
         places, each = spec.count * spec.max_num_seqs, f"{spec.tokens_per_s.normalize():f} / {spec.max_num_seqs}"
-        said.append(Warning("W236", f"{name}: each of {places:,} sequences writes {each} tokens/s, however few run; "
+        said.append(Warning("W267", f"{name}: each of {places:,} sequences writes {each} tokens/s, however few run; "
                             "reading prompts takes no time of its own",
                             "measure tokens_per_s with prompts like those of this log"))  # fmt: skip
     return said

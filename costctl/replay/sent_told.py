@@ -6,8 +6,8 @@ import numpy as np
 
 from costctl.policy.schema import Policy
 from costctl.replay.calls import UNKNOWN, Flag, exact_sum
+from costctl.replay.extras import Extras
 from costctl.replay.notes import Replay
-from costctl.replay.plan import FAILED, PROVIDER
 from costctl.replay.project import usd
 from costctl.replay.sent import batch_window_us
 from costctl.report import Table, Value, Warning
@@ -50,8 +50,7 @@ def sent_tables(done: Replay) -> list[Table]:
 
 def _on_tiers(done: Replay) -> Flag:
     made = done.decisions
-    is_tried = (made.served_by == PROVIDER) | (made.served_by == FAILED)
-    found: Flag = is_tried & (made.entry_lane != done.lanes.logged) & done.calls.is_movable
+    found: Flag = made.is_asked & (made.entry_lane != done.lanes.logged) & done.calls.is_movable
     return found
 
 
@@ -187,7 +186,7 @@ def _of_batch(done: Replay, counts: dict[str, int]) -> list[Warning]:
         used = ", ".join(sorted({done.lanes.models[code] for code in np.unique(serving[assumed]).tolist()}))
         said.append(
             Warning(
-                "W210",
+                "W274",
                 f"half of list is assumed for {int(np.count_nonzero(assumed)):,} batched calls of {used}: no price was "
                 "published at their time",
             )
@@ -214,15 +213,28 @@ def _of_extras(done: Replay) -> list[Warning]:
             )
         )
     if any(one.name == "validate" for one in extras.items):
-        unread = f"; {extras.unread_count:,} answers have no text in the log and pass" if extras.unread_count else ""
-        said.append(
-            Warning(
-                "W219",
-                "the answers of the log are checked; those of another model are taken to break the rules as often, on "
-                f"the same calls{unread}",
-            )
-        )
+        said.append(_of_validation(extras))
     if extras.unpriced_count:
         count = f"{extras.unpriced_count:,}"
         said.append(Warning("W249", f"{count} calls beside the log's have no price at their time: not in the cost"))
     return said
+
+
+def _of_validation(extras: Extras) -> Warning:
+    """Which answers `validate` looks at, and which it cannot."""
+    unread = extras.unread_count
+    if not any(one.is_done.any() for one in extras.items if one.name == "validate") and unread:
+        return Warning(
+            "W219",
+            f"post_process.validate finds no text in {unread:,} answers, so how many it would write anew, and what "
+            "that costs, is not identifiable: nothing is counted",
+            "keep answers in the log",
+        )
+    more = ""
+    if unread:
+        more = f"; {unread:,} {'answer has' if unread == 1 else 'answers have'} no text in the log and pass"
+    return Warning(
+        "W219",
+        "the answers of the log are checked; those of another model are taken to break the rules as often, on "
+        f"the same calls{more}",
+    )

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from costctl.errors import CostctlError, ExitCode
 from costctl.formats.sources import Reader
 from costctl.policy.stages import Validation
 from costctl.replay.calls import Flag, plain
@@ -56,7 +55,7 @@ def remember_answers(store: Store, spec: Validation, reader: Reader | None) -> N
     """Read the answers of the log that was audited last by these rules, unless that was done before.
 
     Raises:
-        CostctlError: E124 for a file that is gone or has changed, E419 where no answer can be read.
+        CostctlError: E124 for a file that is gone or has changed.
     """
     import polars as pl  # noqa: PLC0415  (heavy)
 
@@ -69,12 +68,7 @@ def remember_answers(store: Store, spec: Validation, reader: Reader | None) -> N
         store.insert("answer_check_rules", ["rules"], [(rules,)])
     files = store.query("SELECT DISTINCT file_id FROM request WHERE response_chars > 0 ORDER BY file_id")
     if not files or reader is None:
-        raise CostctlError(
-            "E419",
-            "post_process.validate looks at answers, and this log has no text of any",
-            "leave the key out of the policy",
-            ExitCode.COVERAGE,
-        )
+        return  # nothing to check: how many that are is told (W219)
     known = {file_id for (file_id,) in store.query("SELECT file_id FROM answer_check_file")}
     unread = [file_id for (file_id,) in files if file_id not in known]
     remember(store, reader, AnswerTake(spec), "answer_check", {"is_broken": pl.Boolean}, unread)

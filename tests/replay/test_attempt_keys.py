@@ -112,7 +112,8 @@ def test_retries_then_no_answer(simulated: Simulated) -> None:
     assert made["policy_latency_ms"] is None
     totals = simulated.report["totals"]
     assert (totals["retry_count"], totals["policy_failed_count"], totals["baseline_failed_count"]) == (2, 31, 30)
-    assert "W213" in {one["code"] for one in simulated.report["warnings"]}
+    (said,) = [one["message"] for one in simulated.report["warnings"] if one["code"] == "W271"]
+    assert "1 of them had one in the log" in said
     assert "every attempt failed" in simulated.explained("r001")
     by_tier = {row["tier"]: row for row in simulated.report["tables"]["by_tier"]}
     assert by_tier["no answer"]["call_count"] == 1
@@ -209,7 +210,7 @@ def test_a_limit_on_tokens_and_days(simulated: Simulated) -> None:
 
 def test_a_limit_of_a_provider_that_nobody_uses_is_said(simulated: Simulated) -> None:
     simulated("routing: {default: A}\nlimits: {opnai: {requests_per_min: 2}}\n", [ASKED])
-    assert "W215" in {one["code"] for one in simulated.report["warnings"]}
+    assert "W273" in {one["code"] for one in simulated.report["warnings"]}
 
 
 def test_the_kill_switch_takes_a_provider_out(simulated: Simulated) -> None:
@@ -235,7 +236,7 @@ def test_an_answer_escalates_as_often_as_the_policy_says(simulated: Simulated) -
     made = simulated(policy, rows)["r001"]
     assert (made["tier"], made["is_escalated"]) == ("C", True)
     assert (cost(made), made["policy_latency_ms"]) == (COST["A"] + COST["C"], 2000)
-    assert "W214" in {one["code"] for one in simulated.report["warnings"]}
+    assert "W272" in {one["code"] for one in simulated.report["warnings"]}
     made = simulated(policy.replace("100%", "0%"), rows)["r001"]
     assert (made["tier"], made["is_escalated"], cost(made)) == ("A", False, COST["A"])
 

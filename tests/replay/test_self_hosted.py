@@ -124,7 +124,14 @@ def test_budgets_and_the_cheapest_go_by_the_price_of_full_load(simulated: Simula
     assert [simulated.made[f"r{number}"]["model"] for number in range(3)] == [
         "self/llama-3.1-8b", "openai/gpt-4o", "self/llama-3.1-8b",
     ]  # fmt: skip
-    assert "W230" in codes(report)  # nothing comes to self/tpu
+    assert "W261" in codes(report)  # nothing comes to self/tpu
+    tables = report["tables"]
+    (of_tiers,) = [row for row in tables["by_tier"] if row["tier"] == "idle engines"]
+    (of_models,) = [row for row in tables["by_model"] if row["model"] == "self/tpu"]
+    assert of_tiers["policy_cost_usd"] == of_models["policy_cost_usd"] != "0.000000000000"
+    for name in ("by_tier", "by_model"):
+        spent = sum(Decimal(row["policy_cost_usd"]) for row in tables[name])
+        assert spent == Decimal(report["totals"]["policy_cost_usd"])
     only = f"tiers: {{A: {{models: [gpt-4o-mini]}}, B: {{models: [self/llama-3.1-8b]}}}}\n{ASSUME}{TWO}"
     simulated(f"{only}routing: {{default: B}}\nbudgets: {{usd_per_request_max: 0.01}}\n", calls)
     assert [simulated.made[f"r{number}"]["tier"] for number in range(3)] == ["B", "A", "B"]
@@ -153,7 +160,7 @@ def test_an_engine_that_has_too_much_to_do_is_paid_until_it_is_done(simulated: S
     (own,) = engines(report).values()
     assert (own["cost_usd"], own["billed_hours"], own["busy_ratio"]) == ("0.720000000000", "0.2", 1.0)
     assert change(report, "self_hosted") == 0
-    assert "W231" in codes(report)
+    assert "W262" in codes(report)
     assert any("12 would do" in warning["message"] for warning in report["warnings"])
 
 
@@ -193,8 +200,8 @@ def test_without_another_model_it_stands_beside_the_log(simulated: Simulated) ->
     ("said", "quality", "code"),
     [
         ("quantization: none", "no evidence", None),
-        ("quantization: gptq", "no evidence", "W234"),
-        ("quantization: gguf, quality_ratio: 0.9", "x 0.9 stated by the policy", "W233"),
+        ("quantization: gptq", "no evidence", "W265"),
+        ("quantization: gguf, quality_ratio: 0.9", "x 0.9 stated by the policy", "W264"),
     ],
 )
 def test_quality_is_what_the_policy_states_and_in_no_score(
@@ -208,7 +215,7 @@ def test_quality_is_what_the_policy_states_and_in_no_score(
     (row,) = report["tables"]["quality"]
     assert (row["scored_model"], row["scored_count"], row["mean_score"]) == ("self/x", 0, None)
     assert row["scored_in"] == f"nowhere: {quality}"
-    assert codes(report) & {"W233", "W234"} == ({code} if code else set())
+    assert codes(report) & {"W264", "W265"} == ({code} if code else set())
     (own,) = engines(report).values()
     assert quality in own["what"]
 
@@ -312,7 +319,7 @@ def test_retries_and_limits_leave_an_engine_its_time(simulated: Simulated) -> No
     report = simulated(policy, [call(0, "00:00:00", 10), call(1, "00:00:00", 10), call(2, "01:00:00", 5)])
     assert [simulated.made[f"r{number}"]["policy_latency_ms"] for number in range(3)] == [2000, 62_000, 1000]
     assert report["totals"]["timeout_count"] == 0
-    assert any(w["code"] == "W235" and "2 calls" in w["message"] for w in report["warnings"])
+    assert any(w["code"] == "W266" and "2 calls" in w["message"] for w in report["warnings"])
     assert report["provenance"]["status"]["policy_latency_ms_p50"] == "replayed under assumption"
 
 
@@ -331,4 +338,6 @@ def test_an_unknown_name_is_still_refused(simulated: Simulated, capsys: pytest.C
     policy = f"tiers: {{A: {{models: [self/other]}}}}\nself_hosted: [{L4}]\nrouting: {{default: A}}\n"
     with pytest.raises(AssertionError):
         simulated(policy, [call(0, "00:00:00", 100)])
-    assert "E411" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "E401" in err
+    assert "tiers.A.models[0]: no price for" in err
