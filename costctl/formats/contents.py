@@ -55,7 +55,7 @@ class _Taking(Gathered):
         self._asked, self._of = take, log_format
 
     def add(self, records: Sequence[Record]) -> None:
-        raw = raw_columns(records, self._of)
+        raw = raw_columns(records, self._of, self._ways)
         blank: list[Any] = [None] * len(records)
         columns = (raw.get(name, blank) for name in ("messages", "system", "response_text"))
         self.values += map(self._asked, *columns)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from costctl.formats.base import LogFormat, Record
-from costctl.formats.columns import RawColumns, Values, raw_columns
+from costctl.formats.columns import RawColumns, Values, Ways, raw_columns
 from costctl.formats.content import COLUMNS as CONTENT_COLUMNS
 from costctl.formats.content import ContentReader
 
@@ -31,11 +31,12 @@ class Gathered:
         self.texts: list[str | None] = []
         self._format = log_format
         self._reader = ContentReader(hash_key)
+        self._ways: Ways = {}
 
     def add(self, records: Sequence[Record]) -> None:
         """Take what is kept of these records, which come after all others."""
         height = len(records)
-        raw = raw_columns(records, self._format)
+        raw = raw_columns(records, self._format, self._ways)
         blank: Values = [None] * height
         derived: dict[str, Values] = {}
         messages, systems = raw.pop("messages", blank), raw.pop("system", blank)
