@@ -19,10 +19,11 @@ from costctl.audit.totals import conservation, not_computed, totals
 from costctl.errors import InputError
 from costctl.formats import detect, generic
 from costctl.formats.base import LogFormat
-from costctl.formats.ingest import FileCounts, Reading, ingest
+from costctl.formats.ingest import Reading, ingest
 from costctl.formats.normalise import Options
 from costctl.formats.pool import Workers
 from costctl.formats.sources import Reader, Source
+from costctl.formats.told import FileCounts
 from costctl.formats.workspace import show_all_columns
 from costctl.prices.book import load_book
 from costctl.prices.cost import apply_prices

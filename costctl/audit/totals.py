@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from costctl.audit import pages
-from costctl.formats.ingest import FileCounts
+from costctl.formats.told import FileCounts
 from costctl.money import USD_QUANTUM
 from costctl.store import Store
 

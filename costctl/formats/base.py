@@ -27,6 +27,8 @@ class Rejected:
 
 
 Outcome: TypeAlias = Record | Ignored | Rejected
+# What reading a record raises whose values are of other kinds than its format has.
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,13 @@ from costctl.errors import CostctlError, ExitCode
 from costctl.formats import detect, generic
 from costctl.formats.base import LogFormat, Record
 from costctl.formats.columns import raw_columns
+from costctl.formats.cut import tasks_of
 from costctl.formats.gather import Gathered
-from costctl.formats.ingest import light, tasks_of
+from costctl.formats.ingest import light
+from costctl.formats.parse import parse_task
 from costctl.formats.pool import Workers
 from costctl.formats.sources import Reader, Source, quick_identity
 from costctl.formats.tasks import Task
-from costctl.formats.worker import parse_task
 from costctl.store import Store
 
 IN_FLIGHT = 4

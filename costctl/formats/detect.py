@@ -10,12 +10,12 @@ import orjson
 import polars as pl
 
 from costctl.errors import InputError
-from costctl.formats.base import Ignored, LogFormat, Record
+from costctl.formats import generic
+from costctl.formats.base import UNREADABLE, Ignored, LogFormat, Record
 from costctl.formats.documents import document_tasks, records_of
 from costctl.formats.registry import FORMATS
 from costctl.formats.sources import Source, head_of
 from costctl.formats.tables import delimiter_of, parquet_frame, sampled_rows
-from costctl.formats.worker import UNREADABLE
 
 SAMPLE_RECORDS = 200
 Shape = Literal["lines", "document", "table"]
@@ -68,11 +68,16 @@ def recognise(source: Source, forced: LogFormat | None = None) -> LogFormat:
     records = _sample(source, head)
     if forced is not None:
         return forced
-    scores = [(sum(_claims(item, record) for record in records), item) for item in FORMATS]
-    best = max((score for score, item in scores if item.name != "generic"), default=0)
+    scores = [
+        (sum(_claims(item, record) for record in records), item) for item in FORMATS if item is not generic.FORMAT
+    ]
+    best = max(score for score, _ in scores)
     for score, item in scores:
         if score and (score >= best / 2):
             return item
+    # Usual names are looked for last: that takes longer than all signatures.
+    if any(_claims(generic.FORMAT, record) for record in records):
+        return generic.FORMAT
     # A transcript in which nobody has answered yet holds rows of its format and no request.
     for item in FORMATS:
         if item.unwrap is not None and any(map(item.signature, records)):

@@ -10,6 +10,8 @@ import hashlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,15 +19,16 @@ from costctl.errors import InputError, disk_trouble
 from costctl.formats import detect
 from costctl.formats.base import LogFormat
 from costctl.formats.build import build
-from costctl.formats.documents import document_tasks
+from costctl.formats.bundles import BundleRead, bundled, read_bundle, read_bundle_in_worker
+from costctl.formats.cut import tasks_of
 from costctl.formats.normalise import Options
+from costctl.formats.parse import Reject, further
 from costctl.formats.pool import Workers
 from costctl.formats.sources import Source, quick_identity
-from costctl.formats.tables import table_tasks
-from costctl.formats.tasks import Task, line_tasks
+from costctl.formats.tasks import Task
+from costctl.formats.told import FileCounts, FileRead, Wanted, known_files, remember_files
 from costctl.formats.worker import (
     Plan,
-    Reject,
     Result,
     read_task,
     read_task_in_worker,
@@ -36,21 +39,8 @@ from costctl.store import Store
 
 # More files at a time leave a longer last load, when no worker reads any more.
 LOAD_FILES_MAX = 4
+BUNDLES_IN_FLIGHT = 4
 Progress = Callable[[str, int, int], None]
-
-
-class FileCounts(NamedTuple):
-    """One file's share of the conservation line."""
-
-    file_id: int
-    label: str
-    format_name: str
-    records_read: int
-    lines_read: int
-    accepted: int
-    ignored: int
-    rejected: int
-    digest: str
 
 
 class Reading(NamedTuple):
@@ -77,61 +67,107 @@ def ingest(
     Raises:
         InputError: E121 when a file that the user named holds no request, E120 when empty.
     """
-    counts: list[FileCounts] = []
-    skipped: list[str] = []
-    for source in sources:
-        content = quick_identity(source.path)
-        signature = f"{content}:{reading.signature}:{build()}"
-        identity = hashlib.sha256(signature.encode()).hexdigest()
-        known = _known(store, identity)
-        if known is None:
-            log_format = _recognised(source, reading, skipped)
-            if log_format is None:
-                continue
-            plan = Plan(log_format, reading.options)
-            job = _Job(source, content, identity, plan, workers.start(), spool, progress, reading.mapping)
-            known = _read_file(store, job)
-        counts.append(known._replace(label=source.label))
+    wanted = [_wanted(source, reading) for source in sources]
+    known = known_files(store, (item.identity for item in wanted))
+    skipped: set[str] = set()
+    hand = _Hand(store, reading, spool, progress, workers, skipped)
+    new = {item.identity: item for item in wanted if item.identity not in known}  # a file may be named twice
+    for is_many, runs in groupby(bundled(list(new.values())), lambda bundle: len(bundle) > 1):
+        bundles = list(runs)
+        read = hand.read_bundles(bundles) if is_many else (hand.read_one(item) for (item,) in bundles)
+        known.update(found for some in read for found in some.items())
+    counts = [known[item.identity]._replace(label=item.source.label) for item in wanted if item.identity in known]
+    unread = [item.source.label for item in wanted if item.identity in skipped]
     if not counts:
-        raise InputError(
-            "E121", "no file holds a request", f"looked at: {', '.join(skipped[:5])}; try: costctl formats"
-        )
-    return counts, skipped
+        raise InputError("E121", "no file holds a request", f"looked at: {', '.join(unread[:5])}; try: costctl formats")
+    return counts, unread
 
 
-def _known(store: Store, identity: str) -> FileCounts | None:
-    found = store.query(
-        "SELECT s.file_id, s.label, s.format_name, s.records_read, s.lines_read, s.accepted, "
-        "(SELECT coalesce(sum(record_count), 0)::BIGINT FROM ignored_record i WHERE i.file_id = s.file_id), "
-        "(SELECT count(*) FROM rejected_record r WHERE r.file_id = s.file_id), s.digest "
-        "FROM source_file s WHERE identity = $identity",
-        {"identity": identity},
-    )
-    return FileCounts(*found[0]) if found else None
+def _wanted(source: Source, reading: Reading) -> Wanted:
+    content = quick_identity(source.path)
+    signature = f"{content}:{reading.signature}:{build()}"
+    return Wanted(source, content, hashlib.sha256(signature.encode()).hexdigest())
 
 
-def _recognised(source: Source, reading: Reading, skipped: list[str]) -> LogFormat | None:
-    try:
-        return detect.recognise(source, reading.log_format)
-    except InputError:
-        if source.is_asked_for:
-            raise
-        skipped.append(source.label)
-        return None
+class _Hand:
+    """Reads files into a store; what is no log and was not asked for is noted in `skipped`."""
 
+    def __init__(
+        self, store: Store, reading: Reading, spool: Path, progress: Progress, workers: Workers, skipped: set[str]
+    ) -> None:  # fmt: skip
+        self._store, self._reading, self._spool = store, reading, spool
+        self._progress, self._workers, self._skipped = progress, workers, skipped
 
-def tasks_of(source: Source) -> Iterator[Task]:
-    """The content of a file, cut into tasks."""
-    shape = detect.shape_of(source)
-    return {"lines": line_tasks, "document": document_tasks, "table": table_tasks}[shape](source)
+    def read_one(self, wanted: Wanted) -> dict[str, FileCounts]:
+        """One file, cut into tasks that several processes read."""
+        try:
+            log_format = detect.recognise(wanted.source, self._reading.log_format)
+        except InputError as error:
+            self._skip(wanted, error)
+            return {}
+        plan = Plan(log_format, self._reading.options)
+        job = _Job(wanted, plan, self._workers.start(), self._spool, self._progress, self._reading.mapping)
+        with _transaction(self._store, self._spool):
+            forget_earlier(self._store, {wanted.source.label: wanted.content})
+            return {wanted.identity: _load(self._store, job)}
+
+    def read_bundles(self, bundles: list[list[Wanted]]) -> Iterator[dict[str, FileCounts]]:
+        """Many small files at a time, each bundle of them by one process."""
+        size, done = sum(len(bundle) for bundle in bundles), 0
+        self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for bundle, read in self._bundles_read(bundles):
+            with _transaction(self._store, self._spool, keep=True):
+                found = self._take(bundle, read)
+            yield found
+            done += len(bundle)
+            self._progress(f"{size:,} files", done, size)
+
+    def _bundles_read(self, bundles: list[list[Wanted]]) -> Iterator[tuple[list[Wanted], BundleRead]]:
+        pool = self._workers.start()
+        waiting: deque[tuple[list[Wanted], Future[BundleRead]]] = deque()
+        for number, bundle in enumerate(bundles):
+            sources = [item.source for item in bundle]
+            given = (sources, self._reading.log_format, self._reading.options, str(self._spool / f"rows-{number:06d}"))
+            if pool is None:
+                yield bundle, read_bundle(*given)
+                continue
+            waiting.append((bundle, pool.submit(read_bundle_in_worker, *given)))
+            if len(waiting) > BUNDLES_IN_FLIGHT:
+                done, future = waiting.popleft()
+                yield done, future.result()
+        while waiting:
+            done, future = waiting.popleft()
+            yield done, future.result()
+
+    def _take(self, bundle: list[Wanted], read: BundleRead) -> dict[str, FileCounts]:
+        """Load the rows of a bundle and note its files."""
+        kept: list[tuple[Wanted, FileRead]] = []
+        ids: list[int | None] = []
+        first_id = _next_file_id(self._store)
+        for wanted, found in zip(bundle, read.files, strict=True):
+            if isinstance(found, InputError):
+                self._skip(wanted, found)
+                ids.append(None)
+            else:
+                ids.append(first_id + len(kept))
+                kept.append((wanted, found))
+        forget_earlier(self._store, {wanted.source.label: wanted.content for wanted, _ in kept})
+        if read.parquets:
+            numbers = ", ".join("NULL" if number is None else str(number) for number in ids)
+            _insert(self._store, read.parquets, f"CAST([{numbers}][task + 1] AS INTEGER)", "source_line")
+        counts = remember_files(self._store, first_id, kept, self._reading.mapping)
+        return {wanted.identity: found for (wanted, _), found in zip(kept, counts, strict=True)}
+
+    def _skip(self, wanted: Wanted, error: InputError) -> None:
+        if wanted.source.is_asked_for:
+            raise error
+        self._skipped.add(wanted.identity)
 
 
 class _Job(NamedTuple):
     """One file to be read, and with what."""
 
-    source: Source
-    content: str
-    identity: str
+    wanted: Wanted
     plan: Plan
     pool: ProcessPoolExecutor | None
     spool: Path
@@ -139,13 +175,13 @@ class _Job(NamedTuple):
     mapping: str | None
 
 
-def _read_file(store: Store, job: _Job) -> FileCounts:
-    """Read one file in one transaction: either all of it is there afterwards or nothing."""
-    forget_earlier(store, job.source.label, job.content)
-    job.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+@contextmanager
+def _transaction(store: Store, spool: Path, *, keep: bool = False) -> Iterator[None]:
+    """Either all of what is read within is there afterwards or nothing; leftovers go, unless others still write."""
+    spool.mkdir(mode=0o700, parents=True, exist_ok=True)
     store.execute("BEGIN")
     try:
-        counts = _load(store, job)
+        yield
     except OSError as error:
         store.execute("ROLLBACK")
         raise disk_trouble(error) from error
@@ -153,19 +189,22 @@ def _read_file(store: Store, job: _Job) -> FileCounts:
         store.execute("ROLLBACK")
         raise
     finally:
-        for leftover in job.spool.glob("rows-*.parquet"):
+        for leftover in () if keep else spool.glob("rows-*.parquet"):
             leftover.unlink()
     store.execute("COMMIT")
-    return counts
+
+
+def _next_file_id(store: Store) -> int:
+    return int(store.scalar("SELECT coalesce(max(file_id), 0) + 1 FROM source_file"))
 
 
 def _load(store: Store, job: _Job) -> FileCounts:
-    source, plan = job.source, job.plan
-    file_id = int(store.scalar("SELECT coalesce(max(file_id), 0) + 1 FROM source_file"))
+    source, plan = job.wanted.source, job.plan
+    file_id = _next_file_id(store)
     base_line = base_number = records = accepted = bytes_done = 0
     ignored: Counter[str] = Counter()
     unread: Counter[str] = Counter()
-    rejected: list[tuple[int, int, int | None, str]] = []
+    rejected: list[Reject] = []
     loads: list[tuple[int, str, int]] = []
     digest = hashlib.sha256()
     size = source.path.stat().st_size
@@ -176,7 +215,7 @@ def _load(store: Store, job: _Job) -> FileCounts:
         accepted += result.accepted
         ignored.update(result.ignored)
         unread.update(result.unread)
-        rejected.extend(_placed(file_id, item, base, task) for item in result.rejected)
+        rejected.extend(_placed(item, base, task) for item in result.rejected)
         base_line = max(base_line, base + result.lines_read)
         digest.update(result.digest)
         if result.parquet:
@@ -188,57 +227,12 @@ def _load(store: Store, job: _Job) -> FileCounts:
         bytes_done += task.length or len(task.data or b"")
         job.progress(source.label, bytes_done, size)
     _flush(store, file_id, loads)
-    counts = FileCounts(file_id, source.label, plan.log_format.name, records, base_line, accepted,
-                        sum(ignored.values()), len(rejected), digest.hexdigest())  # fmt: skip
-    store.insert(
-        "source_file",
-        [
-            "file_id",
-            "content",
-            "identity",
-            "label",
-            "format_name",
-            "records_read",
-            "lines_read",
-            "accepted",
-            "digest",
-            "path",
-            "mapping",
-        ],
-        [
-            (
-                file_id,
-                job.content,
-                job.identity,
-                source.label,
-                plan.log_format.name,
-                records,
-                base_line,
-                accepted,
-                counts.digest,
-                str(source.path.resolve()),
-                job.mapping,
-            )
-        ],
-    )
-    store.insert(
-        "ignored_record",
-        ["file_id", "kind", "record_count"],
-        [(file_id, kind, n) for kind, n in sorted(ignored.items())],
-    )
-    store.insert("rejected_record", ["file_id", "source_line", "byte_offset", "reason"], rejected)
-    store.insert(
-        "unread_value",
-        ["file_id", "column_name", "value_count"],
-        [(file_id, name, n) for name, n in sorted(unread.items())],
-    )
-    assert records == accepted + sum(ignored.values()) + len(rejected), "a record was lost while reading"
-    return counts
+    read = FileRead(plan.log_format.name, records, base_line, accepted, ignored, rejected, unread, digest.hexdigest())
+    return remember_files(store, file_id, [(job.wanted, read)], job.mapping)[0]
 
 
-def _placed(file_id: int, item: Reject, base: int, task: Task) -> tuple[int, int, int | None, str]:
-    offset = None if item.offset is None or task.path is None else task.offset + item.offset
-    return file_id, base + item.line, offset, item.reason
+def _placed(item: Reject, base: int, task: Task) -> Reject:
+    return item._replace(line=base + item.line, offset=further(item.offset, task))
 
 
 def _results(
@@ -273,19 +267,22 @@ def _flush(store: Store, file_id: int, loads: list[tuple[int, str, int]]) -> Non
     """Load the Parquet files of some tasks (number, path, first line before them)."""
     if not loads:
         return
-    names = {name for _, path, _ in loads for name in detect.parquet_columns(path)}
     base = "CASE task " + " ".join(f"WHEN {number} THEN {line}" for number, _, line in loads) + " END"
+    _insert(store, [path for _, path, _ in loads], str(file_id), f"source_line + {base}")
+
+
+def _insert(store: Store, parquets: list[str], file_id: str, source_line: str) -> None:
+    """Load Parquet files of ours into `attempt`, with these expressions for two columns; the files then go."""
+    names = {name for path in parquets for name in detect.parquet_columns(path)}
     types: dict[str, str] = {column.name: column.type for column in (*SOURCE_COLUMNS, *COLUMNS)}
     kept = [name for name in types if name in names]
-    values = ", ".join(
-        f"source_line + {base}" if name == "source_line" else f'CAST("{name}" AS {types[name]})' for name in kept
-    )
+    values = ", ".join(source_line if name == "source_line" else f'CAST("{name}" AS {types[name]})' for name in kept)
     quoted = ", ".join(f'"{name}"' for name in kept)
     add_attempt_columns(store, {name: types[name] for name in kept})
     store.load_parquet(
         f"INSERT INTO attempt (file_id, {quoted}) SELECT {file_id}, {values} "
         "FROM read_parquet($files, union_by_name = true)",
-        [Path(path) for _, path, _ in loads],
+        [Path(path) for path in parquets],
     )
-    for _, path, _ in loads:
+    for path in parquets:
         Path(path).unlink()

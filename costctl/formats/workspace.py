@@ -54,15 +54,15 @@ def holds_all(store: Store, sources: Sequence[Source]) -> bool:
     return all(quick_identity(source.path) in known for source in sources)
 
 
-def forget_earlier(store: Store, label: str, content: str) -> None:
-    """Drop what a file of this name held before it changed, so that the workspace does not grow for ever."""
-    earlier = store.query(
-        "SELECT file_id FROM source_file WHERE label = $label AND content <> $content",
-        {"label": label, "content": content},
+def forget_earlier(store: Store, contents: Mapping[str, str]) -> None:
+    """Drop what files of these names held before they changed, so that the workspace does not grow for ever."""
+    found = store.query(
+        "SELECT file_id, label, content FROM source_file WHERE label IN (SELECT unnest($labels))",
+        {"labels": list(contents)},
     )
-    for (file_id,) in earlier:
-        for table in (name for name, columns in _TABLES.items() if columns.startswith("file_id")):
-            store.execute(f"DELETE FROM {table} WHERE file_id = $file_id", {"file_id": file_id})
+    earlier = [file_id for file_id, label, content in found if contents[label] != content]
+    for table in (name for name, columns in _TABLES.items() if columns.startswith("file_id") and earlier):
+        store.execute(f"DELETE FROM {table} WHERE file_id IN (SELECT unnest($ids))", {"ids": earlier})
 
 
 def attempt_columns(store: Store) -> set[str]:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from costctl.formats import detect, normalise, worker
+from costctl.formats import detect, normalise, parse, worker
 from costctl.formats.sources import Source
 from costctl.formats.tasks import line_tasks
 from costctl.prices.book import load_book
@@ -26,6 +26,7 @@ from costctl.request import COLUMNS, SOURCE_COLUMNS
 from costctl.store import Store
 from costctl.tiers.rules import load_rules
 from tests.benchmarks import replay
+from tests.benchmarks.folders import folder_against_file
 from tests.benchmarks.logs import MODELS, lean_log, text_log
 from tests.benchmarks.measure import costctl, measured, timed
 
@@ -94,7 +95,7 @@ def stage_figures(log: Path, folder: Path) -> Iterator[Claim]:
     rows = 0
     for number, task in enumerate(tasks):
         started = time.perf_counter()
-        parsed = worker.parse_task(task, plan.log_format, worker.Gathered(plan.log_format, plan.options.hash_key))
+        parsed = parse.parse_task(task, plan.log_format, parse.Gathered(plan.log_format, plan.options.hash_key))
         parsed_at = time.perf_counter()
         batch = normalise.normalise(parsed.gathered, parsed.lines, plan.log_format, plan.options)
         typed_at = time.perf_counter()
@@ -105,6 +106,13 @@ def stage_figures(log: Path, folder: Path) -> Iterator[Claim]:
         rows += parsed.gathered.height
     for name, seconds in spent.items():
         yield Claim(f"  {name}, one process", f"{seconds / rows * 1e6:.1f} µs a line", "", None)
+
+
+def folder_claims(folder: Path, count: int) -> Iterator[Claim]:
+    """A folder of transcripts, beside one file of its size."""
+    many_s, one_s = folder_against_file(folder / "transcripts", count)
+    name = f"audit of {count:,} transcripts, times one file of all"
+    yield Claim(name, f"{many_s / one_s:.2f} x ({many_s:.2f} s)", "3 x", many_s <= 3 * one_s)
 
 
 def lean_claims(folder: Path, rows: int) -> Iterator[Claim]:
@@ -212,6 +220,7 @@ def main() -> int:
             price_claims(1_000_000 // scale, 3000),
             replay_claims(folder, 1_000_000 // scale),
             audit_claims(folder, 300_000 // scale),
+            folder_claims(folder, 2_000),
             lean_claims(folder, 5_000_000 // scale),
         )
         for claim in (claim for part in parts for claim in part):

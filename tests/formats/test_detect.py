@@ -13,9 +13,9 @@ from costctl.formats.base import LogFormat, Record, Rejected, identity_columns
 from costctl.formats.detect import recognise, shape_of
 from costctl.formats.documents import records_of
 from costctl.formats.gather import Gathered
+from costctl.formats.parse import parse_lines
 from costctl.formats.sources import LINE_BYTES_MAX, Source, head_of, quick_identity
 from costctl.formats.tasks import Task
-from costctl.formats.worker import parse_lines
 
 ROW = {"model": "gpt-4o", "input_tokens": 10, "output_tokens": 1}
 

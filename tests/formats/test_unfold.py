@@ -13,9 +13,9 @@ from costctl.formats import tasks
 from costctl.formats.base import Ignored, LogFormat, Record, Rejected, identity_columns
 from costctl.formats.documents import document_tasks
 from costctl.formats.gather import Gathered
+from costctl.formats.parse import Parsed, parse_lines
 from costctl.formats.sources import Source
 from costctl.formats.tasks import Task
-from costctl.formats.worker import Parsed, parse_lines
 from tests.support import audited, rows
 
 

@@ -1,0 +1,152 @@
+"""Small files, read many at a time: a folder of transcripts costs little more than one large file.
+
+A worker recognises and parses each; what files of one format hold is brought to rows at once, which
+takes as long for a hundred records as for one. The rows of each file are what it alone would give.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from costctl.errors import InputError
+from costctl.formats import detect, normalise
+from costctl.formats.base import LogFormat
+from costctl.formats.gather import Gathered
+from costctl.formats.parse import Parsed, Reject, parse_file
+from costctl.formats.sources import Source
+from costctl.formats.told import FileRead, Wanted
+from costctl.formats.worker import known_options, write_frame
+
+FILE_BYTES_MAX = 2**20
+BUNDLE_BYTES, BUNDLE_FILES = 8 * 2**20, 250
+
+
+def bundled(files: Sequence[Wanted]) -> Iterator[list[Wanted]]:
+    """The files in their order: small ones that follow one another together, each large one alone."""
+    bundle: list[Wanted] = []
+    size = 0
+    for wanted in files:
+        more = wanted.source.path.stat().st_size
+        if bundle and (more > FILE_BYTES_MAX or size + more > BUNDLE_BYTES or len(bundle) >= BUNDLE_FILES):
+            yield bundle
+            bundle, size = [], 0
+        if more > FILE_BYTES_MAX:
+            yield [wanted]
+            continue
+        bundle.append(wanted)
+        size += more
+    if bundle:
+        yield bundle
+
+
+class BundleRead(NamedTuple):
+    """What each file of a bundle held, or why it is no log; its rows lie in `parquets`, their file as `task`."""
+
+    files: list[FileRead | InputError]
+    parquets: list[str]
+
+
+def read_bundle_in_worker(
+    sources: Sequence[Source], forced: LogFormat | None, options: normalise.Options, target: str
+) -> BundleRead:
+    """`read_bundle` with the options as this worker process first saw them."""
+    return read_bundle(sources, forced, known_options(options), target)
+
+
+def read_bundle(
+    sources: Sequence[Source], forced: LogFormat | None, options: normalise.Options, target: str
+) -> BundleRead:
+    """Read small files; `target` is how the names of their Parquet files begin.
+
+    Raises:
+        InputError: for a file that is a log and is damaged.
+    """
+    groups: dict[str, _Group] = {}
+    files: list[FileRead | InputError | None] = [None] * len(sources)
+    frames: list[pl.DataFrame] = []
+    for place, source in enumerate(sources):
+        try:
+            log_format = detect.recognise(source, forced)
+        except InputError as error:
+            files[place] = error
+            continue
+        # Which spelling of a name counts is decided over a batch: there a batch is one file.
+        is_loose = log_format.unwrap is None
+        group = groups.setdefault(f"{place}" if is_loose else log_format.name, _Group(log_format, options))
+        group.add(place, source)
+    for group in groups.values():
+        for one in group.parts():
+            frame, reads = one.read()
+            files = [reads.get(place, found) for place, found in enumerate(files)]
+            frames += [frame] if frame.height else []
+    parquets = [f"{target}-{number}.parquet" for number in range(len(frames))]
+    for frame, name in zip(frames, parquets, strict=True):
+        write_frame(frame, Path(name))
+    return BundleRead([found for found in files if found is not None], parquets)
+
+
+class _Group:
+    """Files of one format whose records become rows together."""
+
+    def __init__(self, log_format: LogFormat, options: normalise.Options) -> None:
+        self._format, self._options = log_format, options
+        self._gathered = Gathered(log_format, options.hash_key)
+        self._files: list[tuple[int, Source, Parsed]] = []
+        self._batch: normalise.Batch | None = None
+
+    def add(self, place: int, source: Source) -> None:
+        """Parse one more file."""
+        self._files.append((place, source, parse_file(source, self._format, self._gathered)))
+
+    def parts(self) -> list[_Group]:
+        """The group, or one for each of its files where a batch may not be more than a file.
+
+        A unit that is told by the size of the values, and values that could not be read, belong to one file.
+        """
+        if len(self._files) == 1:
+            return [self]
+        if "latency" not in self._gathered.raw and not self._rows().unread:
+            return [self]
+        alone = []
+        for place, source, _ in self._files:
+            alone.append(_Group(self._format, self._options))
+            alone[-1].add(place, source)
+        return alone
+
+    def _rows(self) -> normalise.Batch:
+        if self._batch is None:
+            height = self._gathered.height
+            self._batch = normalise.normalise(self._gathered, range(height), self._format, self._options)
+        return self._batch
+
+    def read(self) -> tuple[pl.DataFrame, dict[int, FileRead]]:
+        """The rows with the place of their file as `task`, and what each file held besides them."""
+        ends = np.cumsum([0, *(len(parsed.lines) for _, _, parsed in self._files)])
+        frame, refused, unread = pl.DataFrame(), dict[int, str](), dict[str, int]()
+        kept = np.zeros(0, dtype=np.int64)
+        if self._gathered.height:
+            frame, refused, unread = self._rows()
+            kept = frame["source_line"].to_numpy()
+        owner = np.searchsorted(ends, kept, side="right") - 1
+        if frame.height:
+            places = np.array([place for place, _, _ in self._files])
+            numbers = np.concatenate([np.array(parsed.numbers, dtype=np.int64) for _, _, parsed in self._files])
+            frame = frame.with_columns(source_line=pl.Series(numbers[kept]), task=pl.Series(places[owner]))
+        accepted = np.bincount(owner, minlength=len(self._files))
+        bad: list[list[Reject]] = [[] for _ in self._files]
+        for row, reason in refused.items():
+            file = int(np.searchsorted(ends, row, side="right")) - 1
+            bad[file].append(Reject(self._files[file][2].lines[row - int(ends[file])], None, reason))
+        return frame, {
+            place: FileRead(
+                self._format.name, parsed.records_read, parsed.lines_read, int(accepted[file]), dict(parsed.ignored),
+                sorted(parsed.rejected + bad[file]), unread, hashlib.sha256(parsed.digest).hexdigest(),
+            )
+            for file, (place, _, parsed) in enumerate(self._files)
+        }  # fmt: skip
