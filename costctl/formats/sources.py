@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import gzip
 import hashlib
+import re
 import sys
 import zlib
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ EXPANSION_FREE_BYTES = 64 * 2**20
 LOG_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".log", ".txt")
 PACKED_SUFFIXES = (".gz", ".zst")
 STDIN = "-"
+# What rotating a log puts behind its name: a number or a date.
+_ROTATION = re.compile(r"([.-](\d{1,4}|\d{8,14}|\d{4}-\d\d-\d\d([t_-]\d\d[:-]?\d\d([:-]?\d\d)?)?))+$")
 
 
 class Source(NamedTuple):
@@ -53,7 +56,7 @@ def find_sources(names: list[str], spool: Path) -> list[Source]:
     """The files that the user means, sorted within each folder or glob.
 
     Raises:
-        InputError: E101 for a missing file, with similar names that exist.
+        InputError: E101 for a missing file, with similar names that exist; E102 for a folder without logs.
     """
     sources: list[Source] = []
     for name in names:
@@ -81,8 +84,10 @@ def find_sources(names: list[str], spool: Path) -> list[Source]:
 def _is_log(path: Path) -> bool:
     if any(part.startswith(".") for part in path.parts[-2:]):
         return False
-    suffix = path.with_suffix("").suffix if path.suffix in PACKED_SUFFIXES else path.suffix
-    return suffix.lower() in LOG_SUFFIXES
+    name = path.name.lower()
+    for packed in PACKED_SUFFIXES:
+        name = name.removesuffix(packed)
+    return _ROTATION.sub("", name).endswith(LOG_SUFFIXES)
 
 
 def _similar(path: Path) -> str:
