@@ -131,12 +131,15 @@ def gemini_answer(body: Record) -> Record:
         service_tier=_gemini_tier(body, usage),
     )  # fmt: skip
     candidates = _objects(body.get("candidates"))
+    feedback = said("promptFeedback", "prompt_feedback")
+    if not candidates and isinstance(feedback, dict):  # the prompt was refused
+        found["finish_reason"] = feedback.get("blockReason", feedback.get("block_reason"))
     if candidates:
         content = candidates[0].get("content")
         parts = _objects(content.get("parts")) if isinstance(content, dict) else []
         found["finish_reason"] = candidates[0].get("finishReason", candidates[0].get("finish_reason"))
         found["tool_calls"] = sum("functionCall" in part or "function_call" in part for part in parts)
-        found["response_text"] = _text(parts)
+        found["response_text"] = _text([part for part in parts if not part.get("thought")])
     return found
 
 

@@ -75,8 +75,12 @@ def _loaded(text: str) -> Any:
 
 
 def _body(wrapper: Record) -> Record:
-    """The body inside a wrapper: nested or direct; an object, JSON text, or recorded events."""
-    body: Any = wrapper.get("body", wrapper)
+    """The body inside a wrapper: nested or direct."""
+    return opened_body(wrapper.get("body", wrapper))
+
+
+def opened_body(body: Any) -> Record:
+    """A recorded body: an object, JSON text, the text of a stream, or its events; empty for anything else."""
     if isinstance(body, str):
         if is_sse(body):
             return joined(body)

@@ -29,6 +29,7 @@ Content: TypeAlias = tuple[
 NO_CONTENT: Content = (None, None, None, None, None, None, None, None, None, None)
 _SYSTEM_ROLES = frozenset({"system", "developer"})
 _TOOL_ROLES = frozenset({"tool", "function"})
+_TOOL_RESULTS = frozenset({"toolResult", "functionResponse", "function_response"})  # Converse, Gemini
 _IMAGE_PARTS = frozenset({"image", "image_url", "input_image", "inline_data", "inlineData"})
 
 
@@ -145,7 +146,10 @@ def turn(message: Any) -> tuple[str, str, bool]:
 
 
 def _is_tool_result(content: list[Any]) -> bool:
-    return bool(content) and all(isinstance(part, dict) and part.get("type") == "tool_result" for part in content)
+    return bool(content) and all(
+        isinstance(part, dict) and (part.get("type") == "tool_result" or not _TOOL_RESULTS.isdisjoint(part))
+        for part in content
+    )
 
 
 def flat(content: Any) -> tuple[str, bool]:

@@ -51,6 +51,7 @@ class _Stream:
         self._body: Record = {}
         self._error: Any = None
         self._texts: list[str] = []
+        self._parts: list[Any] = []
         self._calls: set[Any] = set()
         self._finish: Any = None
 
@@ -73,7 +74,7 @@ class _Stream:
         elif event.get("object") in ("chat.completion.chunk", "text_completion"):
             self._chunk(event)
         elif "usageMetadata" in event or "usage_metadata" in event or "candidates" in event:
-            body.update(event)
+            self._gemini(event)
         elif event.get("object") == "chat.completion" or kind == "message":  # a whole answer in a list of one
             self._body = dict(event)
 
@@ -83,6 +84,21 @@ class _Stream:
             self._calls.add(str(event.get("index")))
         if isinstance(delta, dict) and isinstance(delta.get("text"), str):
             self._texts.append(delta["text"])
+
+    def _gemini(self, event: Record) -> None:
+        """A chunk of a Gemini stream: its counts are all so far, its parts are what came since."""
+        body, candidates = self._body, event.get("candidates")
+        earlier = body.get("candidates")
+        body.update((name, value) for name, value in event.items() if value is not None)
+        candidate = candidates[0] if isinstance(candidates, list) and candidates else None
+        if isinstance(candidate, dict):
+            content = candidate.get("content")
+            parts = content.get("parts") if isinstance(content, dict) else None
+            self._parts += parts if isinstance(parts, list) else []
+            self._finish = candidate.get("finishReason", candidate.get("finish_reason")) or self._finish
+            body["candidates"] = [{"content": {"parts": self._parts}, "finishReason": self._finish}]
+        elif earlier is not None:
+            body["candidates"] = earlier
 
     def _chunk(self, event: Record) -> None:
         body, kind = self._body, event["object"]

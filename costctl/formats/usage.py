@@ -16,6 +16,7 @@ _CACHED_BESIDE = ("cache_read_input_tokens", "prompt_cache_hit_tokens", "cached_
 _SPLIT_BESIDE = ("cache_creation_token_details", "cache_creation")
 # Keys beside the usual ones of the OpenAI shape, that gateways add.
 _SPARE_KEYS = frozenset({"cache_creation_tokens", "cache_creation_input_tokens", *_SPLIT_BESIDE})
+_MODALITY_NUMBERS = {"IMAGE": 2, "AUDIO": 4}  # Vertex may write its enums as numbers
 _GEMINI_KEYS = (
     "promptTokenCount", "prompt_token_count", "candidatesTokenCount", "candidates_token_count",
     "thoughtsTokenCount", "thoughts_token_count", "toolUsePromptTokenCount", "tool_use_prompt_token_count",
@@ -207,7 +208,7 @@ def _modality(usage: Mapping[str, Any], wanted: str, *names: str) -> Any:
                 *(
                     item.get("tokenCount", item.get("token_count"))
                     for item in details
-                    if isinstance(item, Mapping) and item.get("modality") == wanted
+                    if isinstance(item, Mapping) and item.get("modality") in (wanted, _MODALITY_NUMBERS[wanted])
                 )
             )
     return None
