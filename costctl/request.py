@@ -142,6 +142,7 @@ RAW_EXTRAS: tuple[str, ...] = (
     "parent_id",  # of two that are one call the audit counts one (audit/spans.sql)
     "producer",  # who wrote the record: two producers may tell of one call
     "is_part",  # no record of its own: it completes the others of its dedupe_key
+    "asked_key",  # joins a request in a file of its own (`is_part`) to its answer
 )
 
 # What the ingest adds to each row of kind `said`, before anything is dropped.
@@ -155,6 +156,7 @@ SOURCE_COLUMNS: tuple[Column, ...] = (
     Column("parent_id", "VARCHAR", "read", "see RAW_EXTRAS"),
     Column("producer", "VARCHAR", "read", "see RAW_EXTRAS"),
     Column("is_part", "BOOLEAN", "read", "see RAW_EXTRAS"),
+    Column("asked_key", "VARCHAR", "read", "see RAW_EXTRAS"),
 )
 
 DIMENSIONS: dict[str, str] = {

@@ -14,6 +14,7 @@ from costctl.audit import findings, pages
 from costctl.audit.budgets import parse_latency_budget, parse_token_budget
 from costctl.audit.notes import warnings
 from costctl.audit.options import AuditOptions
+from costctl.audit.questions import join_questions
 from costctl.audit.spans import merge_spans
 from costctl.audit.totals import conservation, not_computed, totals
 from costctl.errors import InputError
@@ -32,6 +33,8 @@ from costctl.request import COLUMNS
 from costctl.store import Store
 from costctl.tiers.rules import TierRules, load_rules
 
+# What puts the rows of one request together, and in which table: the first takes its own away from the next.
+_JOINS = (("question_request", join_questions), ("span_request", merge_spans))
 # A mapped field under the name of the column that shows whether it was found.
 SHOWN_BY = {column.name: column.name for column in COLUMNS} | {"input_tokens": "input_uncached_tokens"}
 
@@ -112,7 +115,8 @@ def _select(store: Store, files: Sequence[FileCounts]) -> None:
     store.insert("report_file", ["file_id"], [(file_id,) for file_id in sorted({item.file_id for item in files})])
     show_all_columns(store)
     pages.run(store, "select.sql")
-    merged = "UNION ALL BY NAME SELECT * FROM span_request" if merge_spans(store) else ""
+    joined = [name for name, join in _JOINS if join(store)]
+    merged = " ".join(f"UNION ALL BY NAME SELECT * FROM {name}" for name in joined)
     store.execute(pages.page("request_source.sql", merged=merged))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from costctl.audit import pages
+from costctl.audit.questions import stranger_count
 from costctl.report import Table, Warning, counted
 from costctl.store import Store
 
@@ -70,6 +71,13 @@ def warnings(
     if hidden * 10 > texts:
         text = f"in {hidden:,} of {counted(texts, 'request', 'requests')} the logged text is only a part of the prompt"
         said.append(Warning("W160", f"{text} that was paid for", "repeats and tiers rest on that part"))
+    strangers = stranger_count(store)
+    if strangers:
+        text = (
+            f"{counted(strangers, 'answer of a batch is', 'answers of a batch are')} of another model than the request with their custom_id asked for; "
+            "they are counted without what was asked"
+        )
+        said.append(Warning("W124", text, "audit each batch with its own input file"))
     if skipped:
         noun = "file holds" if len(skipped) == 1 else "files hold"
         text = f"{len(skipped)} {noun} no request, skipped: {', '.join(skipped[:3])}"

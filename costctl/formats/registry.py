@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from costctl.formats import (
     anthropic,
+    batches,
     braintrust,
     captures,
     claude_code,
@@ -21,6 +22,7 @@ from costctl.formats import (
 from costctl.formats.base import LogFormat
 
 FORMATS: tuple[LogFormat, ...] = (
+    *batches.FORMATS,
     *mlflow.FORMATS,
     *otlp.FORMATS,
     *langfuse.FORMATS,

@@ -9,6 +9,7 @@ from random import Random
 from costctl.errors import CostctlError
 from costctl.samples import (
     anthropic,
+    batches,
     claude_code,
     generic,
     google,
@@ -34,6 +35,9 @@ SMALL_LOGS: tuple[tuple[str, Writer], ...] = (
     ("litellm_payloads.jsonl", litellm.write_payloads),
     ("litellm_spend.csv", litellm.write_spend_rows),
     ("claude_code.jsonl", claude_code.write_transcript),
+    ("openai_batch_input.jsonl", batches.write_openai_input),
+    ("openai_batch_output.jsonl", batches.write_openai_output),
+    ("anthropic_batch_results.jsonl", batches.write_anthropic_results),
     ("gemini_answers.jsonl", google.write_gemini),
     ("vertex_log.jsonl", google.write_vertex_log),
     ("generic.jsonl", generic.write_jsonl),

@@ -75,7 +75,8 @@ def test_samples_stay_small() -> None:
 def test_no_record_is_unaccounted_for(name: str) -> None:
     counts = EXPECTED[name]
     assert counts["records_read"] == sum(counts[key] for key in ("request_count", "merged", "ignored", "rejected"))
-    assert counts["request_count"] >= 7
+    # What a batch asks is no request until it is answered.
+    assert counts["request_count"] >= 7 or counts["merged"] == counts["records_read"] >= 7
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
