@@ -5,6 +5,7 @@ from __future__ import annotations
 from costctl.formats import (
     anthropic,
     batches,
+    bedrock,
     braintrust,
     captures,
     claude_code,
@@ -22,6 +23,7 @@ from costctl.formats import (
 from costctl.formats.base import LogFormat
 
 FORMATS: tuple[LogFormat, ...] = (
+    *bedrock.FORMATS,
     *batches.FORMATS,
     *mlflow.FORMATS,
     *otlp.FORMATS,

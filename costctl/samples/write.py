@@ -10,6 +10,7 @@ from costctl.errors import CostctlError
 from costctl.samples import (
     anthropic,
     batches,
+    bedrock,
     claude_code,
     generic,
     google,
@@ -38,6 +39,8 @@ SMALL_LOGS: tuple[tuple[str, Writer], ...] = (
     ("openai_batch_input.jsonl", batches.write_openai_input),
     ("openai_batch_output.jsonl", batches.write_openai_output),
     ("anthropic_batch_results.jsonl", batches.write_anthropic_results),
+    ("bedrock_invocations.jsonl", bedrock.write_bedrock),
+    ("bedrock_batch_output.jsonl", bedrock.write_bedrock_output),
     ("gemini_answers.jsonl", google.write_gemini),
     ("vertex_log.jsonl", google.write_vertex_log),
     ("generic.jsonl", generic.write_jsonl),

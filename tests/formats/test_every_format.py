@@ -24,6 +24,7 @@ LOGS = (
     "otlp_traces.jsonl", "langfuse_traces.jsonl", "langfuse_observations.csv", "langsmith_runs.jsonl",
     "mlflow_traces.jsonl", "weave_calls.jsonl", "braintrust_logs.jsonl",
     "gemini_answers.jsonl", "vertex_log.jsonl", "openai_batch_output.jsonl", "anthropic_batch_results.jsonl",
+    "bedrock_invocations.jsonl", "bedrock_batch_output.jsonl",
 )  # fmt: skip
 JSON_LOGS = tuple(name for name in LOGS if name.endswith(".jsonl"))
 SAME = (
