@@ -18,6 +18,7 @@ from costctl.formats import (
     mooncake,
     openai,
     otlp,
+    traces,
     weave,
 )
 from costctl.formats.base import LogFormat
@@ -38,5 +39,6 @@ FORMATS: tuple[LogFormat, ...] = (
     *anthropic.FORMATS,
     *captures.FORMATS,
     *mooncake.FORMATS,
+    *traces.FORMATS,
     generic.FORMAT,
 )

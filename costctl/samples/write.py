@@ -21,6 +21,7 @@ from costctl.samples import (
     openai,
     otlp,
     platforms,
+    traces,
 )
 from costctl.samples.expected import Counts, yaml_of
 from costctl.samples.story_log import REQUESTS_IN_REPO, write_story
@@ -57,6 +58,8 @@ SMALL_LOGS: tuple[tuple[str, Writer], ...] = (
     ("mlflow_traces.jsonl", platforms.write_mlflow),
     ("weave_calls.jsonl", platforms.write_weave),
     ("braintrust_logs.jsonl", platforms.write_braintrust),
+    ("azure_trace.csv", traces.write_azure),
+    ("burstgpt_trace.csv", traces.write_burstgpt),
 )
 MAPPED = {"own_names.jsonl": "own_names.mapping.yaml"}
 

@@ -1,0 +1,33 @@
+"""Public traces: when, how much in, how much out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from costctl.formats.base import Rejected
+from costctl.formats.traces import is_burst, unwrap_burst
+from tests.support import audited
+
+BURST = {"Timestamp": "5.5", "Model": "ChatGPT", "Request tokens": "4", "Response tokens": "2"}
+
+
+def test_seconds_from_the_start_and_failures_of_burstgpt() -> None:
+    assert is_burst(BURST)
+    found = unwrap_burst(BURST)
+    assert isinstance(found, dict)
+    assert (found["Timestamp"], "status" in found) == (5500, False)
+    failed = unwrap_burst({**BURST, "Response tokens": 0})
+    assert isinstance(failed, dict)
+    assert failed["status"] == "error"
+    assert isinstance(unwrap_burst({**BURST, "Timestamp": "soon"}), Rejected)
+
+
+def test_a_trace_that_was_enriched_with_a_model_has_prices(tmp_path: Path) -> None:
+    log = tmp_path / "trace.csv"
+    log.write_text(
+        "TIMESTAMP,ContextTokens,GeneratedTokens,model\n2026-03-01 18:15:46.6805900,1000000,0,gpt-4o\n", "utf-8"
+    )
+    report = audited(tmp_path, log)
+    assert report.provenance["formats"] == ["azure_trace"]
+    assert str(report.totals["list_cost_usd"]) == "2.500000000000"
+    assert report.totals["first_at"].isoformat() == "2026-03-01T18:15:46.680590"
