@@ -10,7 +10,7 @@ import orjson
 
 from costctl.formats.base import LogFormat, Record, Rejected, identity_columns
 from costctl.formats.bodies import error_of, is_answer, read_body, read_request
-from costctl.formats.sse import is_sse, joined, joined_events
+from costctl.formats.sse import opened_body
 
 PAIRS = (
     ("request", "response"),
@@ -77,17 +77,6 @@ def _loaded(text: str) -> Any:
 def _body(wrapper: Record) -> Record:
     """The body inside a wrapper: nested or direct."""
     return opened_body(wrapper.get("body", wrapper))
-
-
-def opened_body(body: Any) -> Record:
-    """A recorded body: an object, JSON text, the text of a stream, or its events; empty for anything else."""
-    if isinstance(body, str):
-        if is_sse(body):
-            return joined(body)
-        body = _loaded(body)
-    if isinstance(body, list):  # a stream recorded as a list of events or chunks
-        return joined_events(body)
-    return body if isinstance(body, dict) else {}
 
 
 def unwrap(record: Record) -> Record | Rejected:

@@ -11,7 +11,7 @@ import orjson
 
 from costctl.formats.base import Ignored, LogFormat, Outcome, Record, Rejected, identity_columns
 from costctl.formats.bodies import error_of, is_answer, is_gemini, read_body, read_request
-from costctl.formats.captures import opened_body
+from costctl.formats.sse import opened_body
 
 _RECORDED = ("generateContent", "generateContentStream", "streamGenerateContent")
 _UNCOUNTED = ("countTokens", "embedContent", "batchEmbedContents", "computeTokens")

@@ -22,6 +22,20 @@ def is_sse(text: str) -> bool:
     return text.lstrip().startswith(_STARTS)
 
 
+def opened_body(body: Any) -> Record:
+    """A recorded body: an object, JSON text, the text of a stream, or its events; empty for anything else."""
+    if isinstance(body, str):
+        if is_sse(body):
+            return joined(body)
+        try:
+            body = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return {}
+    if isinstance(body, list):  # a stream recorded as a list of events or chunks
+        return joined_events(body)
+    return body if isinstance(body, dict) else {}
+
+
 def joined(text: str) -> Record:
     """One body out of the text of a stream."""
     events: list[Any] = []
