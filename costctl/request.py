@@ -143,6 +143,7 @@ RAW_EXTRAS: tuple[str, ...] = (
     "producer",  # who wrote the record: two producers may tell of one call
     "is_part",  # no record of its own: it completes the others of its dedupe_key
     "asked_key",  # joins a request in a file of its own (`is_part`) to its answer
+    "forked_from",  # the session whose requests this file may repeat (equal `replay_key`); its own where there is none
 )
 
 # What the ingest adds to each row of kind `said`, before anything is dropped.
@@ -157,6 +158,7 @@ SOURCE_COLUMNS: tuple[Column, ...] = (
     Column("producer", "VARCHAR", "read", "see RAW_EXTRAS"),
     Column("is_part", "BOOLEAN", "read", "see RAW_EXTRAS"),
     Column("asked_key", "VARCHAR", "read", "see RAW_EXTRAS"),
+    Column("forked_from", "VARCHAR", "read", "see RAW_EXTRAS"),
 )
 
 DIMENSIONS: dict[str, str] = {

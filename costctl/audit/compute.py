@@ -12,6 +12,7 @@ import orjson
 from costctl import __version__
 from costctl.audit import findings, pages
 from costctl.audit.budgets import parse_latency_budget, parse_token_budget
+from costctl.audit.forks import drop_repeats
 from costctl.audit.notes import warnings
 from costctl.audit.options import AuditOptions
 from costctl.audit.questions import join_questions
@@ -115,6 +116,7 @@ def _select(store: Store, files: Sequence[FileCounts]) -> None:
     store.insert("report_file", ["file_id"], [(file_id,) for file_id in sorted({item.file_id for item in files})])
     show_all_columns(store)
     pages.run(store, "select.sql")
+    drop_repeats(store)
     joined = [name for name, join in _JOINS if join(store)]
     merged = " ".join(f"UNION ALL BY NAME SELECT * FROM {name}" for name in joined)
     store.execute(pages.page("request_source.sql", merged=merged))

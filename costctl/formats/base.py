@@ -43,6 +43,11 @@ class LogFormat:
     A format `unfolds` where one record of its files holds many requests: then `unwrap` answers
     with a list of outcomes, and what is read and numbered are these pieces. A list is never empty.
 
+    A format `resolves` where what a record means depends on others of its file (a counter that only
+    grows, a header that names the session): then all accepted records of a file, in the order in which
+    they stand, are given to `resolve`, which answers with one outcome for each. One process reads the
+    file. Order must not matter where the records carry times, so that a shuffled file reads the same.
+
     `cached_in_input` and `reasoning_in_output` state the token convention: whether the input
     count includes cached tokens, whether the output count includes reasoning.
     """
@@ -53,6 +58,7 @@ class LogFormat:
     columns: Mapping[str, tuple[Path, ...]]
     unwrap: Callable[[Record], Outcome | list[Outcome]] | None = None
     unfolds: bool = False
+    resolve: Callable[[list[Record]], list[Outcome]] | None = None
     cached_in_input: bool = True
     reasoning_in_output: bool = True
     constants: Mapping[str, Any] = field(default_factory=dict)

@@ -163,11 +163,11 @@ def _in_order(
     source: Source, log_format: LogFormat, take: Take, pool: ProcessPoolExecutor | None
 ) -> Iterator[tuple[Task, _Taken]]:
     if pool is None:
-        for task in tasks_of(source):
+        for task in tasks_of(source, log_format):
             yield task, taken(task, log_format, take)
         return
     waiting: deque[tuple[Task, Future[_Taken]]] = deque()
-    for task in tasks_of(source):
+    for task in tasks_of(source, log_format):
         waiting.append((light(task), pool.submit(taken, task, log_format, take)))
         if len(waiting) > IN_FLIGHT:
             done, future = waiting.popleft()

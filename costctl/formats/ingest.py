@@ -208,7 +208,7 @@ def _load(store: Store, job: _Job) -> FileCounts:
     loads: list[tuple[int, str, int]] = []
     digest = hashlib.sha256()
     size = source.path.stat().st_size
-    for number, (task, result) in enumerate(_results(tasks_of(source), plan, job.pool, job.spool)):
+    for number, (task, result) in enumerate(_results(tasks_of(source, plan.log_format), plan, job.pool, job.spool)):
         # Rows of documents and tables carry their own numbers; lines count on from task to task.
         base = 0 if task.rows is not None else base_line
         records += result.records_read

@@ -69,6 +69,7 @@ _EXTRA_TYPES: Mapping[str, str] = {
     "total_tokens": "BIGINT", "usage_source": "VARCHAR", "status": "VARCHAR", "prompt_sha256": "VARCHAR",
     "dedupe_key": "VARCHAR", "replay_key": "VARCHAR", "is_sidechain": "BOOLEAN",
     "span_id": "VARCHAR", "parent_id": "VARCHAR", "producer": "VARCHAR", "is_part": "BOOLEAN", "asked_key": "VARCHAR",
+    "forked_from": "VARCHAR",
 }  # fmt: skip
 _TYPES: Mapping[str, str] = {column.name: column.type for column in COLUMNS} | dict(_EXTRA_TYPES)
 # A value that cannot be read is unknown, except where money or order would silently change.

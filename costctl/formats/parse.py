@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
 from costctl.formats.base import UNREADABLE, Ignored, LogFormat, Outcome, Record, Rejected
-from costctl.formats.cut import tasks_of
+from costctl.formats.cut import cut
 from costctl.formats.gather import CHUNK_RECORDS, Gathered
 from costctl.formats.sources import LINE_BYTES_MAX, Source
 from costctl.formats.tasks import Task
@@ -56,6 +57,8 @@ def content_of(task: Task) -> bytes:
 
 def parse_task(task: Task, log_format: LogFormat, gathered: Gathered) -> Parsed:
     """The records of a task as `gathered` takes them, in order, and what is refused or ignored."""
+    if task.is_whole:
+        return parse_file(Source(Path(str(task.path)), str(task.path), True), log_format, gathered)
     if task.rows is not None:
         return _parse_rows(task.rows, log_format, gathered)
     return parse_lines(content_of(task), task, log_format, gathered)
@@ -123,20 +126,21 @@ def parse_lines(data: bytes, task: Task, log_format: LogFormat, gathered: Gather
 
 
 def parse_file(source: Source, log_format: LogFormat, gathered: Gathered) -> Parsed:
-    """All tasks of a file as one."""
+    """All tasks of a file as one; records that tell of one another are resolved."""
+    kept = _Kept(log_format) if log_format.resolve else None
     lines: list[int] = []
     numbers: list[int] = []
     rejected: list[Reject] = []
     ignored: Counter[str] = Counter()
     read = base_line = base_number = 0
     digest = b""
-    for task in tasks_of(source):
+    for task in cut(source):
         if task.fault is not None:
             read += 1
             base_line += task.fault_is_line
             rejected.append(Reject(base_line, None, task.fault))
             continue
-        found = parse_task(task, log_format, gathered)
+        found = parse_task(task, log_format, kept or gathered)
         base = 0 if task.rows is not None else base_line
         first = base_number if log_format.unfolds else base
         lines += [base + line for line in found.lines]
@@ -147,6 +151,8 @@ def parse_file(source: Source, log_format: LogFormat, gathered: Gathered) -> Par
         base_line = max(base_line, base + found.lines_read)
         base_number += found.numbers_read
         digest += found.digest
+    if kept is not None:
+        lines, numbers = _resolved(kept.records, lines, numbers, (log_format, gathered, rejected, ignored))
     last = base_number if log_format.unfolds else base_line
     return Parsed(gathered, lines, numbers, rejected, ignored, read, base_line, digest, last)
 
@@ -154,6 +160,44 @@ def parse_file(source: Source, log_format: LogFormat, gathered: Gathered) -> Par
 def further(offset: int | None, task: Task) -> int | None:
     """An offset within a task as one within its file; unknown where the file is packed."""
     return None if offset is None or task.path is None else task.offset + offset
+
+
+class _Kept(Gathered):
+    """Keeps the records themselves, until all of a file are there."""
+
+    def __init__(self, log_format: LogFormat) -> None:
+        super().__init__(log_format, b"")
+        self.records: list[Record] = []
+
+    def add(self, records: Sequence[Record]) -> None:
+        self.records += records
+        self.height = len(self.records)
+
+
+def _resolved(
+    records: list[Record],
+    lines: list[int],
+    numbers: list[int],
+    into: tuple[LogFormat, Gathered, list[Reject], Counter[str]],
+) -> tuple[list[int], list[int]]:
+    """Lines and numbers of the records that are requests once all of the file are known."""
+    log_format, gathered, rejected, ignored = into
+    assert log_format.resolve is not None, "only such formats are kept"
+    taken: list[Record] = []
+    places: list[int] = []
+    outcomes = log_format.resolve(records)
+    for place, outcome in enumerate(outcomes):
+        if isinstance(outcome, Ignored):
+            ignored[outcome.kind] += 1
+        elif isinstance(outcome, Rejected):
+            rejected.append(Reject(lines[place], None, outcome.reason))
+        else:
+            taken.append(outcome)
+            places.append(place)
+    assert len(outcomes) == len(records), "one outcome for each record"
+    for start in range(0, len(taken), CHUNK_RECORDS):
+        gathered.add(taken[start : start + CHUNK_RECORDS])
+    return [lines[place] for place in places], [numbers[place] for place in places]
 
 
 class _Unfolded:

@@ -20,13 +20,14 @@ CUT = "the compressed file is cut: what followed is missing"
 
 
 class Task(NamedTuple):
-    """One piece of a file: a byte range, bytes, parsed rows, or a fault at one record."""
+    """One piece of a file: a byte range, bytes, parsed rows, all of it, or a fault at one record."""
 
     path: str | None = None
     offset: int = 0
     length: int = 0
     data: bytes | None = None
     rows: list[tuple[int, Record]] | None = None
+    is_whole: bool = False  # all of `path`, cut by the one who reads it
     fault: str | None = None  # one rejected record in place of content
     fault_is_line: bool = True
 

@@ -8,6 +8,7 @@ from random import Random
 
 from costctl.errors import CostctlError
 from costctl.samples import (
+    agents,
     anthropic,
     batches,
     bedrock,
@@ -58,6 +59,7 @@ SMALL_LOGS: tuple[tuple[str, Writer], ...] = (
     ("mlflow_traces.jsonl", platforms.write_mlflow),
     ("weave_calls.jsonl", platforms.write_weave),
     ("braintrust_logs.jsonl", platforms.write_braintrust),
+    ("codex_rollout.jsonl", agents.write_codex),
     ("azure_trace.csv", traces.write_azure),
     ("burstgpt_trace.csv", traces.write_burstgpt),
 )

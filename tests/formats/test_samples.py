@@ -14,7 +14,8 @@ pytestmark = [needs_shared, pytest.mark.shared]
 SAMPLES = SHARED / "log_samples"
 FOLDERS = ("openai_http", "anthropic_messages", "litellm_pubsub_payloads", "claude_code", "otlp_json_openllmetry",
            "otel_openinference_spans", "langfuse_trace_json",
-           "mooncake_trace", "gemini_api", "openai_batch", "bedrock_invocation_log", "azure_llm_trace")  # fmt: skip
+           "mooncake_trace", "gemini_api", "openai_batch", "bedrock_invocation_log", "azure_llm_trace",
+           "codex_cli")  # fmt: skip
 NAMES = {
     "records": "request_count", "errors": "error_count", "records_without_usage": "unknown_usage_count",
     "input_tokens_total": "input_tokens", "output_tokens_total": "output_tokens",
@@ -36,7 +37,8 @@ def cases() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("folder", "name"), cases())
 def test_totals_of_a_sample(tmp_path: Path, folder: str, name: str) -> None:
     expected: dict[str, Any] = json.loads((SAMPLES / folder / "expected.json").read_text("utf-8"))[name]
-    report = audited(tmp_path, SAMPLES / folder / name)
+    files = name.removesuffix("(ingested together)").split(" + ")
+    report = audited(tmp_path, *(SAMPLES / folder / file.strip() for file in files))
     total = report.totals
     found = {theirs: total[ours] for theirs, ours in NAMES.items() if expected.get(theirs) is not None}
     assert found == {theirs: expected[theirs] for theirs in found}
