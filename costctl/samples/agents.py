@@ -1,4 +1,4 @@
-"""Histories of coding agents: Codex CLI."""
+"""Histories of coding agents: Codex CLI, Gemini CLI."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from random import Random
 
 from costctl.samples.expected import Counts
 from costctl.samples.jsonl import Record, at, iso, write_lines
-from costctl.samples.traced import uuid
+from costctl.samples.traced import hexes, uuid
 
 CODEX_MODELS = ("gpt-5.2-codex", "gpt-5.1-codex-mini")
+GEMINI_MODELS = ("gemini-2.5-pro", "gemini-2.5-flash")
 FOLDER = "/home/dev/timetable"
 ASKED = "ordena los imports del buscador"
 _COUNTS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_output_tokens", "total_tokens")
@@ -50,3 +51,42 @@ def _codex_request(rng: Random) -> Record:
     fresh, cached, reasoning = rng.randrange(300, 2000), rng.randrange(40, 90) * 128, rng.randrange(5) * 64
     output = reasoning + rng.randrange(60, 700)
     return dict(zip(_COUNTS, (fresh + cached, cached, output, reasoning, fresh + cached + output), strict=True))
+
+
+def write_gemini(path: Path, rng: Random) -> Counts:
+    """A session in lines: an answer written in two states, an error, a message that was rewound, a changed head."""
+    counts = Counts()
+    lines: list[Record | str] = [{
+        "sessionId": uuid(rng), "projectHash": hexes(rng, 64), "startTime": iso(at(0)), "lastUpdated": iso(at(0)),
+        "kind": "main", "directories": [FOLDER],
+    }]  # fmt: skip
+    counts.other(ignored=1)
+
+    def say(minute: float, kind: str, **members: object) -> Record:
+        return {"id": uuid(rng), "timestamp": iso(at(minute)), "type": kind, "content": ASKED, **members}
+
+    for turn in range(10):
+        lines.append(say(turn, "user"))
+        counts.other(ignored=1)
+        if turn == 6:
+            lines.append(say(turn + 0.2, "error", content="overloaded"))
+            counts.other(ignored=1)
+            continue
+        cached, thoughts, tool = rng.randrange(4) * 512, rng.randrange(3) * 90, 30 if turn == 4 else 0
+        given, output = cached + rng.randrange(400, 3000), rng.randrange(40, 600)
+        tokens = {"input": given, "output": output, "cached": cached, "thoughts": thoughts, "tool": tool,
+                  "total": given + output + thoughts + tool}  # fmt: skip
+        answer = say(turn + 0.3, "gemini", model=GEMINI_MODELS[turn % 2], tokens=tokens)
+        if turn == 2:
+            lines.append({name: value for name, value in answer.items() if name != "tokens"})
+            counts.other(ignored=1)
+        lines.append(answer)
+        counts.request(given + tool, output + thoughts, cache_read=cached, reasoning=thoughts)
+        if turn == 7:
+            lines.append({"$rewindTo": answer["id"]})
+            counts.other(ignored=1)
+        if turn == 3:
+            lines.append({"$set": {"lastUpdated": iso(at(turn + 0.4))}})
+            counts.other(ignored=1)
+    write_lines(path, lines)
+    return counts

@@ -60,6 +60,7 @@ SMALL_LOGS: tuple[tuple[str, Writer], ...] = (
     ("weave_calls.jsonl", platforms.write_weave),
     ("braintrust_logs.jsonl", platforms.write_braintrust),
     ("codex_rollout.jsonl", agents.write_codex),
+    ("gemini_cli_session.jsonl", agents.write_gemini),
     ("azure_trace.csv", traces.write_azure),
     ("burstgpt_trace.csv", traces.write_burstgpt),
 )
