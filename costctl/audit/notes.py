@@ -74,8 +74,8 @@ def warnings(
     strangers = stranger_count(store)
     if strangers:
         text = (
-            f"{counted(strangers, 'answer of a batch is', 'answers of a batch are')} of another model than the request with their custom_id asked for; "
-            "they are counted without what was asked"
+            f"{counted(strangers, 'answer of a batch is', 'answers of a batch are')} of another model than the request "
+            "with their custom_id asked for, and counted without what was asked"
         )
         said.append(Warning("W124", text, "audit each batch with its own input file"))
     if skipped:
