@@ -20,6 +20,7 @@ from costctl.formats import (
     mooncake,
     openai,
     otlp,
+    qwen_code,
     traces,
     weave,
 )
@@ -36,6 +37,7 @@ FORMATS: tuple[LogFormat, ...] = (
     *braintrust.FORMATS,
     *litellm.FORMATS,
     *codex_cli.FORMATS,
+    *qwen_code.FORMATS,
     *claude_code.FORMATS,
     *gemini_cli.FORMATS,
     *gemini.FORMATS,

@@ -1,4 +1,4 @@
-"""Histories of coding agents: Codex CLI, Gemini CLI."""
+"""Histories of coding agents: Codex CLI, Gemini CLI, Qwen Code."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from pathlib import Path
 from random import Random
 
 from costctl.samples.expected import Counts
-from costctl.samples.jsonl import Record, at, iso, write_lines
+from costctl.samples.jsonl import Record, at, iso, new_id, write_lines
 from costctl.samples.traced import hexes, uuid
 
 CODEX_MODELS = ("gpt-5.2-codex", "gpt-5.1-codex-mini")
 GEMINI_MODELS = ("gemini-2.5-pro", "gemini-2.5-flash")
+QWEN_MODEL = "qwen3-coder-plus"
 FOLDER = "/home/dev/timetable"
 ASKED = "ordena los imports del buscador"
 _COUNTS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_output_tokens", "total_tokens")
@@ -88,5 +89,47 @@ def write_gemini(path: Path, rng: Random) -> Counts:
         if turn == 3:
             lines.append({"$set": {"lastUpdated": iso(at(turn + 0.4))}})
             counts.other(ignored=1)
+    write_lines(path, lines)
+    return counts
+
+
+def write_qwen(path: Path, rng: Random) -> Counts:
+    """A transcript: most answers with their telemetry, one call that only telemetry tells of, one failure."""
+    counts = Counts()
+    session = uuid(rng)
+    lines: list[Record | str] = []
+
+    def add(minute: float, kind: str, **members: object) -> None:
+        lines.append({
+            "uuid": uuid(rng), "parentUuid": None, "sessionId": session, "timestamp": iso(at(minute)), "type": kind,
+            "cwd": FOLDER, "version": "0.18.3", **members,
+        })  # fmt: skip
+
+    def tell(minute: float, name: str, **event: object) -> None:
+        said = {"event.name": f"qwen-code.{name}", "event.timestamp": iso(at(minute)), "model": QWEN_MODEL}
+        add(minute, "system", subtype="ui_telemetry", systemPayload={"uiEvent": said | event})
+
+    for turn in range(9):
+        add(turn, "user", message={"role": "user", "parts": [{"text": ASKED}]})
+        counts.other(ignored=1)
+        if turn == 5:
+            tell(turn + 0.2, "api_error", error_type="RateLimitError", status_code=429, duration_ms=310)
+            counts.request(None, None, is_error=True)
+            continue
+        given, cached, thoughts = rng.randrange(3000, 9000), rng.randrange(3) * 1024, rng.randrange(3) * 40
+        output = thoughts + rng.randrange(30, 400)
+        counts.request(given, output, cache_read=cached, reasoning=thoughts)
+        if turn % 3 != 2:
+            tell(turn + 0.5, "api_response", input_token_count=given, output_token_count=output,
+                 cached_content_token_count=cached, thoughts_token_count=thoughts, total_token_count=given + output,
+                 response_id=new_id(rng, "chatcmpl-"), status_code=200,
+                 duration_ms=rng.randrange(900, 9000))  # fmt: skip
+        if turn == 4:  # a call of a sub-agent: no answer of it stands here
+            continue
+        counts.other(ignored=turn % 3 != 2)
+        usage = {"promptTokenCount": given, "candidatesTokenCount": output, "thoughtsTokenCount": thoughts,
+                 "totalTokenCount": given + output, "cachedContentTokenCount": cached}  # fmt: skip
+        add(turn + 0.5, "assistant", model=QWEN_MODEL, usageMetadata=usage,
+            message={"role": "model", "parts": [{"text": "Listo."}]})  # fmt: skip
     write_lines(path, lines)
     return counts

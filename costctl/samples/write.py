@@ -61,6 +61,7 @@ SMALL_LOGS: tuple[tuple[str, Writer], ...] = (
     ("braintrust_logs.jsonl", platforms.write_braintrust),
     ("codex_rollout.jsonl", agents.write_codex),
     ("gemini_cli_session.jsonl", agents.write_gemini),
+    ("qwen_code_session.jsonl", agents.write_qwen),
     ("azure_trace.csv", traces.write_azure),
     ("burstgpt_trace.csv", traces.write_burstgpt),
 )
