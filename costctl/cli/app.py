@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from costctl.cli.learn_commands import calibrate, train_router
-from costctl.cli.options import Db, Embedding, Logs, Out, Output, Prices
+from costctl.cli.options import Agents, Db, Embedding, Logs, Out, Output, Prices
 from costctl.cli.output import Form, check_target, emit
 from costctl.cli.price_commands import estimate, models, prices_app
 from costctl.cli.progress import progress
@@ -46,7 +46,8 @@ def costctl() -> None:
 
 @app.command()
 def audit(
-    logs: Logs,
+    logs: Logs = None,
+    agents: Agents = None,
     by: Annotated[
         list[str] | None, typer.Option("--by", help="A further dimension: endpoint, user, team, day, ... Repeatable.")
     ] = None,
@@ -91,15 +92,19 @@ def audit(
     """Where did the money go, and how much of it was waste?"""
     from costctl.audit.options import AuditOptions, midnight  # noqa: PLC0415
     from costctl.audit.run import audit as run_audit  # noqa: PLC0415
+    from costctl.formats.sources import HISTORY  # noqa: PLC0415
 
     options = AuditOptions(
         log_format, tuple(mapping or ()), _yes_or_no(cached_in_input), tier_rules, prices, midnight(priced_at),
         midnight(prices_as_of), tuple(by or ()), tuple(token_budget or ()), tuple(slo or ()), has_near_repeats,
         embedding, db, threads, progress(),
     )  # fmt: skip
+    names = [*(logs or ()), *(f"{HISTORY}{agent}" for agent in agents or ())]
+    if not names:
+        raise typer.BadParameter("name a log, or an agent: --from claude-code", param_hint="LOG")
     if out is not None:
-        check_target(out, logs)
-    emit(run_audit(logs, options), output, out)
+        check_target(out, names)
+    emit(run_audit(names, options), output, out)
 
 
 def _yes_or_no(text: str | None) -> bool | None:

@@ -9,7 +9,14 @@ import typer
 
 from costctl.cli.output import Form
 
-Logs = Annotated[list[str], typer.Argument(help="Files, folders, globs, or - for standard input.", metavar="LOG...")]
+Logs = Annotated[
+    list[str] | None, typer.Argument(help="Files, folders, globs, or - for standard input.", metavar="LOG...")
+]
+Agents = Annotated[
+    list[str] | None,
+    typer.Option("--from", metavar="AGENT",
+                 help="The history of claude-code, codex, gemini-cli, qwen-code or opencode on this disk. Repeatable."),
+]  # fmt: skip
 Output = Annotated[Form, typer.Option("--output", envvar="COSTCTL_OUTPUT", help="Form of the answer.")]
 Embedding = Annotated[
     str | None,

@@ -12,23 +12,26 @@ import polars as pl
 from costctl.errors import InputError
 from costctl.formats import generic
 from costctl.formats.base import UNREADABLE, Ignored, LogFormat, Record
+from costctl.formats.databases import database_rows, is_database
 from costctl.formats.documents import document_tasks, records_of
 from costctl.formats.registry import FORMATS
 from costctl.formats.sources import Source, head_of
 from costctl.formats.tables import delimiter_of, parquet_frame, sampled_rows
 
 SAMPLE_RECORDS = 200
-Shape = Literal["lines", "document", "table"]
+Shape = Literal["lines", "document", "table", "database"]
 
 
 def shape_of(source: Source) -> Shape:
-    """Lines of JSON, one JSON document, or a table."""
+    """Lines of JSON, one JSON document, a table, or a database."""
     return _shape(source, head_of(source))
 
 
 def _shape(source: Source, head: bytes) -> Shape:
     if head.startswith(b"PAR1"):
         return "table"
+    if is_database(head):
+        return "database"
     text = head.lstrip()
     first = text.split(b"\n", 1)[0].strip()
     if text.startswith((b"{", b"[")):
@@ -120,6 +123,8 @@ def _sample(source: Source, head: bytes) -> list[Record]:
         task = next(document_tasks(source), None)
         rows = [row for _, row in (task.rows or [])] if task else []
         return [row for row in rows[:SAMPLE_RECORDS] if isinstance(row, dict)]
+    if shape == "database":
+        return list(database_rows(source, SAMPLE_RECORDS))
     if head.startswith(b"PAR1"):
         return parquet_frame(source, SAMPLE_RECORDS).to_dicts()
     return sampled_rows(io.StringIO(head.decode("utf-8", "replace"), newline=""), delimiter_of(head), SAMPLE_RECORDS)

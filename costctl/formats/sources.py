@@ -9,13 +9,16 @@ import re
 import sys
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from difflib import get_close_matches
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import zstandard
 
 from costctl.errors import InputError
+from costctl.formats.histories import history_of
 
 BLOCK_BYTES = 16 * 2**20
 LINE_BYTES_MAX = 32 * 2**20
@@ -25,9 +28,12 @@ EXPANSION_MAX = 200
 EXPANSION_FREE_BYTES = 64 * 2**20
 LOG_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".log", ".txt")
 PACKED_SUFFIXES = (".gz", ".zst")
+DATABASES = "opencode*.db"  # of databases only those whose tables a format knows
 STDIN = "-"
+HISTORY = "agent:"  # before the name of a coding agent: all of its history on this machine
 # What rotating a log puts behind its name: a number or a date.
 _ROTATION = re.compile(r"([.-](\d{1,4}|\d{8,14}|\d{4}-\d\d-\d\d([t_-]\d\d[:-]?\d\d([:-]?\d\d)?)?))+$")
+SQLITE_MAGIC = b"SQLite format 3\0"
 
 
 class Source(NamedTuple):
@@ -63,6 +69,8 @@ def find_sources(names: list[str], spool: Path) -> list[Source]:
         path = Path(name)
         if name == STDIN:
             sources.append(Source(_spooled_stdin(spool), "stdin", True))
+        elif name.startswith(HISTORY) and not path.exists():
+            sources.extend(Source(item, str(item), False) for item in history_of(name.removeprefix(HISTORY)))
         elif path.is_dir():
             found = sorted(item for item in path.rglob("*") if item.is_file() and _is_log(item))
             if not found:
@@ -85,6 +93,8 @@ def _is_log(path: Path) -> bool:
     if any(part.startswith(".") for part in path.parts[-2:]):
         return False
     name = path.name.lower()
+    if fnmatch(name, DATABASES):
+        return True
     for packed in PACKED_SUFFIXES:
         name = name.removesuffix(packed)
     return _ROTATION.sub("", name).endswith(LOG_SUFFIXES)
@@ -113,10 +123,15 @@ def quick_identity(path: Path) -> str:
     status = path.stat()
     digest = hashlib.sha256(f"{path.resolve()}\0{status.st_size}:{status.st_mtime_ns}".encode())
     with path.open("rb") as file:
-        digest.update(file.read(END_BYTES))
+        head = file.read(END_BYTES)
+        digest.update(head)
         if status.st_size > END_BYTES:
             file.seek(max(END_BYTES, status.st_size - END_BYTES))
             digest.update(file.read())
+    if head.startswith(SQLITE_MAGIC):  # what was written last may still lie beside the file
+        with suppress(OSError):
+            beside = path.with_name(f"{path.name}-wal").stat()
+            digest.update(f"{beside.st_size}:{beside.st_mtime_ns}".encode())
     return digest.hexdigest()
 
 
@@ -129,11 +144,8 @@ def head_of(source: Source, size: int = 2**20) -> bytes:
         raise InputError("E120", f"{source.label} is empty (0 bytes)", "nothing was logged, or the wrong file")
     with source.path.open("rb") as file:
         magic = file.read(8)
-    if magic.startswith((b"PK\x03\x04", b"SQLite format", b"\xff\xfe", b"\xfe\xff")):
-        kinds = {
-            b"PK": "a ZIP archive: unpack it first",
-            b"SQ": "an SQLite database: export its table as CSV",
-        }
+    if magic.startswith((b"PK\x03\x04", b"\xff\xfe", b"\xfe\xff")):
+        kinds = {b"PK": "a ZIP archive: unpack it first"}
         raise InputError("E113", f"{source.label} is {kinds.get(magic[:2], 'UTF-16 text: save it as UTF-8')}", "")
     head = bytearray()
     try:

@@ -1,4 +1,4 @@
-"""Histories of coding agents: Codex CLI, Gemini CLI, Qwen Code."""
+"""Histories of coding agents: Codex CLI, Gemini CLI, Qwen Code, opencode."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from costctl.samples.traced import hexes, uuid
 CODEX_MODELS = ("gpt-5.2-codex", "gpt-5.1-codex-mini")
 GEMINI_MODELS = ("gemini-2.5-pro", "gemini-2.5-flash")
 QWEN_MODEL = "qwen3-coder-plus"
+OPENCODE_MODELS = (("anthropic", "claude-sonnet-4-5-20250929"), ("openai", "gpt-5-2025-08-07"))
 FOLDER = "/home/dev/timetable"
 ASKED = "ordena los imports del buscador"
 _COUNTS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_output_tokens", "total_tokens")
@@ -131,5 +132,43 @@ def write_qwen(path: Path, rng: Random) -> Counts:
                  "totalTokenCount": given + output, "cachedContentTokenCount": cached}  # fmt: skip
         add(turn + 0.5, "assistant", model=QWEN_MODEL, usageMetadata=usage,
             message={"role": "model", "parts": [{"text": "Listo."}]})  # fmt: skip
+    write_lines(path, lines)
+    return counts
+
+
+def write_opencode(path: Path, rng: Random) -> Counts:
+    """Messages as older versions keep them, gathered in one file: subscriptions, an abort, an unfinished answer."""
+    counts = Counts()
+    lines: list[Record | str] = []
+    session = new_id(rng, "ses_")
+    for turn in range(10):
+        begun = int(at(turn).timestamp() * 1000)
+        lines.append({"id": new_id(rng, "msg_"), "sessionID": session, "role": "user", "time": {"created": begun}})
+        counts.other(ignored=1)
+        provider, model = OPENCODE_MODELS[turn % 2]
+        answer: Record = {
+            "id": new_id(rng, "msg_"), "sessionID": session, "role": "assistant", "providerID": provider,
+            "modelID": model, "agent": "build", "path": {"cwd": FOLDER, "root": FOLDER},
+            "time": {"created": begun + 40},
+        }  # fmt: skip
+        lines.append(answer)
+        if turn == 9:
+            counts.other(ignored=1)
+            continue
+        has_failed = turn == 4
+        tokens = [0] * 5 if has_failed else [rng.randrange(3, 900), rng.randrange(40, 600), turn % 2 * 64,
+                                             rng.randrange(2000, 9000), (1 - turn % 2) * 700]  # fmt: skip
+        fresh, output, reasoning, read, write = tokens
+        answer["time"]["completed"] = begun + rng.randrange(900, 9000)
+        answer |= {"tokens": {"input": fresh, "output": output, "reasoning": reasoning,
+                              "cache": {"read": read, "write": write}}, "cost": 0}  # fmt: skip
+        lines[-1] = answer
+        if has_failed:
+            answer["error"] = {"name": "MessageAbortedError", "data": {"message": "aborted"}}
+            counts.request(None, None)
+            continue
+        counts.request(
+            fresh + read + write, output + reasoning, cache_read=read, cache_write=write, reasoning=reasoning
+        )
     write_lines(path, lines)
     return counts

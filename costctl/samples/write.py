@@ -62,6 +62,7 @@ SMALL_LOGS: tuple[tuple[str, Writer], ...] = (
     ("codex_rollout.jsonl", agents.write_codex),
     ("gemini_cli_session.jsonl", agents.write_gemini),
     ("qwen_code_session.jsonl", agents.write_qwen),
+    ("opencode_messages.jsonl", agents.write_opencode),
     ("azure_trace.csv", traces.write_azure),
     ("burstgpt_trace.csv", traces.write_burstgpt),
 )

@@ -26,7 +26,7 @@ LOGS = (
     "gemini_answers.jsonl", "vertex_log.jsonl", "openai_batch_output.jsonl", "anthropic_batch_results.jsonl",
     "bedrock_invocations.jsonl", "bedrock_batch_output.jsonl",
     "azure_trace.csv", "burstgpt_trace.csv", "codex_rollout.jsonl",
-    "gemini_cli_session.jsonl", "qwen_code_session.jsonl",
+    "gemini_cli_session.jsonl", "qwen_code_session.jsonl", "opencode_messages.jsonl",
 )  # fmt: skip
 JSON_LOGS = tuple(name for name in LOGS if name.endswith(".jsonl"))
 SAME = (

@@ -12,8 +12,9 @@ EVENT = {"input_token_count": 100, "output_token_count": 20, "total_token_count"
 
 
 def row(second: float, kind: str, **members: object) -> Record:
-    return {"sessionId": "s", "uuid": f"{kind}-{second}", "timestamp": f"2026-06-11T10:00:{second:06.3f}Z", "type": kind,
-            "cwd": "/home/dev/timetable", **members}  # fmt: skip
+    at = f"2026-06-11T10:00:{second:06.3f}Z"
+    return {"sessionId": "s", "uuid": f"{kind}-{second}", "timestamp": at, "type": kind, "cwd": "/home/dev/timetable",
+            **members}  # fmt: skip
 
 
 def answer(second: float, usage: Record | None = COUNTS, model: str = "qwen3-coder-plus") -> Record:
