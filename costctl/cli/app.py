@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from costctl.cli.export_commands import export_config
 from costctl.cli.learn_commands import calibrate, train_router
 from costctl.cli.options import Agents, Db, Embedding, Logs, Out, Output, Prices
 from costctl.cli.output import Form, check_target, emit
@@ -215,6 +216,7 @@ def completion(
 
 app.command()(simulate)
 app.command("explain-request")(explain_request)
+app.command("export-config")(export_config)
 app.command("train-router")(train_router)
 app.command("calibrate")(calibrate)
 app.add_typer(policy_app, name="policy")

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from costctl.policy import units
 from costctl.policy.figures import METRICS
-from costctl.policy.keys import Faults
+from costctl.policy.keys import Faults, unknown
+from costctl.policy.parts import PARTS
 from costctl.policy.results import GATE
 from costctl.policy.schema import LOGGED
 from costctl.policy.source import Place, key_of
@@ -73,7 +74,7 @@ def faults_of_meaning(values: Mapping[str, Any]) -> Faults:
     faults: Faults = []
     for check in (
         _tier_names, _tier_models, _arm_tiers, _references, _twice, _circles, _shares, _arms, _thresholds, _seasons,
-        _summaries, _escalation, _limits, _gates,
+        _summaries, _escalation, _limits, _gates, _losses,
     ):  # fmt: skip
         faults += check(values)
     return faults
@@ -108,6 +109,15 @@ def _gates(values: Mapping[str, Any]) -> Faults:
                 )
                 faults.append((place, f"unknown figure {shown(found[1])}{hint}"))
     return faults
+
+
+def _losses(values: Mapping[str, Any]) -> Faults:
+    """Accepted losses of parts that no policy has."""
+    return [
+        (place, unknown(name, tuple(PARTS), "part of a policy"))
+        for place, name in _found(values, "export.accept_loss.*")
+        if isinstance(name, str) and name not in PARTS
+    ]
 
 
 def _found(values: Any, pattern: str) -> Iterator[tuple[Place, Any]]:

@@ -75,7 +75,7 @@ def _refuse_later_keys(source: Source, not_yet: Mapping[str, str]) -> None:
         for place, value in _standing(source.values, tuple(keys.split(".")), ()):
             if not wanted or value == wanted:
                 told = f"{'.'.join(map(str, place))}{f': {wanted}' if wanted else ''}"
-                source.add(place, f"`{told}` is not simulated yet: it {reason}")
+                source.add(place, f"`{told}` is not there yet: it {reason}")
 
 
 def _standing(value: Any, path: tuple[str, ...], at: Place) -> Iterator[tuple[Place, Any]]:

@@ -121,10 +121,10 @@ BESIDE = """\
 #  - {{name: half, unit: user, arms: {{now: 50%, short: {{share: 50%, tiers: {{{low}: {{max_output_tokens: 99}}}}}}}}}}
 """
 
-LATER = """\
+EXPORT = """\
 
-## The keys below are read and checked, but not simulated yet; a policy that uses one is refused.
-#export: {{targets: [litellm, openrouter], accept_loss: []}}
+## What costctl export-config writes: the policy for any application, and a page for the people on call.
+#export: {{targets: [json, runbook], accept_loss: []}}
 """
 
 
@@ -151,7 +151,7 @@ def starter_policy(models: Sequence[str]) -> str:
         "fallbacks": f"#fallbacks: {{{names[-1]}: [{names[0]}]}}\n" if len(names) > 1 else "",
     }  # fmt: skip
     parts = [ROUTING.format(**words), CACHE, MORE + (SEVERAL.format(**words) if len(names) > 1 else "")]
-    later = "".join(part.format(**words) for part in (ATTEMPTS, AROUND, BESIDE, LATER))
+    later = "".join(part.format(**words) for part in (ATTEMPTS, AROUND, BESIDE, EXPORT))
     return HEAD + "\n".join([*tiers, *rest, TIER_KEYS, *parts]) + later
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from costctl.money import tokens_display, usd_display
 from costctl.render.cells import cell, safe
+from costctl.render.exported import exported
 from costctl.render.grid import blocks, fits, grid
 from costctl.render.simulated import simulation
 from costctl.report import Report, Table
@@ -77,7 +78,7 @@ SCREENS: Mapping[str, tuple[Section, ...]] = {
 
 def to_terminal(report: Report, width: int = 80) -> str:
     """The screen; numbers are never cut, columns are dropped by priority and names shortened."""
-    screens = {"audit": _audit, "simulate": _simulated}
+    screens = {"audit": _audit, "simulate": _simulated, "export-config": _exported}
     lines = screens.get(report.command, _plain)(report, width)
     return "\n".join(_wrapped(lines, width)) + "\n"
 
@@ -99,6 +100,10 @@ def _simulated(report: Report, width: int) -> list[str]:
 
     lines = [*simulation(report, width, section), *_warned(report), ""]
     return [*lines, "  next:  costctl explain-request ID   costctl simulate --decisions decisions.jsonl --output json"]
+
+
+def _exported(report: Report, width: int) -> list[str]:
+    return [*exported(report), *_warned(report), "", "  next:  costctl export-config --check"]
 
 
 def _audit(report: Report, width: int) -> list[str]:

@@ -22,6 +22,11 @@ class TierRules:
         self.digest = digest
         self._content = content
 
+    @property
+    def content(self) -> Content:
+        """The rules as values."""
+        return self._content
+
     @cached_property
     def _reader(self) -> TextReader:
         return TextReader(self._content)

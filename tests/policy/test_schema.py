@@ -55,7 +55,7 @@ gates: &g ['saving_ratio >= 0.4']
         "not 'tema'; did you mean team?",
         "14:3: cache.exact: stands twice; one of the two would be lost",
         "15:1: budgts: unknown key, did you mean budgets?",
-        "16:1: gates: `gates` is not simulated yet: it comes later",
+        "16:1: gates: `gates` is not there yet: it comes later",
         "16:8: gates: anchors (&g) are not read; write the value where it is used",
     ]
 

@@ -1,0 +1,64 @@
+"""`costctl export-config`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from costctl.cli.options import Output, Prices
+from costctl.cli.output import Form, emit
+from costctl.errors import CostctlError, ExitCode
+
+DEFAULT_TARGETS = ("json", "runbook")
+
+
+def export_config(
+    policy: Annotated[Path, typer.Option("--policy", help="The policy file.")] = Path("policy.yaml"),
+    targets: Annotated[
+        list[str] | None,
+        typer.Option("--target", help="A target in place of those that the policy names. Repeatable."),
+    ] = None,
+    folder: Annotated[Path, typer.Option("--folder", help="Where the configurations stand.")] = Path("router"),
+    check: Annotated[bool, typer.Option("--check", help="Only say whether they are in step; exit 5 if not.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="With --check: mend what is not in step.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Print what would change, and write nothing.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse what drops a part that `export.accept_loss` does not name.")
+    ] = False,
+    tier_rules: Annotated[Path | None, typer.Option("--tier-rules", help="Your own tier rules, as in audit.")] = None,
+    prices: Prices = None,
+    output: Output = Form.TABLE,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the report to this file.")] = None,
+) -> None:
+    """Which configuration makes the router do this, and is it still in step?"""
+    from costctl.export.resolved import resolved  # noqa: PLC0415
+    from costctl.export.run import differences, export_config, refuse_losses  # noqa: PLC0415
+    from costctl.policy.classifier import load_classifier  # noqa: PLC0415
+    from costctl.policy.describe import policy_digest  # noqa: PLC0415
+    from costctl.policy.load import load_policy  # noqa: PLC0415
+    from costctl.prices.book import load_book  # noqa: PLC0415
+    from costctl.tiers.rules import load_rules  # noqa: PLC0415
+
+    if diff and (check or write):
+        raise CostctlError("E473", "--diff writes nothing and checks nothing", "leave out --check and --write")
+    book = load_book(prices)
+    wanted = load_policy(policy, book)
+    given = resolved(
+        wanted, policy_digest(policy), book, load_rules(tier_rules).content, load_classifier(wanted, policy)
+    )
+    names = tuple(dict.fromkeys(targets or (wanted.export.targets if wanted.export else DEFAULT_TARGETS)))
+    if diff:
+        sys.stdout.write(differences(given, names, folder))
+        return
+    accepted = wanted.export.accept_loss if wanted.export else ()
+    report = export_config(given, names, folder, is_check=check, is_write=False)
+    if strict:
+        refuse_losses(report, accepted)
+    if write or not check:
+        report = export_config(given, names, folder, is_check=check, is_write=True)
+    emit(report, output, out)
+    if check and not write and report.totals["drift_count"]:
+        raise typer.Exit(ExitCode.DRIFT)

@@ -1,0 +1,1 @@
+"""Policies as the configuration of the routers that carry them out."""

@@ -1,0 +1,103 @@
+"""`costctl export-config` as a report: files, what each target loses, and whether the folder is still in step."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+from costctl.errors import CostctlError, ExitCode
+from costctl.export.base import Exported, Target
+from costctl.export.files import Drift, drifts, tree_of, unmanaged, write_tree
+from costctl.export.resolved import Resolved
+from costctl.export.targets import exported
+from costctl.report import Report, Table, Value, Warning
+
+KINDS = ("expressed", "approximated", "dropped")
+
+
+def export_config(given: Resolved, names: Sequence[str], folder: Path, *, is_check: bool, is_write: bool) -> Report:
+    """Export into the folder, or only say how it differs from what the policy gives now.
+
+    Raises:
+        CostctlError: E470 where the folder cannot be written, E471 for an unknown target.
+    """
+    made = exported(given, names)
+    tree = tree_of(given, made)
+    found = drifts(folder, tree) if is_check else []
+    others = unmanaged(folder, tree)
+    written = write_tree(folder, tree) if is_write else []
+    losses = list(_losses(made))
+    counts = {kind: sum(row[2] == kind for row in losses) for kind in KINDS}
+    totals: dict[str, Value] = {
+        "target_count": len(made), "file_count": len(tree.files), "written_count": len(written),
+        **{f"{kind}_count": count for kind, count in counts.items()}, "drift_count": len(found),
+    }  # fmt: skip
+    tables = {
+        "drift": Table.of("drift", Drift._fields, found),
+        "files": Table.of("files", ("path", "state"), [(path, _state(path, written, found)) for path in tree.files]),
+        "losses": Table.of("losses", ("target", "part", "kind", "says", "agreement_ratio"), losses),
+    }
+    said = []
+    if others:
+        keys = f"{len(others)} {'key is' if len(others) == 1 else 'keys are'}"
+        text = f"{keys} not ours and left alone: {', '.join(others[:5])}"
+        said.append(Warning("W280", text))
+    return Report(
+        "export-config", totals, tables, tuple(said),
+        {
+            "costctl": given.version, "folder": str(folder),
+            "policy": f"{given.policy.name} #{given.policy_digest[:8]}",
+            "price_set": given.price_digest[:8], "targets": {target.name: target.verified for target, _ in made},
+        },
+    )  # fmt: skip
+
+
+def refuse_losses(report: Report, accepted: Sequence[str]) -> None:
+    """Under `--strict`: nothing is dropped but what the policy accepts.
+
+    Raises:
+        CostctlError: E472 (exit 5) naming each such part.
+    """
+    rows = [row for row in report.tables["losses"].dicts() if row["kind"] == "dropped" and row["part"] not in accepted]
+    if rows:
+        parts = ", ".join(dict.fromkeys(f"{row['part']} ({row['target']})" for row in rows))
+        names = ", ".join(dict.fromkeys(str(row["part"]) for row in rows))
+        hint = f"accept it in the policy: export: {{accept_loss: [{names}]}}"
+        raise CostctlError("E472", f"the targets drop {parts}", hint, ExitCode.DRIFT)
+
+
+def differences(given: Resolved, names: Sequence[str], folder: Path) -> str:
+    """A unified diff from the folder to what would be written."""
+    parts: list[str] = []
+    for path, text in tree_of(given, exported(given, names)).files.items():
+        target = folder / path
+        there = target.read_text("utf-8", errors="replace") if target.is_file() else ""
+        parts += difflib.unified_diff(
+            there.splitlines(keepends=True),
+            text.splitlines(keepends=True),
+            f"{folder / path}",
+            f"{folder / path} (policy)",
+        )
+    return "".join(line if line.endswith("\n") else f"{line}\n" for line in parts)
+
+
+def preview(given: Resolved, name: str) -> tuple[str, str]:
+    """The first file of a target, and its name: what a simulation shows beside its figures."""
+    ((_, found),) = exported(given, [name])
+    path = next(iter(found.files))
+    return path, found.files[path]
+
+
+def _losses(made: Sequence[tuple[Target, Exported]]) -> list[tuple[Value, ...]]:
+    return [
+        (target.name, loss.part, loss.kind, loss.says, loss.agreement_ratio)
+        for target, one in made
+        for loss in one.losses
+    ]
+
+
+def _state(path: str, written: Sequence[str], found: Sequence[Drift]) -> str:
+    if path in written:
+        return "written"
+    return "differs" if any(one.path == path for one in found) else "in step"

@@ -1,0 +1,40 @@
+"""The routers that costctl writes configurations for: one file each, and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from costctl.errors import CostctlError
+from costctl.export import generic, runbook
+from costctl.export.base import Exported, Target
+from costctl.export.resolved import Resolved
+from costctl.policy.keys import unknown
+
+TARGETS: tuple[Target, ...] = (generic.TARGET, runbook.TARGET)
+
+
+def target_of(name: str) -> Target:
+    """The target of that name.
+
+    Raises:
+        CostctlError: E471 for a name that no target has.
+    """
+    for target in TARGETS:
+        if target.name == name:
+            return target
+    raise CostctlError("E471", f"{name}: {unknown(name, (target.name for target in TARGETS), 'target')}")
+
+
+def exported(given: Resolved, names: Sequence[str]) -> list[tuple[Target, Exported]]:
+    """The files and losses of each target, in the order of the names.
+
+    Raises:
+        CostctlError: E471 as `target_of`.
+    """
+    made = []
+    for target in map(target_of, names):
+        found = target.export(given)
+        wrong = target.faults(found.files)
+        assert not wrong, f"{target.name}: {wrong}"
+        made.append((target, found))
+    return made

@@ -1,0 +1,33 @@
+"""How exported files are written: JSON, YAML and comments, always the same bytes for the same values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+LINE_CHARS = 120
+
+
+def to_json(value: Any) -> str:
+    """Two blanks a level, keys in the order given, a line break at the end."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def to_yaml(value: Any, head: str = "") -> str:
+    """Block style, keys in the order given, below the comment lines of `head`."""
+    return head + yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=LINE_CHARS)
+
+
+def commented(lines: Iterable[str], mark: str = "#") -> str:
+    """Lines as a comment; whatever they hold stays inside it."""
+    return "".join(f"{mark} {' '.join(line.split())}\n" for line in lines)
+
+
+def comment_of(text: str, mark: str = "#") -> str:
+    """The comment lines that a text begins with."""
+    lines = text.splitlines(keepends=True)
+    count = next((number for number, line in enumerate(lines) if not line.startswith(mark)), len(lines))
+    return "".join(lines[:count])

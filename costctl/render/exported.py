@@ -1,0 +1,45 @@
+"""The screen of `costctl export-config`: what each target carries, what it loses, what is no longer in step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from costctl.money import ratio_display
+from costctl.render.cells import safe
+from costctl.report import Report
+
+LOST = (
+    ("approximated", "APPROXIMATED: the target does something near it"),
+    ("dropped", "DROPPED: the target cannot do it; what to do instead"),
+)
+
+
+def exported(report: Report) -> list[str]:
+    """The lines of the screen; long ones are wrapped by the caller."""
+    made: dict[str, Any] = dict(report.provenance)
+    total = report.totals
+    losses = list(report.tables["losses"].dicts())
+    lines = [f"costctl export-config   {safe(str(made['policy']), 60)}   into {safe(str(made['folder']), 60)}/"]
+    for target, verified in made["targets"].items():
+        of_target = [row["kind"] for row in losses if row["target"] == target]
+        counts = ", ".join(f"{of_target.count(kind)} {kind}" for kind in ("expressed", "approximated", "dropped"))
+        lines.append(f"  {safe(target)}: {counts}   verified with {safe(str(verified))}")
+    for kind, heading in LOST:
+        rows = [row for row in losses if row["kind"] == kind]
+        if rows:
+            lines += ["", f"  {heading}"]
+        for row in rows:
+            share = row["agreement_ratio"]
+            agreed = "" if share is None else f"; decides {ratio_display(share)} of the log's calls alike"  # type: ignore[arg-type]
+            lines.append(
+                f"    {safe(str(row['target']))}  {safe(str(row['part']))}: {safe(str(row['says']), 400)}{agreed}"
+            )
+    drift = list(report.tables["drift"].dicts())
+    if drift:
+        lines += ["", "  NOT IN STEP"]
+        for row in drift:
+            place = f"{safe(str(row['path']))}{' ' if row['key'] else ''}{safe(str(row['key']), 120)}"
+            lines.append(f"    {place}: {safe(str(row['says']), 300)} (cause: {row['cause']})")
+    written = [row["path"] for row in report.tables["files"].dicts() if row["state"] == "written"]
+    lines += ["", f"  {total['file_count']} files, {total['written_count']} written"]
+    return lines + [f"    {safe(str(path), 120)}" for path in written]

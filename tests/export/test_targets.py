@@ -1,0 +1,71 @@
+"""What holds for every target: it speaks of every part of every policy, and gives the same bytes again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from costctl.export.base import Target
+from costctl.export.resolved import Resolved, resolved
+from costctl.export.targets import TARGETS
+from costctl.policy.load import parse_policy
+from costctl.policy.parts import PARTS, parts_of
+from costctl.prices.book import load_book
+from costctl.tiers.rules import load_rules
+from tests.policy.example import EXAMPLE
+
+# Parts that the example of the design does not have.
+MORE = """version: 1
+tiers:
+  A: {models: [gpt-4o-mini, gpt-4.1-mini], select: cheapest}
+  B: {models: [gpt-4o, gpt-4.1], select: fastest}
+  C: {models: [gpt-4o, gpt-4.1], select: weights, weights: [0.9, 0.1]}
+  D: {models: logged}
+routing: {rules: [{name: "a\\"b\\n# c", when: {endpoint: '/x*'}, to: C}], classifier: {file: router.json}}
+budgets: {usd_per_day: [{tier: C, max: 10}, {user: u, max: 1}]}
+cache: {exclude: [personal_data, 'endpoint:/private*']}
+"""
+
+
+def given(text: str) -> Resolved:
+    """A policy resolved by the shipped prices."""
+    book = load_book()
+    return resolved(
+        parse_policy(text, "policy.yaml", not_yet={}, book=book), "0" * 64, book, load_rules().content, None
+    )
+
+
+POLICIES = {"example": EXAMPLE, "more": MORE, "empty": "version: 1\n"}
+
+
+def test_these_policies_have_every_part() -> None:
+    found = {part for text in POLICIES.values() for part in parts_of(given(text).policy)}
+    assert found == set(PARTS)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+@pytest.mark.parametrize("name", POLICIES)
+def test_every_part_is_told_and_the_files_are_without_fault(target: Target, name: str) -> None:
+    policy = given(POLICIES[name])
+    made = target.export(policy)
+    assert [loss.part for loss in made.losses] == list(parts_of(policy.policy))
+    assert all(loss.says and loss.kind in {"expressed", "approximated", "dropped"} for loss in made.losses)
+    assert made.files
+    assert target.faults(made.files) == []
+    assert target.export(given(POLICIES[name])) == made
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+def test_no_secret_and_no_path_of_this_machine_is_written(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    text = "".join(target.export(given(EXAMPLE)).files.values())
+    assert "sk-very-secret" not in text
+    assert str(Path.cwd()) not in text
+
+
+def test_the_names_are_those_that_a_policy_may_name() -> None:
+    names = [target.name for target in TARGETS]
+    assert len(set(names)) == len(names)
+    for name in names:
+        parse_policy(f"version: 1\nexport: {{targets: [{name}]}}\n", "policy.yaml")
