@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from costctl.cli.export_commands import export_config
+from costctl.cli.gate_commands import diff, gate
 from costctl.cli.learn_commands import calibrate, train_router
 from costctl.cli.options import Agents, Db, Embedding, Logs, Out, Output, Prices
 from costctl.cli.output import Form, check_target, emit
@@ -215,6 +216,8 @@ def completion(
 
 
 app.command()(simulate)
+app.command()(gate)
+app.command()(diff)
 app.command("explain-request")(explain_request)
 app.command("export-config")(export_config)
 app.command("train-router")(train_router)

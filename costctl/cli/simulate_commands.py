@@ -57,7 +57,7 @@ def simulate(
     from costctl.audit.options import AuditOptions  # noqa: PLC0415
     from costctl.audit.run import audit, last_audit, logs_of, reader_of  # noqa: PLC0415
     from costctl.evaluate.claims import Claims  # noqa: PLC0415
-    from costctl.gate import is_broken, judge  # noqa: PLC0415
+    from costctl.gate.verdicts import is_broken, judge  # noqa: PLC0415
     from costctl.policy.classifier import load_classifier  # noqa: PLC0415
     from costctl.policy.describe import policy_digest  # noqa: PLC0415
     from costctl.policy.load import load_policy  # noqa: PLC0415

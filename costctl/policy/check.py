@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from costctl.policy import units
-from costctl.policy.figures import METRICS
+from costctl.policy.figures import unknown_figure
 from costctl.policy.keys import Faults, unknown
 from costctl.policy.parts import PARTS
 from costctl.policy.results import GATE
@@ -102,12 +102,9 @@ def _gates(values: Mapping[str, Any]) -> Faults:
     for pattern in ("gates.*", "gates.*.gate"):
         for place, text in _found(values, pattern):
             found = GATE.fullmatch(text.strip()) if isinstance(text, str) else None
-            if found is not None and found[1] not in METRICS:
-                near = get_close_matches(found[1], METRICS, n=1)
-                hint = (
-                    f", did you mean {near[0]}?" if near else "; its figures are the totals of simulate --output json"
-                )
-                faults.append((place, f"unknown figure {shown(found[1])}{hint}"))
+            fault = None if found is None else unknown_figure(found[1])
+            if fault is not None:
+                faults.append((place, fault))
     return faults
 
 

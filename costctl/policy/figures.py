@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from difflib import get_close_matches
+
+from costctl.policy.units import shown
+
 METRICS = (
     "call_count", "baseline_cost_usd", "policy_cost_usd", "saving_usd", "saving_ratio", "exact_hit_ratio",
     "semantic_hit_ratio", "semantic_refresh_ratio", "cache_hit_ratio", "prompt_cache_read_ratio",
@@ -16,3 +21,12 @@ METRICS = (
     "classifier_loss_bound_ratio",
     *(f"{whose}_latency_ms_p{percent}" for whose in ("baseline", "policy") for percent in (50, 95, 99)),
 )  # fmt: skip
+
+
+def unknown_figure(name: str, known: Collection[str] = METRICS) -> str | None:
+    """Why a figure cannot be bounded, with the nearest known one; None where it can."""
+    if name in known:
+        return None
+    near = get_close_matches(name, known, n=1)
+    hint = f", did you mean {near[0]}?" if near else f"; known: {', '.join(known)}"
+    return f"unknown figure {shown(name)}{hint}"

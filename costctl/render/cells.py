@@ -73,7 +73,7 @@ def cell(value: Value, column: str) -> str:
     return safe(str(value))
 
 
-FIGURE_COLUMNS = frozenset({"base", "now", "change"})
+FIGURE_COLUMNS = frozenset({"base", "now", "change", "change_low", "change_high"})
 
 
 def unit_name(row: Mapping[str, Value], column: str) -> str:

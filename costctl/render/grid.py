@@ -24,13 +24,15 @@ def blocks(table: Table, columns: Sequence[str]) -> list[str]:
     of_one = "per_request_" if table.name in OF_ONE_REQUEST else ""
     for row in table.dicts():
         filled = [name for name in columns if row[name] not in {None, ""}]
-        lines += [f"  {title(name):<{size}}  {cell(row[name], of_one + name)}" for name in filled] + [""]
+        lines += [f"  {title(name):<{size}}  {cell(row[name], of_one + unit_name(row, name))}" for name in filled] + [
+            ""
+        ]
     return lines[:-1]
 
 
 def fits(table: Table, columns: Sequence[str], width: int) -> bool:
     """Whether a table fits with nothing shortened and no column left out."""
-    rows = [[cell(row[name], name) for name in columns] for row in table.dicts()]
+    rows = [[cell(row[name], unit_name(row, name)) for name in columns] for row in table.dicts()]
     widths = [max([len(title(name)), *(len(row[i]) for row in rows)]) for i, name in enumerate(columns)]
     return not _too_wide(widths, width)
 

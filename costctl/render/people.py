@@ -46,6 +46,14 @@ SCREENS: Mapping[str, tuple[Section, ...]] = {
         Section("estimate", "COST", ("model", "list_cost_usd", "request_cost_usd", "price_status"), 200),
         Section("arithmetic", "ARITHMETIC", ("model", "arithmetic"), 200),
     ),
+    "gate": (Section("gates", "GATES", ("verdict", "gate", "value", "level", "reason"), 200),),
+    "diff": (
+        Section("diff", "FIGURES: an arrow where a change exceeds its interval, ≈ where it does not",
+                ("metric", "base", "now", "change", "arrow", "status"), 100),
+        Section("tiers", "BY TIER: share of calls, and cost",
+                ("tier", "base_share_ratio", "now_share_ratio", "change_ratio", "base_cost_usd", "now_cost_usd"), 30),
+        Section("gates", "GATES", ("gate", "level", "base_verdict", "now_verdict", "base_value", "now_value"), 200),
+    ),
     "rejects": (
         Section("rejected", "REJECTED RECORDS", ("reason", "source_line", "byte_offset", "source_file"), 10_000),
     ),

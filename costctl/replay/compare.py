@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -26,11 +26,44 @@ _AMOUNT = re.compile(r"-?[0-9]{1,26}\.[0-9]{1,12}")
 
 @dataclass(frozen=True)
 class Earlier:
-    """Totals and provenance of an earlier run."""
+    """Totals and provenance of an earlier run; its tables as they were written."""
 
     file: str
     totals: Mapping[str, Value]
     made: Mapping[str, Any]
+    tables: Mapping[str, Any]
+
+    def report(self) -> Report:
+        """The run as the report that it was, without warnings and tables.
+
+        Raises:
+            CostctlError: E430 where the standing of its figures is not told.
+        """
+        for name in ("status", "not_computed"):
+            told = _mapping(Path(self.file), self.made.get(name), f"provenance.{name}")
+            if not all(isinstance(text, str) for text in told.values()):
+                raise _refused(Path(self.file), f"provenance.{name} holds more than text")
+        untold = [name for name in self.totals if name not in self.made["status"] and not is_end(name)]
+        if untold:
+            raise _refused(Path(self.file), f"provenance.status does not tell of {untold[0]}")
+        return Report("simulate", self.totals, {}, (), self.made)
+
+    def rows(self, table: str, columns: Sequence[str]) -> list[dict[str, Value]]:
+        """The rows of one of its tables, of them these columns; none where it has no such table.
+
+        Raises:
+            CostctlError: E430 where a row lacks one or holds another kind of value.
+        """
+        path, rows = Path(self.file), self.tables.get(table, [])
+        if not isinstance(rows, list):
+            raise _refused(path, f"tables.{table} is no list")
+        found = []
+        for row in rows:
+            missing = [name for name in columns if name not in _mapping(path, row, f"a row of tables.{table}")]
+            if missing:
+                raise _refused(path, f"a row of tables.{table} has no {', '.join(missing)}")
+            found.append({name: _figure(path, name, row[name], f"tables.{table}") for name in columns})
+        return found
 
 
 def read_run(path: Path) -> Earlier:
@@ -49,7 +82,13 @@ def read_run(path: Path) -> Earlier:
     if missing:
         raise _refused(path, f"provenance does not tell {', '.join(missing)}")
     totals = _mapping(path, body.get("totals"), "totals")
-    return Earlier(str(path), {name: _figure(path, name, value) for name, value in totals.items()}, made)
+    figures = {name: _figure(path, name, value) for name, value in totals.items()}
+    return Earlier(str(path), figures, made, _mapping(path, body.get("tables", {}), "tables"))
+
+
+def is_end(name: str) -> bool:
+    """Whether a total is one end of an estimate."""
+    return name.endswith(("_low", "_high"))
 
 
 def compared(report: Report, earlier: Earlier) -> Report:
@@ -67,7 +106,7 @@ def compared(report: Report, earlier: Earlier) -> Report:
             "replay both policies over the same log",
         )
     names = [*report.totals, *(name for name in earlier.totals if name not in report.totals)]
-    rows = [(name, *_change(earlier.totals.get(name), report.totals.get(name))) for name in names]
+    rows = [(name, *change_of(earlier.totals.get(name), report.totals.get(name))) for name in names]
     return replace(
         report,
         tables={**report.tables, "compare": Table.of("compare", COLUMNS, rows)},
@@ -109,8 +148,8 @@ def _mapping(path: Path, value: Any, name: str) -> dict[str, Any]:
     return value
 
 
-def _figure(path: Path, name: str, value: Any) -> Value:
-    """A total as it was before it was written: dollars as decimals, milliseconds as numbers."""
+def _figure(path: Path, name: str, value: Any, where: str = "totals") -> Value:
+    """A value as it was before it was written: dollars as decimals, milliseconds as numbers."""
     unit = unit_of(name)
     is_number = isinstance(value, int | Decimal) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
     if value is None or (unit == "text" and isinstance(value, str | bool) and not _AMOUNT.fullmatch(str(value))):
@@ -118,11 +157,12 @@ def _figure(path: Path, name: str, value: Any) -> Value:
     if isinstance(value, str) and unit in {"usd", "ms", "text"} and _AMOUNT.fullmatch(value):
         return float(value) if unit == "ms" else Decimal(value)
     if not is_number or unit in {"usd", "ms"} or (unit == "count" and not isinstance(value, int)):
-        raise _refused(path, f"totals.{name} is not what a run writes: {shown(value)}")
+        raise _refused(path, f"{where}.{name} is not what a run writes: {shown(value)}")
     return value if isinstance(value, int) else float(value)
 
 
-def _change(base: Value, now: Value) -> tuple[Value, Value, Value]:
+def change_of(base: Value, now: Value) -> tuple[Value, Value, Value]:
+    """Both values and now - base, which is None where one of them is no number."""
     if isinstance(base, str | bool) or isinstance(now, str | bool) or base is None or now is None:
         return base, now, None
     change = Decimal(str(now)) - Decimal(str(base))

@@ -8,7 +8,7 @@ import pytest
 
 from costctl.cli import run
 from costctl.errors import CostctlError
-from costctl.gate import is_broken, judge
+from costctl.gate.verdicts import is_broken, judge
 from costctl.policy.figures import METRICS
 from costctl.policy.load import parse_policy
 from costctl.report import Report

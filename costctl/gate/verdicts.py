@@ -19,7 +19,7 @@ PASS, FAIL, NOT_RUN = "PASS", "FAIL", "NOT RUN"
 COLUMNS = ("verdict", "gate", "value", "level", "reason")
 SURE = ("exact", "replayed")
 _HOLDS: Mapping[str, Callable[[Any, Any], bool]] = {
-    ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "=": operator.eq,
+    ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "=": operator.eq, "!=": operator.ne,
 }  # fmt: skip
 
 
@@ -43,14 +43,15 @@ def _of(report: Report) -> Callable[[Gate], tuple[Value, ...]]:
             known = [why for name, why in missing.items() if gate.metric.startswith(name)]
             return NOT_RUN, gate.gate, None, gate.level, known[0] if known else "not computed for this log"
         worse, reason = value, status[gate.metric]
-        if f"{gate.metric}_low" in report.totals:
+        has_ends = f"{gate.metric}_low" in report.totals
+        if has_ends:
             end = "low" if gate.operator in (">=", ">") else "high"
             found = report.totals.get(f"{gate.metric}_{end}")
-            if found is None or gate.operator == "=":
+            if found is None or gate.operator in ("=", "!="):
                 return NOT_RUN, gate.gate, _text(value), gate.level, "an estimate that has no bound on this side"
             worse, reason = found, f"the {end} end of an estimate"
         holds = _HOLDS[gate.operator](Decimal(str(worse)), gate.bound)
-        if holds and reason not in SURE and worse is value:
+        if holds and reason not in SURE and not has_ends:
             return NOT_RUN, gate.gate, _text(value), gate.level, f"holds, but is only {reason}"
         return PASS if holds else FAIL, gate.gate, _text(worse), gate.level, reason
 

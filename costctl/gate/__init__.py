@@ -1,0 +1,1 @@
+"""Bounds on the figures of a simulation, and two runs beside each other."""
