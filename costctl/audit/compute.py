@@ -60,6 +60,7 @@ def compute(
         [parse_latency_budget(text) for text in options.latency_budgets],
         options.priced_at,
         options.as_of,
+        options.has_charges,
         Reader(key, spool, options.processes, options.embedding) if options.has_near_repeats else None,
     )
     rules = load_rules(options.tier_rules)

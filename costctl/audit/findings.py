@@ -54,6 +54,7 @@ class Wanted(NamedTuple):
     latency_budgets: Sequence[LatencyBudget] = ()
     priced_at: datetime | None = None
     as_of: datetime | None = None
+    has_charges: bool = False
     reader: Reader | None = None  # where the texts may be read again for the near repeats
 
 
@@ -100,6 +101,8 @@ def _made(store: Store, book: PriceBook, wanted: Wanted) -> Iterator[Table]:
         yield latency_budgets(store, wanted.latency_budgets)
     for item in PAGES:
         yield pages.table(store, item.name)
+    if wanted.has_charges:
+        yield pages.table(store, "charges", "charges.sql")
 
 
 def by_dimension(store: Store, name: str) -> Table:

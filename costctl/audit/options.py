@@ -33,6 +33,7 @@ class AuditOptions:
     token_budgets: tuple[str, ...] = ()
     latency_budgets: tuple[str, ...] = ()
     has_near_repeats: bool = False
+    has_charges: bool = False
     embedding: str | None = None
     db: Path | None = None
     threads: int | None = None

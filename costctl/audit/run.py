@@ -114,6 +114,7 @@ def _question(sources: Sequence[Source], options: AuditOptions) -> str:
             (
                 options.log_format, options.mapping, options.cached_in_input, options.priced_at, options.as_of,
                 options.by, options.token_budgets, options.latency_budgets, options.has_near_repeats, options.embedding,
+                options.has_charges,
             )
         ).encode()
     )  # fmt: skip

@@ -99,7 +99,7 @@ def audit(
     options = AuditOptions(
         log_format, tuple(mapping or ()), _yes_or_no(cached_in_input), tier_rules, prices, midnight(priced_at),
         midnight(prices_as_of), tuple(by or ()), tuple(token_budget or ()), tuple(slo or ()), has_near_repeats,
-        embedding, db, threads, progress(),
+        output == Form.FOCUS, embedding, db, threads, progress(),
     )  # fmt: skip
     names = [*(logs or ()), *(f"{HISTORY}{agent}" for agent in agents or ())]
     if not names:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from costctl.cli.output import Form
+from costctl.cli.output import ONLY_OF, Form
+from costctl.errors import CostctlError
 
 Logs = Annotated[
     list[str] | None, typer.Argument(help="Files, folders, globs, or - for standard input.", metavar="LOG...")
@@ -17,7 +18,20 @@ Agents = Annotated[
     typer.Option("--from", metavar="AGENT",
                  help="The history of claude-code, codex, gemini-cli, qwen-code or opencode on this disk. Repeatable."),
 ]  # fmt: skip
-Output = Annotated[Form, typer.Option("--output", envvar="COSTCTL_OUTPUT", help="Form of the answer.")]
+
+
+def _has_form(context: typer.Context, form: Form) -> Form:
+    """Refuse a form that this command has nothing for, before any work is done."""
+    commands = ONLY_OF.get(form)
+    if commands is not None and context.info_name not in commands:
+        raise CostctlError("E482", f"--output {form.value} is a form of costctl {' and '.join(commands)} only",
+                           "forms for every command: table, json, csv, markdown")  # fmt: skip
+    return form
+
+
+Output = Annotated[
+    Form, typer.Option("--output", envvar="COSTCTL_OUTPUT", help="Form of the answer.", callback=_has_form)
+]
 Embedding = Annotated[
     str | None,
     typer.Option("--embedding", envvar="COSTCTL_EMBEDDING",

@@ -21,6 +21,16 @@ class Form(StrEnum):
     JSON = "json"
     CSV = "csv"
     MARKDOWN = "markdown"
+    GITHUB = "github"
+    GITHUB_COMMENT = "github-comment"
+    GITLAB = "gitlab"
+    JUNIT = "junit"
+    OPENMETRICS = "openmetrics"
+    FOCUS = "focus"
+
+
+# Forms of what only these commands have.
+ONLY_OF = {Form.JUNIT: ("gate", "simulate"), Form.FOCUS: ("audit",)}
 
 
 def emit(report: Report, output: str = "table", out: Path | None = None, inputs: Sequence[str] = ()) -> None:
@@ -66,12 +76,13 @@ def check_target(out: Path, inputs: Sequence[str]) -> None:
 
 def rendered(report: Report, output: str) -> str:
     """The text of a report in one form."""
-    from costctl.render import machine, markdown, people  # noqa: PLC0415
+    from costctl.render import focus, github, machine, markdown, openmetrics, people, verdicts  # noqa: PLC0415
 
-    if output == Form.JSON:
-        return machine.to_json(report)
-    if output == Form.CSV:
-        return machine.to_csv(report)
-    if output == Form.MARKDOWN:
-        return markdown.to_markdown(report)
+    forms = {
+        Form.JSON: machine.to_json, Form.CSV: machine.to_csv, Form.MARKDOWN: markdown.to_markdown,
+        Form.GITHUB: github.to_annotations, Form.GITHUB_COMMENT: github.to_comment, Form.GITLAB: verdicts.to_gitlab,
+        Form.JUNIT: verdicts.to_junit, Form.OPENMETRICS: openmetrics.to_openmetrics, Form.FOCUS: focus.to_focus,
+    }  # fmt: skip
+    if output in forms:
+        return forms[Form(output)](report)
     return people.to_terminal(report, max(40, shutil.get_terminal_size((80, 24)).columns))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -91,6 +92,7 @@ def simulate(
             write_decisions(store, decisions)
     if probes is not None:
         write_text("".join(f"{line}\n" for line in claims.template()), probes)
+    report = replace(report, provenance={**report.provenance, "policy_file": str(policy)})
     report = judge(report if earlier is None else compared(report, earlier), wanted.gates)
     emit(report, output, out)
     if is_broken(report):

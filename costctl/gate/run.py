@@ -37,6 +37,7 @@ def gate(run: Earlier, asked: Sequence[Gate], base: Earlier | None = None) -> Re
     made: Mapping[str, object] = {
         "costctl": run.made["costctl"], "run": run.file, "policy": run.made["policy"], "logs": run.made.get("logs", []),
         "price_set": run.made["price_set"], "seed": run.made["seed"],
+        "policy_file": run.made.get("policy_file"),
         "compared_to": None if base is None else base.file, "status": dict.fromkeys(counts, "exact"),
     }  # fmt: skip
     return Report("gate", counts, {"gates": judged.tables["gates"]}, warnings, made)

@@ -28,5 +28,5 @@ def unknown_figure(name: str, known: Collection[str] = METRICS) -> str | None:
     if name in known:
         return None
     near = get_close_matches(name, known, n=1)
-    hint = f", did you mean {near[0]}?" if near else f"; known: {', '.join(known)}"
+    hint = f", did you mean {near[0]}?" if near else "; its figures are the totals of simulate --output json"
     return f"unknown figure {shown(name)}{hint}"

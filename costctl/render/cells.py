@@ -49,6 +49,35 @@ def escaped_json(text: str) -> str:
     return _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
+def defused(value: object) -> object:
+    """Text that a spreadsheet would take as a formula, quoted; amounts are left alone."""
+    if (
+        isinstance(value, str)
+        and value[:1] in {"=", "+", "-", "@", "\t", "\r"}
+        and not value[1:].replace(".", "", 1).isdigit()
+    ):
+        return "'" + escaped(value)
+    return escaped(value) if isinstance(value, str) else value
+
+
+def workflow_data(text: str) -> str:
+    r"""Text as the message of a workflow command, which ends with its line.
+
+    >>> workflow_data("50 %, a: b\n::error::c")
+    '50 %25, a: b%0A::error::c'
+    """
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def workflow_property(text: str) -> str:
+    """Text as a property of a workflow command, which ends with a comma or colons.
+
+    >>> workflow_property("a,b::c")
+    'a%2Cb%3A%3Ac'
+    """
+    return workflow_data(text).replace(":", "%3A").replace(",", "%2C")
+
+
 def cell(value: Value, column: str) -> str:
     """A value for people, by the unit in its column's name."""
     unit = unit_of(column)

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 
-from costctl.render.cells import escaped, escaped_json, plain, unit_name
+from costctl.render.cells import defused, escaped_json, plain, unit_name
 from costctl.report import SCHEMA_VERSION, Report
 
 
@@ -31,23 +31,11 @@ def to_csv(report: Report) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["table", "name", "value"])
-    writer.writerows(["totals", name, _defused(plain(value, name))] for name, value in report.totals.items())
+    writer.writerows(["totals", name, defused(plain(value, name))] for name, value in report.totals.items())
     for name, table in report.tables.items():
         writer.writerow([])
         writer.writerow(["table", *table.columns])
         writer.writerows(
-            [name, *(_defused(plain(value, unit_name(row, key))) for key, value in row.items())]
-            for row in table.dicts()
+            [name, *(defused(plain(value, unit_name(row, key))) for key, value in row.items())] for row in table.dicts()
         )
     return out.getvalue()
-
-
-def _defused(value: object) -> object:
-    """Text that a spreadsheet would take as a formula, quoted; amounts are left alone."""
-    if (
-        isinstance(value, str)
-        and value[:1] in {"=", "+", "-", "@", "\t", "\r"}
-        and not value[1:].replace(".", "", 1).isdigit()
-    ):
-        return "'" + escaped(value)
-    return escaped(value) if isinstance(value, str) else value

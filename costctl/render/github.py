@@ -1,0 +1,94 @@
+"""GitHub: annotations of a workflow, and a body for a comment or a job summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from costctl.money import ratio_display
+from costctl.render.cells import safe, workflow_data, workflow_property
+from costctl.render.markdown import markdown_text, table_lines
+from costctl.render.verdicts import PASS, gates_of, policy_file
+from costctl.report import Report, Table
+
+# A step shows so many annotations of a kind and drops the others in silence.
+ANNOTATIONS_MAX = 10
+# A comment holds so many characters; counted here in bytes, which are never fewer.
+BODY_MAX = 65_536
+CUT = "\n*Cut to the size of a comment; `--output json` has all of it.*\n"
+# The tables that a reader of a pull request wants, in this order; the others are left to `--output json`.
+TABLES = ("diff", "gates", "tiers", "waterfall", "by_tier", "anatomy", "by_model", "references")
+VERDICTS = {"PASS": "✅", "FAIL": "❌", "NOT RUN": "⚠️"}
+
+
+def to_annotations(report: Report) -> str:
+    """Workflow commands: broken gates by level, then the report's warnings as notices; nothing where all is well."""
+    path = policy_file(report)
+    found: dict[str, list[tuple[str, str]]] = {"error": [], "warning": [], "notice": []}
+    for case in gates_of(report):
+        if case["verdict"] != PASS:
+            kind = "error" if case["level"] == "error" else "warning"
+            found[kind].append((f"gate {case['verdict']}: {case['gate']}", case["found"]))
+    found["notice"] += [(item.code, safe(item.message, 400)) for item in report.warnings]
+    return "".join(f"{line}\n" for kind, said in found.items() for line in _commands(kind, path, said))
+
+
+def _commands(kind: str, path: str, said: list[tuple[str, str]]) -> Iterator[str]:
+    whole = len(said) <= ANNOTATIONS_MAX
+    for title, message in said if whole else said[: ANNOTATIONS_MAX - 1]:
+        yield f"::{kind} file={workflow_property(path)},title={workflow_property(title)}::{workflow_data(message)}"
+    if not whole:
+        more = f"and {len(said) - ANNOTATIONS_MAX + 1} more; the report has them all"
+        yield f"::{kind} file={workflow_property(path)},title=costctl::{workflow_data(more)}"
+
+
+def to_comment(report: Report) -> str:
+    """Markdown with a hidden marker, by which the next run finds the comment to replace; never above the limit."""
+    body = [
+        f"<!-- costctl:{report.command}:{_tag(report)} -->",
+        f"### costctl {report.command}",
+        "",
+        *_headline(report),
+    ]
+    left = BODY_MAX - len(CUT.encode()) - sum(len(line.encode()) + 1 for line in body)
+    is_cut = False
+    for line in _sections(report):
+        left -= len(line.encode()) + 1
+        if left < 0:
+            is_cut = True
+            break
+        body.append(line)
+    return "\n".join(body) + "\n" + (CUT if is_cut else "")
+
+
+def _tag(report: Report) -> str:
+    """The policy's name in letters that end no comment; without its digest, so that it stays the same."""
+    policy = report.provenance.get("policy") or ""
+    head = report.provenance.get("head")
+    name = str(head["policy"] if isinstance(head, dict) else policy).rpartition(" #")[0]
+    return "".join(letter if letter.isalnum() else "-" for letter in name)[:60]
+
+
+def _headline(report: Report) -> list[str]:
+    """One line that a reader of mail sees."""
+    verdicts = [case["verdict"] for case in gates_of(report)]
+    said = [f"{verdicts.count(name)} {mark} {name.lower()}" for name, mark in VERDICTS.items() if name in verdicts]
+    lines = [f"Gates: {', '.join(said)}", ""] if said else []
+    saving = report.totals.get("saving_ratio")
+    if isinstance(saving, float | int):
+        lines += [f"Saving {ratio_display(saving)} of {report.totals['call_count']:,} calls' cost", ""]
+    return lines
+
+
+def _sections(report: Report) -> Iterator[str]:
+    for name in TABLES:
+        table = report.tables.get(name)
+        if table is not None and table.rows:
+            yield from (f"#### {name.replace('_', ' ')}", "", *table_lines(_filled(table)), "")
+    for item in report.warnings:
+        yield f"- {item.code}: {markdown_text(safe(item.message, 300))}"
+
+
+def _filled(table: Table) -> Table:
+    """The table without the columns that hold nothing."""
+    held = [n for n in range(len(table.columns)) if any(row[n] not in {None, ""} for row in table.rows)]
+    return Table.of(table.name, [table.columns[n] for n in held], ([row[n] for n in held] for row in table.rows))
