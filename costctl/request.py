@@ -88,6 +88,11 @@ COLUMNS: tuple[Column, ...] = (
     Column("logged_cost", "DECIMAL(18,12)", "said", "cost in logged_currency"),
     Column("logged_currency", "VARCHAR", "said", "ISO 4217; USD where the log is silent"),
     Column("logged_cost_kind", "VARCHAR", "said", "billed | estimated | list"),
+    # sums over many requests, from usage APIs and consoles: they stand apart (audit/aggregates)
+    Column("is_aggregate", "BOOLEAN", "said", "the row is the sum over the requests of a bucket of time"),
+    Column("aggregate_request_count", "BIGINT", "said", "requests of the bucket, where the export counts them"),
+    Column("bucket_ends_at", "TIMESTAMP", "said", "end of the bucket, where the export says it"),
+    Column("context_from_tokens", "BIGINT", "said", "input that each request of the bucket has at least"),
     # content, derived; the text itself is not stored
     Column("prompt_key", "UBIGINT", "text", "keyed 64-bit hash of the normalised prompt"),
     Column("system_key", "UBIGINT", "text", "keyed 64-bit hash of the system prompt"),
@@ -157,8 +162,8 @@ SOURCE_COLUMNS: tuple[Column, ...] = (
     Column("parent_id", "VARCHAR", "read", "see RAW_EXTRAS"),
     Column("producer", "VARCHAR", "read", "see RAW_EXTRAS"),
     Column("is_part", "BOOLEAN", "read", "see RAW_EXTRAS"),
-    Column("asked_key", "VARCHAR", "read", "see RAW_EXTRAS"),
     Column("forked_from", "VARCHAR", "read", "see RAW_EXTRAS"),
+    Column("asked_key", "VARCHAR", "read", "see RAW_EXTRAS"),
 )
 
 DIMENSIONS: dict[str, str] = {

@@ -1,12 +1,13 @@
 -- Spend by one dimension; rows without a value of it are a row of their own, so the sum is the total.
+-- Where the report holds only sums of requests, it is about these, and counts no requests.
 SELECT * EXCLUDE (latencies) REPLACE (CAST(list_cost_usd AS DOUBLE)
-    / nullif(CAST((SELECT sum(list_cost_usd) FROM request) AS DOUBLE), 0) AS share_ratio),
+    / nullif(CAST((SELECT sum(list_cost_usd) FROM bill) AS DOUBLE), 0) AS share_ratio),
     latencies[1] AS latency_ms_p50, latencies[2] AS latency_ms_p95 FROM (
 SELECT
     {dimension} AS {column},
-    count(*) AS request_count,
-    count(*) FILTER (status = 'error') AS error_count,
-    count(*) FILTER (price_status = 'unpriced') AS unpriced_count,
+    count(*) FILTER (is_aggregate IS NULL) AS request_count,
+    count(*) FILTER (status = 'error' AND is_aggregate IS NULL) AS error_count,
+    count(*) FILTER (price_status = 'unpriced' AND is_aggregate IS NULL) AS unpriced_count,
     -- What holds nothing but unpriced requests and unbilled failures has no cost of 0, but none.
     CAST(CASE WHEN bool_or(price_status IN ('priced', 'free')) OR NOT bool_or(price_status = 'unpriced')
         THEN sum(list_cost_usd) END AS DECIMAL(38,12)) AS list_cost_usd,
@@ -15,7 +16,7 @@ SELECT
     CAST(sum(cache_read_tokens) AS BIGINT) AS cache_read_tokens,
     CAST(sum(output_tokens) AS BIGINT) AS output_tokens,
     quantile_cont(latency_ms, [0.5, 0.95]) FILTER (status = 'ok') AS latencies
-FROM request
+FROM bill
 GROUP BY ALL
 )
 ORDER BY list_cost_usd DESC NULLS LAST, request_count DESC, {column} NULLS LAST

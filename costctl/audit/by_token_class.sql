@@ -7,7 +7,7 @@ WITH sums AS (
             + coalesce(cache_write_other_tokens, 0)) AS writes, sum(cache_write_cost_usd) AS write_usd,
         sum(output_tokens) AS outputs, sum(output_cost_usd) AS output_usd,
         sum(fee_cost_usd) AS fee_usd
-    FROM request
+    FROM bill
 )
 SELECT token_class, CAST(tokens AS BIGINT) AS tokens, CAST(list_cost_usd AS DECIMAL(38,12)) AS list_cost_usd
 FROM (

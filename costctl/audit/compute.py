@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import orjson
 
 from costctl import __version__
 from costctl.audit import findings, pages
+from costctl.audit.aggregates import NAME as AGGREGATES
+from costctl.audit.aggregates import aggregates, set_apart
 from costctl.audit.budgets import parse_latency_budget, parse_token_budget
 from costctl.audit.forks import drop_repeats
 from costctl.audit.notes import warnings
@@ -70,14 +73,18 @@ def compute(
     files, skipped = ingest(store, sources, reading, spool, options.progress, workers)
     store.make_room(sum(item.accepted for item in files))
     store.lock()
-    _select(store, files)
+    has_aggregates = _select(store, files)
     _refuse_nothing(store, files)
-    apply_prices(
-        store, source="request_source", target="request", book=book, priced_at=options.priced_at, as_of=options.as_of
-    )
+    price = partial(apply_prices, store, book=book, priced_at=options.priced_at, as_of=options.as_of)
+    if has_aggregates:
+        price(source="aggregate_source", target="usage_aggregate", are_sums=True)
+    price(source="request_source", target="request")
     pages.run(store, "calls.sql")
-    found: dict[str, Any] = conservation(store, files) | totals(store)
+    found: dict[str, Any] = totals(store, has_aggregates=has_aggregates)
+    found = conservation(store, files, found.get("aggregate_row_count", 0)) | found
     tables, missing = findings.tables(store, book, wanted)
+    if has_aggregates:
+        tables[AGGREGATES] = aggregates(store)
     provenance = {
         "costctl": __version__,
         "logs": [item.label for item in files],
@@ -111,8 +118,11 @@ def _reading(options: AuditOptions, rules: TierRules, key: bytes) -> Reading:
     return Reading(log_format, Options(rules, key, options.cached_in_input), signature, told)
 
 
-def _select(store: Store, files: Sequence[FileCounts]) -> None:
-    """The attempts of exactly these files, duplicates merged, as the view `request_source`."""
+def _select(store: Store, files: Sequence[FileCounts]) -> bool:
+    """The attempts of exactly these files, duplicates merged, as the view `request_source`.
+
+    Answers whether there are sums over requests, which stand apart in `aggregate_source`.
+    """
     store.execute("CREATE OR REPLACE TABLE report_file (file_id INTEGER)")
     store.insert("report_file", ["file_id"], [(file_id,) for file_id in sorted({item.file_id for item in files})])
     show_all_columns(store)
@@ -120,7 +130,9 @@ def _select(store: Store, files: Sequence[FileCounts]) -> None:
     drop_repeats(store)
     joined = [name for name, join in _JOINS if join(store)]
     merged = " ".join(f"UNION ALL BY NAME SELECT * FROM {name}" for name in joined)
-    store.execute(pages.page("request_source.sql", merged=merged))
+    has_aggregates = set_apart(store)
+    store.execute(pages.page("request_source.sql", source="request_source", chosen="chosen", merged=merged))
+    return has_aggregates
 
 
 def _refuse_nothing(store: Store, files: Sequence[FileCounts]) -> None:

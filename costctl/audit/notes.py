@@ -18,7 +18,7 @@ def warnings(
     store: Store, found: dict[str, Any], tables: dict[str, Table], skipped: Sequence[str]
 ) -> tuple[Warning, ...]:
     """Everything that a reader of the totals must know, most weighty first."""
-    said: list[Warning] = []
+    said = _sums(found)
     unpriced = list(tables["unpriced"].dicts())
     for row in unpriced[:UNPRICED_SHOWN]:
         said.append(_unpriced(row))
@@ -85,9 +85,26 @@ def warnings(
     return tuple(said)
 
 
+def _sums(found: dict[str, Any]) -> list[Warning]:
+    """Rows that are sums over many requests, and why they are not added to the requests."""
+    count = found.get("aggregate_row_count")
+    if not count:
+        return []
+    of = found.get("aggregate_request_count")
+    text = f"{count:,} rows are sums over {'an unknown number of' if of is None else f'{of:,}'} requests"
+    if found["request_count"]:
+        text += "; they stand in table usage_aggregates and in no total, as they may count the same requests again"
+        return [Warning("W125", text, "--output json shows the table")]
+    return [Warning("W125", f"{text}: no latencies, no tiers, and nothing that costctl simulate could replay")]
+
+
 def _unpriced(row: dict[str, Any]) -> Warning:
     """One model without a price, and what its reason asks for."""
     reason, requests = str(row["reason"]), int(str(row["request_count"]))
+    if not requests:  # sums over requests
+        name = "of no model" if row["model"] is None else f"of {row['model']}"
+        hint = "export them grouped by model" if row["model"] is None else "give a price: --prices rates.yaml"
+        return Warning("W201", f"sums {name} are unpriced and left out of the total: {reason}", hint)
     if row["model"] is None:
         names = counted(requests, "request names", "requests name")
         text = f"{names} no model, unpriced and left out of the total: {reason}"

@@ -15,7 +15,7 @@ COLUMNS = ("provider", "request_count", "list_cost_usd", "share_ratio", "only_he
 
 def provider_share(store: Store, book: PriceBook) -> Table:
     """Share of each provider, and the part whose model no other provider of the price book sells."""
-    total: Decimal = store.scalar("SELECT coalesce(sum(list_cost_usd), 0) FROM request")
+    total: Decimal = store.scalar("SELECT coalesce(sum(list_cost_usd), 0) FROM bill")
     sellers: dict[str, int] = {}
     by_provider: dict[str | None, list[tuple[str, int, Decimal | None]]] = {}
     for provider, model, count, cost in store.query(pages.page("provider_models.sql")):

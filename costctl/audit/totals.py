@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from costctl.audit import pages
+from costctl.audit.aggregates import aggregate_totals, show_bill
 from costctl.formats.told import FileCounts
 from costctl.money import USD_QUANTUM
 from costctl.store import Store
@@ -16,11 +18,11 @@ RUN_RATE_DAYS_MIN = 7
 RUN_RATE_DAYS = 30
 
 
-def conservation(store: Store, files: Sequence[FileCounts]) -> dict[str, int]:
+def conservation(store: Store, files: Sequence[FileCounts], aggregate_rows: int) -> dict[str, int]:
     """Records read = accepted + merged + ignored + rejected, over all files of the report."""
     distinct = list({item.file_id: item for item in files}.values())
     read = sum(item.records_read for item in distinct)
-    kept = int(store.scalar("SELECT count(*) FROM request"))
+    kept = int(store.scalar("SELECT count(*) FROM request")) + aggregate_rows
     counts = {
         "records_read_count": read,
         "accepted_count": kept,
@@ -32,13 +34,18 @@ def conservation(store: Store, files: Sequence[FileCounts]) -> dict[str, int]:
     return {**counts, "lines_read_count": sum(item.lines_read for item in distinct)}
 
 
-def totals(store: Store) -> dict[str, Any]:
-    """The totals of the machine contract; one that the log cannot give is absent."""
+def totals(store: Store, *, has_aggregates: bool) -> dict[str, Any]:
+    """The totals of the machine contract; one that the log cannot give is absent. Makes the view `bill`."""
     columns, rows = store.table(pages.page("totals.sql"))
     found = dict(zip(columns, rows[0], strict=True))
     found["call_count"] = store.scalar(pages.page("call_count.sql"))
     found["aggregate_request_count"] = 0
+    is_sums = show_bill(store, has_aggregates=has_aggregates)
+    if has_aggregates:
+        found |= aggregate_totals(store, is_sums=is_sums)
     first, last = found["first_at"], found["last_at"]
+    if is_sums and first and first < last:
+        last -= timedelta(microseconds=1)  # the end of a bucket is the begin of the next day
     days = (last.date() - first.date()).days + 1 if first and last else 0
     if days >= RUN_RATE_DAYS_MIN:
         found["monthly_run_rate_usd"] = (found["list_cost_usd"] / days * RUN_RATE_DAYS).quantize(USD_QUANTUM)
@@ -49,6 +56,7 @@ def not_computed(found: dict[str, Any]) -> dict[str, str]:
     """Why a total of the contract is absent."""
     reasons = {
         "logged_cost_usd": "the log holds no cost in USD",
+        "aggregate_request_count": "the exports count no requests",
         "first_at": "no request carries a date",
         "last_at": "no request carries a date",
         "monthly_run_rate_usd": f"needs {RUN_RATE_DAYS_MIN} days of log",

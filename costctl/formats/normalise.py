@@ -68,8 +68,8 @@ _EXTRA_TYPES: Mapping[str, str] = {
     "cache_read_outside_tokens": "BIGINT", "cache_write_outside_tokens": "BIGINT",
     "total_tokens": "BIGINT", "usage_source": "VARCHAR", "status": "VARCHAR", "prompt_sha256": "VARCHAR",
     "dedupe_key": "VARCHAR", "replay_key": "VARCHAR", "is_sidechain": "BOOLEAN",
-    "span_id": "VARCHAR", "parent_id": "VARCHAR", "producer": "VARCHAR", "is_part": "BOOLEAN", "asked_key": "VARCHAR",
-    "forked_from": "VARCHAR",
+    "span_id": "VARCHAR", "parent_id": "VARCHAR", "producer": "VARCHAR", "is_part": "BOOLEAN", "forked_from": "VARCHAR",
+    "asked_key": "VARCHAR",
 }  # fmt: skip
 _TYPES: Mapping[str, str] = {column.name: column.type for column in COLUMNS} | dict(_EXTRA_TYPES)
 # A value that cannot be read is unknown, except where money or order would silently change.
@@ -278,7 +278,7 @@ def _with_content(frame: pl.DataFrame, gathered: Gathered, options: Options) -> 
         memory = _memories[options.rules.digest] = FeatureMemory(options.rules)
     rows = frame.select(_TIER_INPUTS).with_columns(memory.features(gathered.texts).get_columns())
     decided = options.rules.classify(rows)
-    return frame.with_columns(
+    frame = frame.with_columns(
         rows["language"],
         rows["register"],
         *(rows[name] for name in ("text_signals",) if name in rows.columns),
@@ -286,6 +286,11 @@ def _with_content(frame: pl.DataFrame, gathered: Gathered, options: Options) -> 
         decided["tier"],
         decided["tier_reason"],
     )
+    if "is_aggregate" not in gathered.raw:
+        return frame
+    # A sum of many requests has no tier of its own.
+    one = ~pl.col("is_aggregate").fill_null(value=False)
+    return frame.with_columns(pl.when(one).then(name).alias(name) for name in ("intent", "tier", "tier_reason"))
 
 
 def _output(frame: pl.DataFrame) -> list[pl.Expr]:

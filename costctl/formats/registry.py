@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from costctl.formats import (
     anthropic,
+    anthropic_console,
     batches,
     bedrock,
     braintrust,
@@ -19,6 +20,7 @@ from costctl.formats import (
     mlflow,
     mooncake,
     openai,
+    openai_usage,
     opencode,
     otlp,
     qwen_code,
@@ -28,6 +30,8 @@ from costctl.formats import (
 from costctl.formats.base import LogFormat
 
 FORMATS: tuple[LogFormat, ...] = (
+    *openai_usage.FORMATS,
+    *anthropic_console.FORMATS,
     *bedrock.FORMATS,
     *batches.FORMATS,
     *mlflow.FORMATS,

@@ -56,6 +56,7 @@ def apply_prices(
     book: PriceBook,
     priced_at: datetime | None = None,
     as_of: datetime | None = None,
+    are_sums: bool = False,
 ) -> None:
     """Make `target` from `source`: the same rows with price columns and exact costs in USD.
 
@@ -63,10 +64,11 @@ def apply_prices(
     `priced_at` (default: the date of the price set); `as_of` prices every row at that day.
     The parts (input, cache reads and writes, output, fees) sum to `list_cost_usd`; reasoning is
     a part of output. What cannot be priced has NULL, never 0, and `price_reason` says why.
+    `are_sums`: a row stands for many requests, none of which is as large as the row.
 
     `target` is a view over the table `target_row`, which holds the columns that hold something.
     """
-    sql, params = priced_query(store, source=source, book=book, priced_at=priced_at, as_of=as_of)
+    sql, params = priced_query(store, source=source, book=book, priced_at=priced_at, as_of=as_of, are_sums=are_sums)
     columns = [name for name, *_ in store.query(f"DESCRIBE {source}")]
     counts = store.query(f"SELECT count(*), {', '.join(f'count({_quoted(name)})' for name in columns)} FROM {source}")[
         0
@@ -82,7 +84,7 @@ def apply_prices(
 
 def priced_query(
     store: Store, *, source: str, book: PriceBook, priced_at: datetime | None = None, as_of: datetime | None = None,
-    is_loaded: bool = False,
+    is_loaded: bool = False, are_sums: bool = False,
 ) -> tuple[str, dict[str, Any]]:  # fmt: skip
     """The SELECT that prices `source`, and its parameters; leaves out what no row or rate needs.
 
@@ -91,7 +93,7 @@ def priced_query(
     if not is_loaded:
         _resolve(store, source, book)
         _load_rates(store, book)
-    holds = _occurring(store, source)
+    holds = _occurring(store, source) | {"sums": are_sums}
     for name, is_needed in (("usd_of", True), *((name, holds[name]) for name in MACRO_COLUMNS)):
         store.execute(f"CREATE OR REPLACE TEMP MACRO {name}(tokens, price) AS {PRODUCT if is_needed else NOTHING}")
     store.execute(

@@ -1,7 +1,7 @@
 -- Every row of {source} with its prices: at most one rate per row, none lost.
 -- Prices are USD per single token with twelve decimals, so that no product needs rounding.
 -- What no row and no rate of this log needs is not computed: a line that ends in `-- only: fact` is
--- left out where the fact does not hold (hours and weekdays of rates; audio, images, reasoning), the
+-- left out where the fact does not hold (hours and weekdays of rates; audio, images, reasoning; rows that are sums), the
 -- macros part_usd, write_usd, reasoning_usd and fee_usd are then 0, and {other_tiers} is empty where
 -- every row is of the standard tier.
 WITH at_tier AS (
@@ -11,8 +11,9 @@ WITH at_tier AS (
             THEN lower(s.service_tier) ELSE 'standard' END AS wanted_tier,  -- only: tiers
         'standard' AS wanted_tier,  -- only: no tiers
         coalesce($as_of::TIMESTAMP, s.started_at, $priced_at::TIMESTAMP) AS priced_on,
-        coalesce(s.input_uncached_tokens, 0) + coalesce(s.cache_read_tokens, 0) + coalesce(s.cache_write_5m_tokens, 0)
-            + coalesce(s.cache_write_1h_tokens, 0) + coalesce(s.cache_write_other_tokens, 0) AS all_input_tokens,
+        coalesce(s.input_uncached_tokens, 0) + coalesce(s.cache_read_tokens, 0) + coalesce(s.cache_write_5m_tokens, 0)  -- only: no sums
+            + coalesce(s.cache_write_1h_tokens, 0) + coalesce(s.cache_write_other_tokens, 0) AS all_input_tokens,  -- only: no sums
+        coalesce(s.context_from_tokens, 0) AS all_input_tokens,  -- only: sums
         s.status IN ('error', 'cancelled') AS is_failed
     FROM {source} s
     LEFT JOIN price_resolution p
@@ -74,7 +75,10 @@ multiplied AS (
         reasoning_usd(coalesce(out_reasoning, 0), price_reasoning) AS reasoning_usd,
         usd_of(coalesce(output_tokens - out_audio - out_image - out_reasoning, 0), price_output)
             + part_usd(out_audio, price_output_audio) + part_usd(out_image, price_output_image) AS answer_usd,
-        fee_usd(coalesce(web_searches, 0), price_web_search_1k) + fee_usd(1, price_request_1k) AS call_usd,
+        fee_usd(coalesce(web_searches, 0), price_web_search_1k)
+            + fee_usd(1, price_request_1k)  -- only: no sums
+            + fee_usd(coalesce(aggregate_request_count, 0), price_request_1k)  -- only: sums
+            AS call_usd,
         is_failed AND $failed = 'input_only' AS is_input_only
     FROM split
 ),

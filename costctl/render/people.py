@@ -215,7 +215,7 @@ def _head(report: Report, width: int) -> list[str]:
     unbilled = total["request_count"] - sum(total[f"{kind}_count"] for kind in kinds)
     if unbilled:
         priced += f", {unbilled:,} without a bill"
-    cost = total["list_cost_usd"] if total["priced_count"] or total["free_count"] else None
+    cost = total["list_cost_usd"] if total["priced_count"] or total["free_count"] or _has_priced_sums(report) else None
     tokens = (
         f"in {tokens_display(total['input_tokens'])}   cached {tokens_display(total['cache_read_tokens'])}   "
         f"out {tokens_display(total['output_tokens'])} tokens"
@@ -225,8 +225,7 @@ def _head(report: Report, width: int) -> list[str]:
         f"{period}   prices {report.provenance['price_set']}",
         f"{_counted(total['records_read_count'], 'record')} = {count['accepted_count']} accepted + "
         f"{count['merged_count']} merged + {count['ignored_count']} ignored + {count['rejected_count']} rejected",
-        f"{_counted(total['request_count'], 'request')} in {_counted(total['call_count'], 'call')}, "
-        f"{count['error_count']} failed; {priced}",
+        _requests(total, priced),
         "",
         f"  LIST COST  {usd_display(cost)}     {tokens}",
     ]
@@ -240,6 +239,28 @@ def _head(report: Report, width: int) -> list[str]:
     if total.get("monthly_run_rate_usd") is not None:
         lines.append(f"  at this rate {usd_display(total['monthly_run_rate_usd'])} in 30 days")
     return lines
+
+
+def _requests(total: Mapping[str, Any], priced: str) -> str:
+    """How many requests there are, or how many stand behind the sums of an export."""
+    if total["request_count"] or not total.get("aggregate_row_count"):
+        return (
+            f"{_counted(total['request_count'], 'request')} in {_counted(total['call_count'], 'call')}, "
+            f"{total['error_count']:,} failed; {priced}"
+        )
+    behind = total.get("aggregate_request_count")
+    return (
+        f"{_counted(total['aggregate_row_count'], 'sum')} over "
+        f"{'an unknown number of requests' if behind is None else _counted(behind, 'request')}"
+    )
+
+
+def _has_priced_sums(report: Report) -> bool:
+    """Whether a report of nothing but sums has a price for some of them."""
+    table = report.tables.get("usage_aggregates")
+    return not report.totals["request_count"] and table is not None and any(
+        row["list_cost_usd"] is not None for row in table.dicts()
+    )  # fmt: skip
 
 
 def _counted(count: int, noun: str) -> str:

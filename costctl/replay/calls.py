@@ -54,13 +54,27 @@ class Calls:
         return self.is_ok & ~self.is_unpriced & self.is_dated & (self.input_tokens >= 0) & (self.output_tokens >= 0)
 
 
+def _refuse_sums(store: Store) -> None:
+    """Sums over many requests cannot be replayed: neither their order, nor their sizes, nor their prompts are known."""
+    if not store.scalar("SELECT count(*) FROM duckdb_views() WHERE view_name = 'usage_aggregate'"):
+        return
+    raise CostctlError(
+        "E418",
+        "the log holds only sums over many requests (a usage API or a console export), which cannot be replayed: "
+        "the single requests, their order and their sizes are not in it",
+        "simulate a log of requests; costctl audit reads these sums",
+        ExitCode.COVERAGE,
+    )
+
+
 def load_calls(store: Store) -> Calls:
     """The calls of the log that was audited last.
 
     Leaves them in the store as `replay_call`, numbered by `position`, for conditions and prices.
 
     Raises:
-        CostctlError: E410 (exit 4) where no call can be placed in time, E414 without calls, E415 without prices.
+        CostctlError: E410 (exit 4) where no call can be placed in time, E414 without calls, E415 without prices,
+            E418 where the log holds only sums over calls.
     """
     store.execute((FOLDER / "calls.sql").read_text("utf-8"))
     view_calls(store)
@@ -81,6 +95,7 @@ def load_calls(store: Store) -> Calls:
     )
     is_dated = found["is_dated"]
     if not len(is_dated):
+        _refuse_sums(store)
         raise CostctlError(
             "E414", "the log that was audited last holds no request", "see: costctl rejects", ExitCode.INPUT
         )
