@@ -91,7 +91,8 @@ def _sums(found: dict[str, Any]) -> list[Warning]:
     if not count:
         return []
     of = found.get("aggregate_request_count")
-    text = f"{count:,} rows are sums over {'an unknown number of' if of is None else f'{of:,}'} requests"
+    many = "an unknown number of requests" if of is None else counted(of, "request", "requests")
+    text = f"{counted(count, 'row is a sum', 'rows are sums')} over {many}"
     if found["request_count"]:
         text += "; they stand in table usage_aggregates and in no total, as they may count the same requests again"
         return [Warning("W125", text, "--output json shows the table")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,6 +53,21 @@ def content_of(task: Task) -> bytes:
     with Path(str(task.path)).open("rb") as file:
         file.seek(task.offset)
         return file.read(task.length)
+
+
+def line_starts(task: Task, lines: Collection[int]) -> dict[int, int]:
+    """Where these lines begin, counted from the start of their task; nothing of rows that another parser has split."""
+    if task.rows is not None or not lines:
+        return {}
+    data, found = content_of(task), {}
+    at = len(BOM) if task.offset == 0 and data.startswith(BOM) else 0
+    for number in range(1, max(lines) + 1):
+        if number in lines:
+            found[number] = at
+        at = data.find(b"\n", at) + 1
+        if not at:
+            break
+    return found
 
 
 def parse_task(task: Task, log_format: LogFormat, gathered: Gathered) -> Parsed:

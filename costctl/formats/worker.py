@@ -15,7 +15,7 @@ import polars as pl
 from costctl.formats import normalise
 from costctl.formats.base import LogFormat
 from costctl.formats.gather import Gathered
-from costctl.formats.parse import Parsed, Reject, parse_task
+from costctl.formats.parse import Parsed, Reject, line_starts, parse_task
 from costctl.formats.tasks import Task
 
 
@@ -65,21 +65,21 @@ def read_task(task: Task, plan: Plan, number: int, target: str) -> Result:
             line = int(task.fault_is_line)
             return Result(1, line, 0, {}, [Reject(1, None, task.fault)], None, b"", {})
         parsed = parse_task(task, plan.log_format, Gathered(plan.log_format, plan.options.hash_key))
-        return _written(parsed, plan, number, target)
+        return _written(task, parsed, plan, number, target)
     finally:
         if was_enabled:
             gc.enable()
 
 
-def _written(parsed: Parsed, plan: Plan, number: int, target: str) -> Result:
+def _written(task: Task, parsed: Parsed, plan: Plan, number: int, target: str) -> Result:
     rejected = parsed.rejected
     accepted, parquet = 0, None
     unread: dict[str, int] = {}
     if parsed.gathered.height:
         batch = normalise.normalise(parsed.gathered, parsed.numbers, plan.log_format, plan.options)
-        rejected = rejected + [
-            Reject(parsed.lines[row], None, reason) for row, reason in sorted(batch.rejected.items())
-        ]
+        refused = [(parsed.lines[row], reason) for row, reason in sorted(batch.rejected.items())]
+        starts = line_starts(task, {line for line, _ in refused})
+        rejected = rejected + [Reject(line, starts.get(line), reason) for line, reason in refused]
         accepted, unread = batch.rows.height, batch.unread
         if accepted:
             write_rows(batch.rows, number, Path(target))

@@ -142,6 +142,19 @@ def test_rejects_names_each_line_without_its_text(capsys: pytest.CaptureFixture[
     assert "do not print me" not in answer
 
 
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_refused_value_is_placed_by_line_and_byte(capsys: pytest.CaptureFixture[str], mark: bytes) -> None:
+    lines = [json.dumps(GOOD), "", json.dumps({**GOOD, "request_id": "r2", "input_tokens": -4}), json.dumps(GOOD)]
+    path = Path("placed.jsonl")
+    path.write_bytes(mark + "\n".join(lines).encode())
+    assert run(["audit", "placed.jsonl"]) == 0
+    capsys.readouterr()
+    assert run(["rejects", "--output", "json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["tables"]["rejected"]
+    assert (row["source_line"], row["reason"]) == (3, "input_tokens is negative")
+    assert path.read_bytes()[row["byte_offset"] :].startswith(lines[2].encode())
+
+
 def test_wrong_gzip_checksum_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     packed = bytearray(
         gzip.compress(b"".join(json.dumps(good(request_id=f"r{n}")).encode() + b"\n" for n in range(500)))
