@@ -105,9 +105,11 @@ stood AS (
             ELSE 0 END AS standing
     FROM totalled
 ),
--- A million dollars for one request is a wrong count; the cast then gives NULL.
+-- A million dollars for one request is a wrong count; the cast then gives NULL. So does a failure of a model without
+-- a price: summed by model, a 0 would read as a price.
 costed AS (
-    SELECT *, TRY_CAST(CASE standing WHEN 0 THEN all_usd WHEN 1 THEN 0 WHEN 2 THEN 0 END AS DECIMAL(18,12)) AS list_cost_usd
+    SELECT *, TRY_CAST(CASE WHEN standing = 0 THEN all_usd WHEN standing = 1 OR standing = 2 AND rate_key IS NOT NULL
+        THEN 0 END AS DECIMAL(18,12)) AS list_cost_usd
     FROM stood
 )
 SELECT * EXCLUDE ({working_columns}, {price_names}, price_reason, list_cost_usd),

@@ -5,7 +5,8 @@ CREATE OR REPLACE TEMP TABLE replay_place AS
 WITH chain AS (
     SELECT c.trace_id, c.prompt, c.call_number, count(*) AS attempt_count, min(r.started_at) AS first_at,
         min(r.replay_offset_ms) AS first_offset_ms,
-        sum(r.list_cost_usd) AS baseline_cost_usd, count(*) FILTER (r.list_cost_usd IS NULL) AS unpriced_count,
+        sum(r.list_cost_usd) AS baseline_cost_usd, -- An unbilled failure costs nothing, whatever the price of its model would be.
+        count(*) FILTER (r.list_cost_usd IS NULL AND r.price_status <> 'not_billed') AS unpriced_count,
         -- Two clocks do not mix: offsets only where no attempt has a time.
         coalesce(
             max(epoch_us(r.started_at) + CAST(round(r.latency_ms * 1000) AS BIGINT)) - min(epoch_us(r.started_at)),
@@ -29,7 +30,7 @@ told AS (
     JOIN request r ON r.file_id = a.file_id AND r.source_line = a.source_line
     UNION ALL
     SELECT file_id, source_line, started_at, replay_offset_ms, 1, list_cost_usd,
-        CAST(list_cost_usd IS NULL AS BIGINT), CAST(round(latency_ms * 1000) AS BIGINT),
+        CAST(list_cost_usd IS NULL AND price_status <> 'not_billed' AS BIGINT), CAST(round(latency_ms * 1000) AS BIGINT),
         session_id, turn_count, request_id, model, input_tokens, output_tokens
     FROM request WHERE trace_id IS NULL
 ),

@@ -109,6 +109,14 @@ def test_failed_attempts(book_of: Any, policy: str, cost: tuple[str | None, ...]
     assert [row["price_status"] for row in rows] == status.split()
 
 
+def test_a_failure_of_a_model_without_a_price_costs_nothing_known() -> None:
+    """Not billed, but its 0 would stand as the price of a model that has none."""
+    said = {"status": "error", "output_tokens": None, "input_uncached_tokens": None, "usage_source": "missing"}
+    (row,) = priced([request("ft:nobody-knows", **said)], shipped())
+    assert (row["price_status"], row["list_cost_usd"], row["input_cost_usd"]) == ("not_billed", None, None)
+    assert row["price_reason"] == "no price for 'ft:nobody-knows'"
+
+
 def test_what_unbilled_failures_would_cost_stands_outside_the_total() -> None:
     rows = priced(FAILED, shipped())
     assert [row["failed_list_cost_usd"] for row in rows] == [None, Decimal("2.5"), Decimal("2.5"), None, None]

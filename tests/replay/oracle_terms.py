@@ -27,7 +27,7 @@ class Call:
         self.identity = (row["file_id"], row["source_line"])
         self.attempts = attempts
         self.is_ok = row["status"] == "ok"
-        self.is_unpriced = any(one["list_cost_usd"] is None for one in attempts)
+        self.is_unpriced = any(one["list_cost_usd"] is None and one["price_status"] != "not_billed" for one in attempts)
         self.baseline = sum(pico(one["list_cost_usd"]) for one in attempts)
         self.output_pusd = pico(row["output_cost_usd"])
         self.input_tokens: int | None = row["input_tokens"]

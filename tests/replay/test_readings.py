@@ -120,3 +120,15 @@ def test_a_context_that_is_just_filled_holds_the_call(models: Any, input_tokens:
     policy = {"tiers": {"A": tier}, "routing": {"default": "A"}}
     assert lanes(bench, policy) == [lane]
     assert agrees(bench, policy)
+
+
+def test_an_unbilled_failure_of_an_unpriced_model_leaves_its_call_priced() -> None:
+    """The first attempt failed on a model without a price and cost nothing; the second one has the call's price."""
+    failed = {
+        "request_model": "ft:nobody-knows", "status": "error", "output_tokens": None, "input_uncached_tokens": None,
+        "usage_source": "missing",
+    }  # fmt: skip
+    bench = bench_of({"trace_id": "t", **failed}, {"trace_id": "t"}, failed)
+    policy = {"tiers": {"A": {"models": ["gpt-4o-mini"]}}, "routing": {"default": "A"}}
+    assert lanes(bench, policy) == ["A", "logged"]
+    assert agrees(bench, policy)
