@@ -15,7 +15,9 @@ from costctl.audit import pages
 from costctl.policy.load import parse_policy
 from costctl.prices.book import load_book
 from costctl.prices.cost import apply_prices
+from costctl.replay.beside import Asked
 from costctl.replay.run import simulate
+from costctl.replay.sweep import read_grid
 from costctl.request import COLUMNS, SOURCE_COLUMNS
 from costctl.reuse.lru import hit_counts, stack_distances
 from costctl.store import Store, open_store
@@ -80,6 +82,20 @@ def ours(path: Path, policy: str) -> float:
     with open_store(path, threads=2) as store:
         started = time.perf_counter()
         simulate(store, wanted, book, 7)
+        return time.perf_counter() - started
+
+
+def swept(path: Path, policy: str) -> float:
+    """Seconds of one simulation with a sweep of ten lifetimes by ten sizes of its exact cache."""
+    hours, sizes = range(1, 21, 2), range(10, 110, 10)
+    grid = read_grid([
+        f"cache.exact.ttl={','.join(f'{hour}h' for hour in hours)}",
+        f"cache.exact.capacity={','.join(f'{size}k' for size in sizes)}",
+    ])  # fmt: skip
+    wanted, book = parse_policy(policy, "policy"), load_book()
+    with open_store(path, threads=2) as store:
+        started = time.perf_counter()
+        simulate(store, wanted, book, 7, asked=Asked(grid=grid))
         return time.perf_counter() - started
 
 
