@@ -37,7 +37,7 @@ from costctl.replay.route import route
 from costctl.replay.self_hosted import serve, with_hosted
 from costctl.replay.sent_prices import sent_as_logged
 from costctl.replay.sent_told import sent_status, sent_tables, sent_totals, sent_warnings
-from costctl.replay.unmet import unmet
+from costctl.replay.unmet import idle_rules, unmet
 from costctl.replay.validation import remember_answers
 from costctl.report import Report, Table, Value, Warning
 from costctl.store import Store
@@ -182,6 +182,7 @@ def simulate(
         *semantic.warnings,
         *unread,
         *unmet(store, policy, book),
+        *idle_rules(store, policy.routing, done.routed),
     ]
     add_beside(
         Main(store, policy, book, seed, days, known, done, outcome, replayed), asked,

@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-from costctl.policy.schema import Policy
+import numpy as np
+from numpy.typing import NDArray
+
+from costctl.policy.schema import Floor, Policy, Raise, Routing, Rule
+from costctl.policy.tell import condition
+from costctl.policy.when import All, Any_, Compare, Is, OneOf, When
 from costctl.prices.book import PriceBook
+from costctl.replay.conditions import Conditions
+from costctl.replay.route import Route
 from costctl.report import Warning
 from costctl.store import Store
 
@@ -50,3 +57,36 @@ def _values(store: Store, column: str) -> list[str]:
     return [
         text for (text,) in store.query(f"SELECT DISTINCT {column} FROM request WHERE {column} IS NOT NULL ORDER BY 1")
     ]
+
+
+def idle_rules(store: Store, routing: Routing, routed: Route) -> list[Warning]:
+    """A warning for each rule, raise and floor whose condition no call meets, with what of it never holds."""
+    said = []
+    named: list[tuple[str, tuple[Rule | Raise | Floor, ...], NDArray[np.int16]]] = [
+        ("rules", routing.rules, routed.reason), ("raise", routing.raises, routed.raised_by),
+        ("floors", routing.floors, routed.floored_by),
+    ]  # fmt: skip
+    for key, items, decided in named:
+        for number, item in enumerate(items):
+            if (decided == number).any() or _count(store, item.when):
+                continue
+            never = [condition(atom) for atom in _atoms(item.when) if not _count(store, atom)]
+            why = f"never in this log: {'; '.join(dict.fromkeys(never))}" if never else "never all of it together"
+            said.append(Warning("W276", f"routing.{key}: {item.name} meets no call; {why}"))
+    return said
+
+
+def _count(store: Store, when: When) -> int:
+    conditions = Conditions()
+    sql = conditions.sql(when)
+    return int(store.query(f"SELECT count(*) FROM replay_call WHERE {sql}", conditions.params)[0][0])
+
+
+def _atoms(when: When) -> Iterator[When]:
+    """The single conditions of a condition; what must not hold is left out."""
+    match when:
+        case All(parts) | Any_(parts):
+            for part in parts:
+                yield from _atoms(part)
+        case Compare() | Is() | OneOf():
+            yield when

@@ -143,6 +143,23 @@ def test_the_way_of_a_request_names_each_tier_that_it_was_given(
     ]  # fmt: skip
 
 
+def test_a_rule_that_meets_no_call_is_told_with_what_never_holds(
+    story: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(story[1]).write_text(
+        "version: 1\ntiers: {A: {models: [gpt-4o-mini]}}\nassume: {output_tokens_ratio: 1, input_tokens_ratio: 1}\n"
+        "routing:\n  rules:\n"
+        "    - {name: images, when: {any: [{has_image: true}, {table_rows: '>90'}]}, to: A}\n"
+        "    - {name: long and short, when: {input_tokens: '>2000', output_tokens: '<1'}, to: A}\n"
+        "    - {name: all, when: {input_tokens: '>0'}, to: A}\n"
+        "    - {name: never asked, when: {input_tokens: '>1'}, to: A}\n", "utf-8"
+    )  # fmt: skip
+    _, out, _ = said(capsys, "simulate", STORY, *story, "--output", "json")
+    told = [one["message"] for one in json.loads(out)["warnings"] if one["code"] == "W276"]
+    assert told[0] == "routing.rules: images meets no call; never in this log: has image; table rows above 90"
+    assert [text.split(" meets")[0] for text in told[1:]] == ["routing.rules: long and short"]
+
+
 def test_the_started_policy_of_a_log_can_be_simulated(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
