@@ -15,7 +15,7 @@ from costctl.formats.base import UNREADABLE, Ignored, LogFormat, Record
 from costctl.formats.databases import database_rows, is_database
 from costctl.formats.documents import document_tasks, records_of
 from costctl.formats.registry import FORMATS
-from costctl.formats.sources import Source, head_of
+from costctl.formats.sources import Source, behind_long_lines, head_of
 from costctl.formats.tables import delimiter_of, parquet_frame, sampled_rows
 
 SAMPLE_RECORDS = 200
@@ -118,7 +118,7 @@ def _unrecognised(source: Source, records: list[Record], head: bytes) -> InputEr
 def _sample(source: Source, head: bytes) -> list[Record]:
     shape = _shape(source, head)
     if shape == "lines":
-        return [record for record in map(_record, head.split(b"\n")[:SAMPLE_RECORDS]) if record is not None]
+        return _records(head) if b"\n" in head else _records(head) or _records(behind_long_lines(source))
     if shape == "document":
         task = next(document_tasks(source), None)
         rows = [row for _, row in (task.rows or [])] if task else []
@@ -128,6 +128,10 @@ def _sample(source: Source, head: bytes) -> list[Record]:
     if head.startswith(b"PAR1"):
         return parquet_frame(source, SAMPLE_RECORDS).to_dicts()
     return sampled_rows(io.StringIO(head.decode("utf-8", "replace"), newline=""), delimiter_of(head), SAMPLE_RECORDS)
+
+
+def _records(head: bytes) -> list[Record]:
+    return [record for record in map(_record, head.split(b"\n")[:SAMPLE_RECORDS]) if record is not None]
 
 
 def _record(line: bytes) -> Record | None:

@@ -263,7 +263,7 @@ def unreadable(log_format: LogFormat) -> Rejected:
 def _fault(record: Any, line: bytes) -> str | None:
     if type(record) is not dict:
         return f"a JSON {_kind(record)}, not an object"
-    if len(line) > LINE_BYTES_MAX:
+    if len(line.strip()) > LINE_BYTES_MAX:
         return f"line longer than {LINE_BYTES_MAX:,} bytes"
     if _depth(record) > DEPTH_MAX:
         return f"nested deeper than {DEPTH_MAX} levels"

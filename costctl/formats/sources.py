@@ -138,7 +138,7 @@ def quick_identity(path: Path) -> str:
 def head_of(source: Source, size: int = 2**20) -> bytes:
     """The first bytes of the content, decompressed, for recognising the format.
 
-    At least the first line as a whole, unless it is longer than any line may be.
+    At least the first line as a whole, unless it is longer than any line may be without the blanks before it.
     """
     if source.path.stat().st_size == 0:
         raise InputError("E120", f"{source.label} is empty (0 bytes)", "nothing was logged, or the wrong file")
@@ -152,11 +152,30 @@ def head_of(source: Source, size: int = 2**20) -> bytes:
         for block in content_blocks(source, size):
             has_line_end = b"\n" in head[:size] or b"\n" in block
             head += block
+            if len(head) >= LINE_BYTES_MAX:
+                head = head.lstrip()
             if len(head) >= LINE_BYTES_MAX or (len(head) >= size and has_line_end):
                 break
     except Truncated:
         pass  # what can be read is enough here; the reading itself will say it
     return bytes(head).removeprefix(b"\xef\xbb\xbf")
+
+
+def behind_long_lines(source: Source, size: int = 2**20) -> bytes:
+    """The first lines behind a first one that is too long, and behind others like it that follow."""
+    found = bytearray()
+    is_skipping = True
+    try:
+        for block in content_blocks(source, size):
+            found += block[block.find(b"\n") + 1 or len(block) :] if is_skipping else block
+            is_skipping = is_skipping and b"\n" not in block
+            if len(found) >= LINE_BYTES_MAX and b"\n" not in found:
+                found, is_skipping = bytearray(), True
+            elif len(found) >= size and b"\n" in found:
+                break
+    except Truncated:
+        pass  # as in `head_of`
+    return bytes(found)
 
 
 class Truncated(Exception):  # noqa: N818  (a state of the file, handled where it is read)

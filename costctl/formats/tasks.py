@@ -8,6 +8,7 @@ alone and never on the number of workers.
 from __future__ import annotations
 
 import mmap
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from costctl.formats.base import Record
 from costctl.formats.sources import BLOCK_BYTES, LINE_BYTES_MAX, Source, Truncated, content_blocks
 
 TOO_LONG = f"line longer than {LINE_BYTES_MAX:,} bytes"
+_NOT_BLANK = re.compile(rb"[^\s]")
 ROWS_PER_TASK = 5000
 CUT = "the compressed file is cut: what followed is missing"
 
@@ -55,13 +57,20 @@ def _range_tasks(source: Source) -> Iterator[Task]:
                     last = view.rfind(b"\n", start, end) + 1 or start
                     if last > start:
                         yield Task(name, start, last - start)
-                    stop = view.find(b"\n", end)
-                    start = size if stop < 0 else stop + 1
-                    yield Task(fault=TOO_LONG)
+                    start = view.find(b"\n", end) + 1 or size
+                    yield _long_line(view, name, last, start)
                     continue
                 end = size if newline < 0 else newline + 1
             yield Task(name, start, end - start)
             start = end
+
+
+def _long_line(view: mmap.mmap, name: str, start: int, stop: int) -> Task:
+    """A line beyond the limit; blanks before a record, or in place of one, do not count."""
+    said = _NOT_BLANK.search(view, start, stop)
+    first = said.start() if said else stop - 1  # a blank line still counts as a line
+    is_too_long = stop - first > LINE_BYTES_MAX
+    return Task(name, start, fault=TOO_LONG) if is_too_long else Task(name, first, stop - first)
 
 
 def _streamed_tasks(source: Source) -> Iterator[Task]:
@@ -89,6 +98,8 @@ def _streamed_tasks(source: Source) -> Iterator[Task]:
         if cut:
             yield Task(data=bytes(pending[:cut]))
             del pending[:cut]
+        if len(pending) > LINE_BYTES_MAX:
+            pending = pending.lstrip()
         if len(pending) > LINE_BYTES_MAX:
             yield Task(fault=TOO_LONG)
             pending, is_skipping = bytearray(), True

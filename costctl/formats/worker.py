@@ -63,7 +63,7 @@ def read_task(task: Task, plan: Plan, number: int, target: str) -> Result:
     try:
         if task.fault is not None:
             line = int(task.fault_is_line)
-            return Result(1, line, 0, {}, [Reject(1, None, task.fault)], None, b"", {})
+            return Result(1, line, 0, {}, [Reject(1, 0, task.fault)], None, b"", {})
         parsed = parse_task(task, plan.log_format, Gathered(plan.log_format, plan.options.hash_key))
         return _written(task, parsed, plan, number, target)
     finally:

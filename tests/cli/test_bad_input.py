@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from costctl.audit.queries import rejected_records
 from costctl.cli import run
 from tests.support import audited, rows
 
@@ -129,6 +130,33 @@ def test_giant_line_is_refused_and_the_rest_is_read(tmp_path: Path) -> None:
         report = audited(tmp_path, path)
         assert (report.totals["accepted_count"], report.totals["rejected_count"]) == (2, 1)
         assert "longer than" in rows(report, "rejected")[0]["reason"]
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+@pytest.mark.parametrize(
+    ("lines", "accepted", "rejected"),
+    [
+        ([b" " * (60 * 2**20), GOOD], 1, 0),  # a blank line is no record
+        ([GOOD, b" " * (60 * 2**20), good(request_id="r2")], 2, 0),
+        ([b" " * (60 * 2**20) + json.dumps(GOOD).encode(), good(request_id="r2")], 2, 0),
+        ([GOOD, b" " * (60 * 2**20)], 1, 0),
+        ([b'{"model": "' + b"a" * (60 * 2**20) + b'"}', b"a" * (40 * 2**20), GOOD], 1, 2),
+    ],
+)
+def test_blanks_and_giant_lines_hide_no_record(
+    tmp_path: Path, lines: list[Any], accepted: int, rejected: int, is_packed: bool
+) -> None:
+    path = log(*lines)
+    if is_packed:  # stored, for a line of one letter expands like a bomb
+        path = tmp_path / "packed.jsonl.gz"
+        path.write_bytes(gzip.compress(Path("log.jsonl").read_bytes(), 0))
+    report = audited(tmp_path, path)
+    assert (report.totals["accepted_count"], report.totals["rejected_count"]) == (accepted, rejected)
+    assert report.totals["lines_read_count"] == len(lines)
+    if not is_packed and rejected:
+        found = rejected_records(tmp_path / "workspace" / "costctl.duckdb")
+        offsets = [row["byte_offset"] for row in rows(found, "rejected")]
+        assert offsets == [0, len(lines[0]) + 1]
 
 
 def test_rejects_names_each_line_without_its_text(capsys: pytest.CaptureFixture[str]) -> None:
