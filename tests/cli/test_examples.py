@@ -1,0 +1,122 @@
+"""The examples that the README and the help texts give run as they stand."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from costctl.cli import run
+from costctl.cli.app import app
+from tests.support import ROOT
+
+README = (ROOT / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+LINES = [line for block in BLOCKS for line in block.splitlines() if line.startswith("costctl ")]
+ENOUGH_LINES = 2500
+MADE = ("costctl.toml", "rates.yaml", "policy.yaml")  # by init
+
+# What an option's help gives as an example, and a command to try it with.
+ON_LOG = ("audit", "logs.jsonl", "--db", "other.duckdb")
+ESTIMATE = ("estimate", "gpt-4o")
+EXAMPLES = [
+    (ON_LOG, "--by", ("endpoint", "user", "team", "day")),
+    (ON_LOG, "--token-budget", ("endpoint=/chat:5M", "user_profile=free:20k")),
+    (ON_LOG, "--slo", ("/chat=3s",)),
+    (ESTIMATE, "--input-tokens", ("10M", "500k", "1000")),
+    (ESTIMATE, "--mix", ("claude-3-haiku=70%",)),
+    (ESTIMATE, "--service-tier", ("batch", "flex", "priority", "fast")),
+    (("estimate",), "--price-list", ("2025-09", "2026-01")),
+    (("models",), "--price-list", ("2025-09", "2026-01")),
+    (("models",), "--min-context", ("128k",)),
+    (("simulate", "logs.jsonl", "--policy", "policy.yaml"), "--sweep", ("cache.exact.ttl=1h,24h", "capacity=1k,10k")),
+]
+# A form, and columns of a file that the README makes with the other spelling.
+NO_EXAMPLES = frozenset({"field=column", "cheap_score=weak_correct"})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a reader of the README has: a log, scores of it, and two policies."""
+    place = tmp_path_factory.mktemp("reader")
+    with gzip.open(ROOT / "sample_logs" / "story.jsonl.gz", "rb") as story:
+        lines = [line for line, _ in zip(story, range(ENOUGH_LINES), strict=False)]
+    (place / "logs.jsonl").write_bytes(b"".join(lines))
+    shutil.copy(ROOT / "sample_logs" / "generic.csv", place / "logs.csv")
+    scores = [
+        {"request_id": f"req-{number:06d}", "model": model, "score": score}
+        for number in range(1, ENOUGH_LINES)
+        for model, score in (("gpt-4o-mini", number % 2), ("gpt-4.1", 1))
+    ]
+    (place / "scores.jsonl").write_text("".join(json.dumps(one) + "\n" for one in scores))
+    with pytest.MonkeyPatch.context() as here:
+        here.chdir(place)
+        assert run(["init", "--from", "logs.jsonl"]) == 0
+        policy = Path("policy.yaml").read_text("utf-8")
+        # The template's own line; without a semantic cache there is none to calibrate.
+        policy = policy.replace("#  semantic:", "  semantic:") + "\ngates: ['saving_ratio >= -1']\n"
+        Path("policy.yaml").write_text(policy)
+        Path("new.yaml").write_text(policy.replace("  semantic:", "#  semantic:"))
+        assert run(["simulate", "--policy", "new.yaml", "--output", "json", "-o", "new.json"]) == 0
+        for name in MADE:
+            Path(name).rename(f"{name}.made")
+    return place
+
+
+@pytest.fixture
+def _in_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    for name in MADE:
+        shutil.copy(f"{name}.made", name)
+
+
+@pytest.mark.usefixtures("_in_folder")
+@pytest.mark.parametrize("line", LINES)
+def test_an_example_of_the_readme_runs(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = shlex.split(line, comments=True)[1:]
+    words = words[: words.index("|")] if "|" in words else words
+    if words[0] == "init":
+        for name in MADE:
+            Path(name).unlink()
+    code, said = run(words), capsys.readouterr().err
+    if words[0] == "calibrate":  # the story holds no answers to judge hits by, and that is what it says
+        assert (code, "E461" in said) == (4, True), said
+    else:
+        assert code in ((0, 6) if "exit code 6" in line else (0,)), said
+
+
+@pytest.mark.usefixtures("_in_folder")
+@pytest.mark.parametrize(
+    ("command", "option", "value"),
+    [(command, option, value) for command, option, values in EXAMPLES for value in values],
+)
+def test_an_example_of_a_help_text_runs(
+    command: tuple[str, ...], option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([command[0], "--help"]) == 0
+    assert value in re.sub(r"\s+", " ", capsys.readouterr().out)
+    if value.startswith("capacity="):
+        value = f"cache.exact.{value}"
+    assert run([*command, option, value]) == 0, capsys.readouterr().err
+    said = capsys.readouterr().out
+    assert "no price for" not in said
+
+
+def test_every_pair_in_a_help_text_is_tried() -> None:
+    tried = {value for _, _, values in EXAMPLES for value in values} | NO_EXAMPLES
+    found = {word.strip(".,()") for text in _helps(typer.main.get_command(app)) for word in text.split() if "=" in word}
+    assert found == tried & found
+
+
+def _helps(command: Any) -> Iterator[str]:
+    for inner in getattr(command, "commands", {}).values():
+        yield from _helps(inner)
+    yield from (parameter.help for parameter in command.params if getattr(parameter, "help", None))
