@@ -1,14 +1,13 @@
 """The form of a text as numbers and as shapes: what a learned router reads instead of what a text is about.
 
-Plain Python and regexes only, so that an export can carry it. The subject of a text does not carry over to
-traffic that nobody has seen; how it is built does (measured: docs/learned-routing.md).
+Plain Python 3.9 and regexes only, because an exported decision carries this file. The subject of a text does not
+carry over to traffic that nobody has seen; how it is built does (measured: docs/learned-routing.md).
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from itertools import pairwise
 from math import log1p, sqrt
 from zlib import crc32
 
@@ -153,7 +152,7 @@ def _tail(lines: list[str], lengths: list[int], tokens: list[str], low: list[str
 
 def _letters(said: list[str], low: list[str], letters: list[int], words: int, *, has_blank: bool) -> list[float]:
     """How the words are made."""
-    single = sum(length == 1 and bool(_SINGLE.match(word)) for word, length in zip(low, letters, strict=True))
+    single = sum(len(word) == 1 and bool(_SINGLE.match(word)) for word in low)
     return [
         log1p(single), single / words, float(has_blank), sum(length <= 3 for length in letters) / words,
         sum(length >= 12 for length in letters) / words, sum(word[0].isupper() for word in said) / words,
@@ -203,9 +202,9 @@ class TextReader:
         return _form(size, text, tokens), self._counts(_shapes(tokens)) if self._buckets else {}
 
     def _counts(self, found: list[str]) -> dict[int, int]:
-        runs: Counter[tuple[str, ...]] = Counter(zip(found, strict=True))
-        runs.update(pairwise(found))
-        runs.update(zip(found, found[1:], found[2:], strict=False))
+        runs: Counter[tuple[str, ...]] = Counter(zip(found))
+        runs.update(zip(found, found[1:]))
+        runs.update(zip(found, found[1:], found[2:]))
         known, counts = self._known, dict[int, int]()
         for run, count in runs.items():
             bucket = known.get(run)

@@ -16,7 +16,7 @@ from costctl.tiers.content import Content, Intent
 from costctl.tiers.fields import COUNT_OF, FEATURES, packed
 
 # Accents go (also where they are characters of their own), ñ stays, punctuation becomes a blank.
-_FOLD = {
+FOLD = {
     **dict(zip("áéíóúüàèìòùâêîôûäëïöãõ", "aeiouuaeiouaeiouaeioao", strict=True)),
     "n\u0303": "ñ", "\u0301": "", "\u0300": "", "\u0308": "", "\u0302": "",
     **dict.fromkeys(".,;:!?¡¿\"'`´()[]{}<>-_/\\|*#@&=+^~\n\r\t\u00a0’‘“”«»–—…•·", " "),
@@ -24,34 +24,35 @@ _FOLD = {
 # Symbols that are neither letters nor numbers, such as emoji, and the blanks around them.
 _GAPS = r"(?:[ \x00-\x1f]|[^\x00-\x7F\p{L}\p{N}]){2,}|[^\x00-\x7F\p{L}\p{N}]"
 _STRETCHED = r"a{2}|i{2}|u{2}|y{2}|e{3}|o{3}|s{3}|h{3}|k{3}|l{3}|r{3}|n{3}"
-_SHORTER = {**dict.fromkeys("aiuy", 2), **dict.fromkeys("eoshklrn", 3)}
+SHORTER = {**dict.fromkeys("aiuy", 2), **dict.fromkeys("eoshklrn", 3)}
 
 # Every alternative begins with its own letters, which keeps the search fast.
-_CODE = (
+CODE = (
     r"```|\bdef \w+\(|\bfunction \w*\(|\) ?=>|\);[ \t]*\r?\n| = [^\n;]{1,80};[ \t]*\r?\n|#include ?<|console\.log\("
     r"|System\.out\.|Traceback \(most recent|<(?:div|span|script|html|body|table)\b"
     r"|(?i:\bselect\b[^.?!]{1,200}\bfrom\b[^.?!]{1,200}(?:\bwhere\b|\bjoin\b|;))"
 )
 # Addresses, phone numbers, the Chilean RUT, card and account numbers: what must not be kept or shared.
 # Apart, each begins with one kind of character, which keeps the search four times as fast as together.
-_PERSONAL = (
+PERSONAL = (
     r"@[\w-]+\.\w",
     r"\+[0-9][0-9 ().-]{7,}[0-9]",
     r"[0-9](?:\.[0-9]{3}\.[0-9]{3}-[0-9kK]|[0-9]{2}[ .-][0-9]{3}[ .-][0-9]{4}|[0-9]{3}(?:[ -][0-9]{4}){3}|[0-9]{14,}"
     r"|[0-9](?: [A-Z0-9]{4}){3})|9 ?[0-9]{4} ?[0-9]{4}",
 )
-_NUMBER = r"[0-9]+(?:[.,:/][0-9]+)*"
-_DAYS = r" ([0-9]{1,3}) (?:dias?|days?|noches?|nights?) "
-_WEEKS = r" ([0-9]{1,2}) (?:semanas?|weeks?) "
+NUMBER = r"[0-9]+(?:[.,:/][0-9]+)*"
+DAYS = r" ([0-9]{1,3}) (?:dias?|days?|noches?|nights?) "
+WEEKS = r" ([0-9]{1,2}) (?:semanas?|weeks?) "
 _TABLE_ROW = r"(?m)^[^\n]*(?:\|[^\n]*\||\t[^\n]*\t|;[^\n]*;|,[^\n,]*,[^\n]*,)[^\n]*$"
-_CHOICE = r"(?m)^[ \t]*\(?[A-Ea-e][.):] ?\S"
+CHOICE = r"(?m)^[ \t]*\(?[A-Ea-e][.):] ?\S"
+ACCENTED = r"[ñ¿¡áéíóúÁÉÍÓÚÑ]"
 # Frequent words of one language only, looked for in the beginning of a text.
-_HEAD_CHARS = 80
-_SPANISH = (
+HEAD_CHARS = 80
+SPANISH = (
     r" (?:el|la|los|las|de|que|en|un|una|por|para|con|es|como|mi|su|del|al|lo|se|donde|cual|si|ya|te|esta|y|quiero"
     r"|tengo|puedo|hola|gracias|mis|va|hoy|todas|todos|alarma|cuando|dale) "
 )
-_ENGLISH = (
+ENGLISH = (
     r" (?:the|of|and|to|in|is|you|for|it|on|with|that|what|how|my|i|are|do|can|an|at|be|this|where|was|have|if|please"
     r"|hello|thanks|your|from|about|when|does|will|need|want|not|or|up|help|card|order|account|set|show) "
 )
@@ -60,13 +61,13 @@ _VOWELS = str.maketrans({vowel: f"[{vowel}{accented}]" for vowel, accented in zi
 
 def words(texts: pl.Series) -> pl.Series:
     """Texts as lower-case words between single blanks, one blank at each end."""
-    folded = texts.str.to_lowercase().str.replace_many(list(_FOLD), list(_FOLD.values()))
+    folded = texts.str.to_lowercase().str.replace_many(list(FOLD), list(FOLD.values()))
     spaced = (" " + folded + " ").str.replace_all(_GAPS, " ")
     stretched = spaced.str.contains(_STRETCHED).fill_null(value=False).arg_true()
     if not len(stretched):
         return spaced
     shorter = spaced.gather(stretched)
-    for letter, times in _SHORTER.items():
+    for letter, times in SHORTER.items():
         shorter = shorter.str.replace_all(f"{letter}{{{times},}}", letter)
     return spaced.scatter(stretched, shorter)
 
@@ -83,7 +84,7 @@ class TextReader:
 
     def __init__(self, content: Content) -> None:
         self._intents = content.intents
-        self._cues = _cue_table(content.intents)
+        self._cues = cue_table(content.intents)
         counted = [(name, group) for name in (*COUNT_OF, "chilean") for group in content.signals.get(name, ())]
         timed = [("days", days, cue) for days, cues in content.durations.items() for cue in cues]
         self._counted = _signal_table(
@@ -100,7 +101,7 @@ class TextReader:
         alone = {cue for intent in content.intents if intent.alone for cue, _ in intent.cues}
         self._alone_patterns = sorted(fold(alone).values())
         self._alone = _only(fold([*alone, *content.fillers]).values())
-        self._slot = _slot_pattern([cue for group in content.signals.get("slots", ()) for cue in group])
+        self._slot = slot_pattern([cue for group in content.signals.get("slots", ()) for cue in group])
 
     def features(self, texts: pl.Series) -> pl.DataFrame:
         """One row of `FEATURES` per text, in order."""
@@ -122,7 +123,7 @@ class TextReader:
         return pl.DataFrame({"row": rows, "raw": texts.gather(rows)}).select(
             "row",
             raw.str.count_matches(_TABLE_ROW).alias("table_rows"),
-            raw.str.count_matches(_CHOICE).alias("choice_count"),
+            raw.str.count_matches(CHOICE).alias("choice_count"),
             (raw.str.count_matches(self._slot) if self._slot else pl.lit(0)).alias("slot_count"),
         )
 
@@ -168,7 +169,7 @@ class TextReader:
         return pl.Series(kept)
 
 
-def _cue_table(intents: tuple[Intent, ...]) -> pl.DataFrame:
+def cue_table(intents: tuple[Intent, ...]) -> pl.DataFrame:
     """One row per cue, `order` running from the first intent and its longest cue."""
     look = fold(cue for intent in intents for cue, _ in intent.cues)
     rows = [
@@ -214,7 +215,7 @@ def _only(patterns: Iterable[str]) -> str:
     return f"^ (?:(?:{said}) )+$"
 
 
-def _slot_pattern(labels: list[str]) -> str:
+def slot_pattern(labels: list[str]) -> str:
     """A regex for labelled, filled lines: `Destino(s): Pucón`."""
     names = "|".join(re.escape(label).translate(_VOWELS) for label in labels)
     return rf"(?im)(?:^|[;|,])[ \t*•-]*(?:{names})(?:\(s\))?[ \t*]*:[ \t*]*\S" if labels else ""
@@ -226,16 +227,16 @@ def _form() -> list[pl.Expr]:
     return [
         # As a regex it is found faster than as a literal (polars 2.1).
         (text.str.count_matches(" ").cast(pl.Int64) - 1).clip(lower_bound=0).alias("word_count"),
-        raw.str.count_matches(_NUMBER).alias("numbers"),
-        raw.str.contains(_CODE).alias("has_code"),
-        pl.any_horizontal(raw.str.contains(pattern) for pattern in _PERSONAL).alias("contains_personal_data"),
+        raw.str.count_matches(NUMBER).alias("numbers"),
+        raw.str.contains(CODE).alias("has_code"),
+        pl.any_horizontal(raw.str.contains(pattern) for pattern in PERSONAL).alias("contains_personal_data"),
         pl.max_horizontal(
-            text.str.extract(_DAYS, 1).cast(pl.Int64, strict=False),
-            text.str.extract(_WEEKS, 1).cast(pl.Int64, strict=False) * 7,
+            text.str.extract(DAYS, 1).cast(pl.Int64, strict=False),
+            text.str.extract(WEEKS, 1).cast(pl.Int64, strict=False) * 7,
         ).alias("numbered_days"),
-        text.str.head(_HEAD_CHARS).str.count_matches(_SPANISH).cast(pl.Int64).alias("spanish_words"),
-        text.str.head(_HEAD_CHARS).str.count_matches(_ENGLISH).cast(pl.Int64).alias("english_words"),
-        raw.str.head(_HEAD_CHARS).str.contains(r"[ñ¿¡áéíóúÁÉÍÓÚÑ]").cast(pl.Int64).alias("is_accented"),
+        text.str.head(HEAD_CHARS).str.count_matches(SPANISH).cast(pl.Int64).alias("spanish_words"),
+        text.str.head(HEAD_CHARS).str.count_matches(ENGLISH).cast(pl.Int64).alias("english_words"),
+        raw.str.head(HEAD_CHARS).str.contains(ACCENTED).cast(pl.Int64).alias("is_accented"),
     ]
 
 
