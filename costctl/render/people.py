@@ -149,7 +149,8 @@ def _shares(report: Report) -> list[str]:
     providers = []
     for row in _rows(report, "provider_share")[:6]:
         only = f" ({cell(row['only_here_ratio'], 'ratio')} sold only there)" if row["only_here_usd"] else ""
-        providers.append(f"{safe(str(row['provider'] or 'unknown'))} {cell(row['share_ratio'], 'ratio')}{only}")
+        name = safe(str(row["provider"])) if row["provider"] else "not in the log"
+        providers.append(f"{name} {cell(row['share_ratio'], 'ratio')}{only}")
     return [
         f"  SPEND BY TIER      {tier_text}   (rules on cost, no evidence of quality)",
         f"  SPEND BY PROVIDER  {'   '.join(providers)}",
@@ -231,7 +232,7 @@ def _head(report: Report, width: int) -> list[str]:
     ]
     if total.get("latency_ms_p50") is not None:
         parts = (f"{mark} {cell(total[f'latency_ms_{mark}'], 'ms')}" for mark in ("p50", "p95", "p99"))
-        lines.append(f"  latency {'   '.join(parts)}")
+        lines.append(f"  latency {'   '.join(parts)}   per successful request")
     if total["failed_list_cost_usd"]:
         lines.append(f"  failed calls, not billed: {usd_display(total['failed_list_cost_usd'])} at list")
     if total.get("logged_cost_usd") is not None:

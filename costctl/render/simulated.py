@@ -118,6 +118,8 @@ def _head(report: Report, width: int) -> list[str]:
             low, high = (total.get(f"policy_latency_ms_{name}_{end}") for end in ("low", "high"))
             span = f"   ({cell(low, 'latency_ms')} .. {cell(high, 'latency_ms')})" if low and high else ""
             lines.append(f"  latency {name}   {cell(before, 'latency_ms'):>14} {told:>14}{span}".rstrip())
+    if "baseline_latency_ms_p50" in total:
+        lines.append("  latencies are of whole calls with their retries, in audit of single requests")
     lines.append(f"  cache hits    {'—':>14} {ratio_display(total['cache_hit_ratio']):>14}")
     if "semantic_hit_ratio" in total:
         lines.append(f"    semantic    {'—':>14} {ratio_display(total['semantic_hit_ratio']):>14}   {_wrong(total)}")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from costctl.render.people import to_terminal
 from costctl.report import Report
 from tests.support import audited, rows
 
@@ -193,6 +194,13 @@ def test_parts_of_the_prompt_and_drift_of_system_prompts(tmp_path: Path) -> None
     (drift,) = rows(report, "system_prompts")
     assert (drift["system_prompt_count"], drift["request_count"]) == (2, 3)
     assert drift["drift_cost_at_most_usd"] == Decimal("0.0015625")  # 0.0025 of input, 100 of 160 characters
+
+
+def test_the_screen_says_what_its_figures_are_of(tmp_path: Path) -> None:
+    """A log that names no provider has none that is unknown to it alone; a quantile says over what it runs."""
+    screen = to_terminal(made(tmp_path, {"latency_ms": 900}))
+    assert "SPEND BY PROVIDER  not in the log 100.0 %" in screen
+    assert "p99 900 ms   per successful request" in screen
 
 
 def test_what_only_one_provider_could_serve(tmp_path: Path) -> None:

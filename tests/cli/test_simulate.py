@@ -90,6 +90,7 @@ def test_the_log_audited_last_is_simulated_and_one_request_explained(
     assert "did you mean req-000010?" in err
     screen = said(capsys, "simulate", "--policy", str(policy), *db)[1]
     assert "saves" in screen
+    assert "latencies are of whole calls" in screen
     assert all(len(line) <= 80 for line in screen.splitlines())
 
 
