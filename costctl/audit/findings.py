@@ -80,7 +80,10 @@ def tables(store: Store, book: PriceBook, wanted: Wanted) -> tuple[dict[str, Tab
     if "anomalies" not in found:
         missing["anomalies"] = "needs four dated days"
         found["anomalies"] = Table.of("anomalies", ("scope", "name"), [])
-    for row in found["anatomy"].dicts():
+    if store.scalar("SELECT count(*) FROM request") == 0 and store.scalar("SELECT count(*) FROM bill"):
+        missing["anatomy"] = "sums over requests cannot be put into classes"
+        del found["anatomy"]
+    for row in found["anatomy"].dicts() if "anatomy" in found else ():
         if row["class"] == "prompt_cache_miss" and row["request_count"] is None:
             missing["prompt_cache_misses"] = str(row["note"])
         if row["class"] == "near_repeat" and row["request_count"] is None:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from costctl.audit import pages
 from costctl.audit.questions import stranger_count
+from costctl.errors import InputError
 from costctl.report import Table, Warning, counted
 from costctl.store import Store
 
 UNPRICED_SHOWN = 5
+UNREADABLE_SHOWN = 5
+NO_LOG_CODES = ("E120", "E121")  # empty, or nothing that is a request
 
 
 def warnings(
-    store: Store, found: dict[str, Any], tables: dict[str, Table], skipped: Sequence[str]
+    store: Store, found: dict[str, Any], tables: dict[str, Table], skipped: Mapping[str, InputError]
 ) -> tuple[Warning, ...]:
     """Everything that a reader of the totals must know, most weighty first."""
     said = _sums(found)
@@ -78,11 +81,24 @@ def warnings(
             "with their custom_id asked for, and counted without what was asked"
         )
         said.append(Warning("W124", text, "audit each batch with its own input file"))
-    if skipped:
-        noun = "file holds" if len(skipped) == 1 else "files hold"
-        text = f"{len(skipped)} {noun} no request, skipped: {', '.join(skipped[:3])}"
+    return (*said, *_left_out(skipped))
+
+
+def _left_out(skipped: Mapping[str, InputError]) -> list[Warning]:
+    """Files of a folder that are no logs, and those that may be and cannot be read."""
+    said = []
+    strange = [label for label, error in skipped.items() if error.code in NO_LOG_CODES]
+    damaged = {label: error for label, error in skipped.items() if error.code not in NO_LOG_CODES}
+    for label, error in list(damaged.items())[:UNREADABLE_SHOWN]:
+        hint = f"left out whole{'; ' + error.hint if error.hint else ''}"
+        said.append(Warning("W126", f"{error} [{error.code}]" if label in str(error) else f"{label}: {error}", hint))
+    if len(damaged) > UNREADABLE_SHOWN:
+        files = counted(len(damaged) - UNREADABLE_SHOWN, "further file", "further files")
+        said.append(Warning("W126", f"{files} cannot be read: left out whole", "costctl formats check FOLDER"))
+    if strange:
+        text = f"{counted(len(strange), 'file holds', 'files hold')} no request, skipped: {', '.join(strange[:3])}"
         said.append(Warning("W122", text))
-    return tuple(said)
+    return said
 
 
 def _sums(found: dict[str, Any]) -> list[Warning]:

@@ -62,11 +62,7 @@ def read_bundle_in_worker(
 def read_bundle(
     sources: Sequence[Source], forced: LogFormat | None, options: normalise.Options, target: str
 ) -> BundleRead:
-    """Read small files; `target` is how the names of their Parquet files begin.
-
-    Raises:
-        InputError: for a file that is a log and is damaged.
-    """
+    """Read small files; `target` is how the names of their Parquet files begin."""
     groups: dict[str, _Group] = {}
     files: list[FileRead | InputError | None] = [None] * len(sources)
     frames: list[pl.DataFrame] = []
@@ -78,8 +74,12 @@ def read_bundle(
             continue
         # Which spelling of a name counts is decided over a batch: there a batch is one file.
         is_loose = log_format.unwrap is None
-        group = groups.setdefault(f"{place}" if is_loose else log_format.name, _Group(log_format, options))
-        group.add(place, source)
+        name = f"{place}" if is_loose else log_format.name
+        group = groups.setdefault(name, _Group(log_format, options))
+        try:
+            group.add(place, source)
+        except InputError as error:  # damaged further on: the group begins again with the files before it
+            files[place], groups[name] = error, group.again()
     for group in groups.values():
         for one in group.parts():
             frame, reads = one.read()
@@ -102,15 +102,23 @@ class _Group:
 
     def add(self, place: int, source: Source) -> None:
         """Parse one more file."""
-        self._files.append((place, source, parse_file(source, self._format, self._gathered)))
+        parsed = parse_file(source, self._format, self._gathered)
+        self._files.append((place, source, parsed))
+
+    def again(self) -> _Group:
+        """The group with the files that were parsed to their end, and nothing of another."""
+        group = _Group(self._format, self._options)
+        for place, source, _ in self._files:
+            group.add(place, source)
+        return group
 
     def parts(self) -> list[_Group]:
         """The group, or one for each of its files where a batch may not be more than a file.
 
         A unit that is told by the size of the values, and values that could not be read, belong to one file.
         """
-        if len(self._files) == 1:
-            return [self]
+        if len(self._files) <= 1:
+            return [self] if self._files else []
         if "latency" not in self._gathered.raw and not self._rows().unread:
             return [self]
         alone = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -40,6 +40,7 @@ from costctl.store import Store
 # More files at a time leave a longer last load, when no worker reads any more.
 LOAD_FILES_MAX = 4
 BUNDLES_IN_FLIGHT = 4
+DISK_CODES = ("E170", "E171", "E172")  # no fault of the file that was being read
 Progress = Callable[[str, int, int], None]
 
 
@@ -59,17 +60,17 @@ def ingest(
     spool: Path,
     progress: Progress,
     workers: Workers,
-) -> tuple[list[FileCounts], list[str]]:
+) -> tuple[list[FileCounts], dict[str, InputError]]:
     """Read what is not known yet.
 
-    Returns the files, and the labels of the files that are no logs.
+    Returns the files, and by label why others of a folder are left out: no logs, or damaged.
 
     Raises:
-        InputError: E121 when a file that the user named holds no request, E120 when empty.
+        InputError: for a file that the user named and that is no log or is damaged; where nothing is left.
     """
     wanted = [_wanted(source, reading) for source in sources]
     known = known_files(store, (item.identity for item in wanted))
-    skipped: set[str] = set()
+    skipped: dict[str, InputError] = {}
     hand = _Hand(store, reading, spool, progress, workers, skipped)
     new = {item.identity: item for item in wanted if item.identity not in known}  # a file may be named twice
     for is_many, runs in groupby(bundled(list(new.values())), lambda bundle: len(bundle) > 1):
@@ -77,9 +78,12 @@ def ingest(
         read = hand.read_bundles(bundles) if is_many else (hand.read_one(item) for (item,) in bundles)
         known.update(found for some in read for found in some.items())
     counts = [known[item.identity]._replace(label=item.source.label) for item in wanted if item.identity in known]
-    unread = [item.source.label for item in wanted if item.identity in skipped]
+    unread = {item.source.label: skipped[item.identity] for item in wanted if item.identity in skipped}
     if not counts:
-        raise InputError("E121", "no file holds a request", f"looked at: {', '.join(unread[:5])}; try: costctl formats")
+        told = "; ".join(str(error) for error in list(unread.values())[:3])
+        raise InputError(
+            "E121", f"no file holds a request: {told}", "what each one holds: costctl formats check FOLDER"
+        )
     return counts, unread
 
 
@@ -93,7 +97,8 @@ class _Hand:
     """Reads files into a store; what is no log and was not asked for is noted in `skipped`."""
 
     def __init__(
-        self, store: Store, reading: Reading, spool: Path, progress: Progress, workers: Workers, skipped: set[str]
+        self, store: Store, reading: Reading, spool: Path, progress: Progress, workers: Workers,
+        skipped: dict[str, InputError],
     ) -> None:  # fmt: skip
         self._store, self._reading, self._spool = store, reading, spool
         self._progress, self._workers, self._skipped = progress, workers, skipped
@@ -107,9 +112,13 @@ class _Hand:
             return {}
         plan = Plan(log_format, self._reading.options)
         job = _Job(wanted, plan, self._workers.start(), self._spool, self._progress, self._reading.mapping)
-        with _transaction(self._store, self._spool):
-            forget_earlier(self._store, {wanted.source.label: wanted.content})
-            return {wanted.identity: _load(self._store, job)}
+        try:
+            with _transaction(self._store, self._spool):
+                forget_earlier(self._store, {wanted.source.label: wanted.content})
+                return {wanted.identity: _load(self._store, job)}
+        except InputError as error:  # damaged further on; nothing of it was kept
+            self._skip(wanted, error)
+            return {}
 
     def read_bundles(self, bundles: list[list[Wanted]]) -> Iterator[dict[str, FileCounts]]:
         """Many small files at a time, each bundle of them by one process."""
@@ -159,9 +168,9 @@ class _Hand:
         return {wanted.identity: found for (wanted, _), found in zip(kept, counts, strict=True)}
 
     def _skip(self, wanted: Wanted, error: InputError) -> None:
-        if wanted.source.is_asked_for:
+        if wanted.source.is_asked_for or error.code in DISK_CODES:
             raise error
-        self._skipped.add(wanted.identity)
+        self._skipped[wanted.identity] = error
 
 
 class _Job(NamedTuple):
@@ -240,18 +249,21 @@ def _results(
 ) -> Iterator[tuple[Task, Result]]:
     """Results in the order of the tasks, with few tasks in flight so that memory stays small."""
     waiting: deque[tuple[Task, Future[Result]]] = deque()
-    for number, task in enumerate(tasks):
-        target = str(spool / f"rows-{number:06d}.parquet")
-        if pool is None:
-            yield task, read_task(task, plan, number, target)
-            continue
-        waiting.append((light(task), pool.submit(read_task_in_worker, task, plan, number, target)))
-        if len(waiting) > 4:
+    try:
+        for number, task in enumerate(tasks):
+            target = str(spool / f"rows-{number:06d}.parquet")
+            if pool is None:
+                yield task, read_task(task, plan, number, target)
+                continue
+            waiting.append((light(task), pool.submit(read_task_in_worker, task, plan, number, target)))
+            if len(waiting) > 4:
+                done, future = waiting.popleft()
+                yield done, future.result()
+        while waiting:
             done, future = waiting.popleft()
             yield done, future.result()
-    while waiting:
-        done, future = waiting.popleft()
-        yield done, future.result()
+    finally:  # after a fault nothing of this file may still be written while the next one is read
+        wait([future for _, future in waiting if not future.cancel()])
 
 
 def light(task: Task) -> Task:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import gzip
 import hashlib
+import os
 import re
 import sys
 import zlib
@@ -122,6 +123,8 @@ def quick_identity(path: Path) -> str:
     """A cheap fingerprint: place, size, time of change and both ends of the file (all of a small one)."""
     status = path.stat()
     digest = hashlib.sha256(f"{path.resolve()}\0{status.st_size}:{status.st_mtime_ns}".encode())
+    if not os.access(path, os.R_OK):  # `head_of` says so, or leaves it out of a folder
+        return digest.hexdigest()
     with path.open("rb") as file:
         head = file.read(END_BYTES)
         digest.update(head)
@@ -142,8 +145,11 @@ def head_of(source: Source, size: int = 2**20) -> bytes:
     """
     if source.path.stat().st_size == 0:
         raise InputError("E120", f"{source.label} is empty (0 bytes)", "nothing was logged, or the wrong file")
-    with source.path.open("rb") as file:
-        magic = file.read(8)
+    try:
+        with source.path.open("rb") as file:
+            magic = file.read(8)
+    except PermissionError as error:
+        raise InputError("E117", f"{source.label} may not be read", "look at its permissions") from error
     if magic.startswith((b"PK\x03\x04", b"\xff\xfe", b"\xfe\xff")):
         kinds = {b"PK": "a ZIP archive: unpack it first"}
         raise InputError("E113", f"{source.label} is {kinds.get(magic[:2], 'UTF-16 text: save it as UTF-8')}", "")

@@ -65,6 +65,16 @@ def test_sums_have_prices_and_no_requests(tmp_path: Path) -> None:
     assert "W125" in {said.code for said in report.warnings}
 
 
+def test_sums_are_in_no_class_of_the_bill(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    log = written(tmp_path / "a.jsonl", page(0))
+    report = audited(tmp_path, log)
+    assert "anatomy" not in report.tables
+    assert "sums" in report.provenance["not_computed"]["anatomy"]  # type: ignore[index]
+    assert run(["audit", str(log)]) == 0
+    assert "ANATOMY" not in capsys.readouterr().out
+
+
 def test_batches_are_half_price_and_many_requests_are_no_long_prompt(tmp_path: Path) -> None:
     log = written(tmp_path / "a.jsonl", page(0, batch=True))
     assert usd(audited(tmp_path, log)) == Decimal("1.25")
