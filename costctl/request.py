@@ -72,6 +72,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("web_searches", "INTEGER", "said", "searches billed by call"),
     Column("usage_source", "VARCHAR", "read", "provider | gateway | estimated | missing"),
     Column("is_cache_unknown", "BOOLEAN", "read", "the log does not say what was cached"),
+    Column(
+        "total_fault", "VARCHAR", "read", "how the log's own total of tokens breaks its convention: formats/totals.py"
+    ),
     # parameters
     Column("temperature", "DOUBLE", "said", "sampling temperature"),
     Column("max_output_tokens", "BIGINT", "said", "limit asked for"),

@@ -43,6 +43,7 @@ PAGES = (
     Page("ignored"),
     Page("unread", "every value could be read"),
     Page("unpriced"),
+    Page("conventions", "no record's own total contradicts what its format counts"),
 )
 
 

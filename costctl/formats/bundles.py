@@ -137,16 +137,18 @@ class _Group:
         """The rows with the place of their file as `task`, and what each file held besides them."""
         ends = np.cumsum([0, *(len(parsed.lines) for _, _, parsed in self._files)])
         frame, refused, unread = pl.DataFrame(), dict[int, str](), dict[str, int]()
-        kept = np.zeros(0, dtype=np.int64)
+        kept, is_totalled = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool)
         if self._gathered.height:
-            frame, refused, unread = self._rows()
-            kept = frame["source_line"].to_numpy()
+            batch = self._rows()
+            frame, refused, unread = batch.rows, batch.rejected, batch.unread
+            kept, is_totalled = frame["source_line"].to_numpy(), batch.is_totalled.to_numpy()
         owner = np.searchsorted(ends, kept, side="right") - 1
         if frame.height:
             places = np.array([place for place, _, _ in self._files])
             numbers = np.concatenate([np.array(parsed.numbers, dtype=np.int64) for _, _, parsed in self._files])
             frame = frame.with_columns(source_line=pl.Series(numbers[kept]), task=pl.Series(places[owner]))
         accepted = np.bincount(owner, minlength=len(self._files))
+        totalled = np.bincount(owner[is_totalled], minlength=len(self._files))
         bad: list[list[Reject]] = [[] for _ in self._files]
         for row, reason in refused.items():
             file = int(np.searchsorted(ends, row, side="right")) - 1
@@ -155,6 +157,7 @@ class _Group:
             place: FileRead(
                 self._format.name, parsed.records_read, parsed.lines_read, int(accepted[file]), dict(parsed.ignored),
                 sorted(parsed.rejected + bad[file]), unread, hashlib.sha256(parsed.digest).hexdigest(),
+                int(totalled[file]),
             )
             for file, (place, _, parsed) in enumerate(self._files)
         }  # fmt: skip

@@ -210,7 +210,7 @@ def _next_file_id(store: Store) -> int:
 def _load(store: Store, job: _Job) -> FileCounts:
     source, plan = job.wanted.source, job.plan
     file_id = _next_file_id(store)
-    base_line = base_number = records = accepted = bytes_done = 0
+    base_line = base_number = records = accepted = totalled = bytes_done = 0
     ignored: Counter[str] = Counter()
     unread: Counter[str] = Counter()
     rejected: list[Reject] = []
@@ -222,6 +222,7 @@ def _load(store: Store, job: _Job) -> FileCounts:
         base = 0 if task.rows is not None else base_line
         records += result.records_read
         accepted += result.accepted
+        totalled += result.totalled
         ignored.update(result.ignored)
         unread.update(result.unread)
         rejected.extend(_placed(item, base, task) for item in result.rejected)
@@ -236,7 +237,9 @@ def _load(store: Store, job: _Job) -> FileCounts:
         bytes_done += task.length or len(task.data or b"")
         job.progress(source.label, bytes_done, size)
     _flush(store, file_id, loads)
-    read = FileRead(plan.log_format.name, records, base_line, accepted, ignored, rejected, unread, digest.hexdigest())
+    read = FileRead(
+        plan.log_format.name, records, base_line, accepted, ignored, rejected, unread, digest.hexdigest(), totalled
+    )  # fmt: skip
     return remember_files(store, file_id, [(job.wanted, read)], job.mapping)[0]
 
 

@@ -18,6 +18,7 @@ from costctl.formats.columns import RawColumns
 from costctl.formats.content import ContentReader
 from costctl.formats.gather import Gathered
 from costctl.formats.memory import FeatureMemory
+from costctl.formats.totals import with_total_fault
 from costctl.request import COLUMNS, SOURCE_COLUMNS
 
 
@@ -47,6 +48,7 @@ class Batch(NamedTuple):
     rows: pl.DataFrame
     rejected: dict[int, str]
     unread: dict[str, int]  # optional values that could not be read and are now unknown, by column
+    is_totalled: pl.Series  # of each row, whether the log's own total of its tokens could be compared
 
 
 _memories: dict[str, FeatureMemory] = {}  # by the digest of the rules, for the life of this process
@@ -98,6 +100,7 @@ def normalise(gathered: Gathered, lines: Sequence[int], log_format: LogFormat, o
     for name, count in impossible.items():
         unread[name] = unread.get(name, 0) + count
     frame, bad = _with_usage(frame, log_format, options.cached_in_input)
+    frame = with_total_fault(frame)
     rejected = {**bad, **rejected}
     frame = _with_status(frame)
     if "prefix_blocks" in gathered.raw:
@@ -108,7 +111,7 @@ def normalise(gathered: Gathered, lines: Sequence[int], log_format: LogFormat, o
     if rejected:
         keep = pl.Series([row not in rejected for row in range(gathered.height)], dtype=pl.Boolean)
         frame = frame.filter(keep)
-    return Batch(frame.select(_output(frame)), rejected, unread)
+    return Batch(frame.select(_output(frame)), rejected, unread, frame["is_totalled"])
 
 
 def _typed(raw: RawColumns, height: int) -> tuple[pl.DataFrame, dict[int, str], dict[str, int]]:

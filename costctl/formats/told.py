@@ -35,6 +35,7 @@ class FileRead(NamedTuple):
     rejected: Sequence[Reject]
     unread: Mapping[str, int]
     digest: str
+    totalled: int = 0  # accepted records whose own total of tokens could be compared
 
 
 class Wanted(NamedTuple):
@@ -66,10 +67,10 @@ def remember_files(
     store.insert(
         "source_file",
         ["file_id", "content", "identity", "label", "format_name", "records_read", "lines_read", "accepted", "digest",
-         "path", "mapping"],
+         "path", "mapping", "totalled"],
         [
             (file_id, wanted.content, wanted.identity, wanted.source.label, read.format_name, read.records_read,
-             read.lines_read, read.accepted, read.digest, str(wanted.source.path.resolve()), mapping)
+             read.lines_read, read.accepted, read.digest, str(wanted.source.path.resolve()), mapping, read.totalled)
             for file_id, wanted, read in numbered
         ],
     )  # fmt: skip

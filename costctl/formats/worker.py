@@ -34,6 +34,7 @@ class Result(NamedTuple):
     digest: bytes
     unread: dict[str, int]
     numbers_read: int = 0
+    totalled: int = 0  # accepted records whose own total of tokens could be compared
 
 
 class Plan(NamedTuple):
@@ -73,20 +74,20 @@ def read_task(task: Task, plan: Plan, number: int, target: str) -> Result:
 
 def _written(task: Task, parsed: Parsed, plan: Plan, number: int, target: str) -> Result:
     rejected = parsed.rejected
-    accepted, parquet = 0, None
+    accepted, parquet, totalled = 0, None, 0
     unread: dict[str, int] = {}
     if parsed.gathered.height:
         batch = normalise.normalise(parsed.gathered, parsed.numbers, plan.log_format, plan.options)
         refused = [(parsed.lines[row], reason) for row, reason in sorted(batch.rejected.items())]
         starts = line_starts(task, {line for line, _ in refused})
         rejected = rejected + [Reject(line, starts.get(line), reason) for line, reason in refused]
-        accepted, unread = batch.rows.height, batch.unread
+        accepted, unread, totalled = batch.rows.height, batch.unread, int(batch.is_totalled.sum())
         if accepted:
             write_rows(batch.rows, number, Path(target))
             parquet = target
     return Result(
         parsed.records_read, parsed.lines_read, accepted, dict(parsed.ignored),
-        sorted(rejected), parquet, parsed.digest, unread, parsed.numbers_read,
+        sorted(rejected), parquet, parsed.digest, unread, parsed.numbers_read, totalled,
     )  # fmt: skip
 
 

@@ -17,7 +17,8 @@ _TABLES = {
     # write as a full one. `attempt_full` shows them all.
     "attempt": "file_id INTEGER, source_line BIGINT",
     "source_file": "file_id INTEGER, content VARCHAR, identity VARCHAR, label VARCHAR, format_name VARCHAR, "
-    "records_read BIGINT, lines_read BIGINT, accepted BIGINT, digest VARCHAR, path VARCHAR, mapping VARCHAR",
+    "records_read BIGINT, lines_read BIGINT, accepted BIGINT, digest VARCHAR, path VARCHAR, mapping VARCHAR, "
+    "totalled BIGINT",
     # Of files whose prompts were read again: how long each is, and its beginnings as hashed blocks.
     "prompt_prefix": "file_id INTEGER, source_line BIGINT, chars BIGINT, blocks BIGINT[]",
     "prompt_prefix_file": "file_id INTEGER",
