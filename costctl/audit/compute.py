@@ -68,12 +68,12 @@ def compute(
     )
     rules = load_rules(options.tier_rules)
     book = load_book(options.prices)
-    reading = _reading(options, rules, key)
+    reading = reading_of(options, rules, key)
     store.execute("DELETE FROM last_report")
     files, skipped = ingest(store, sources, reading, spool, options.progress, workers)
     store.make_room(sum(item.accepted for item in files))
     store.lock()
-    has_aggregates = _select(store, files)
+    has_aggregates = select_attempts(store, files)
     _refuse_nothing(store, files)
     price = partial(apply_prices, store, book=book, priced_at=options.priced_at, as_of=options.as_of)
     if has_aggregates:
@@ -107,7 +107,8 @@ def _days(options: AuditOptions) -> dict[str, str]:
     return {name: day.date().isoformat() for name, day in said.items() if day is not None}
 
 
-def _reading(options: AuditOptions, rules: TierRules, key: bytes) -> Reading:
+def reading_of(options: AuditOptions, rules: TierRules, key: bytes) -> Reading:
+    """How the options want logs to be read; `key` is that of the hashes."""
     log_format: LogFormat | None = detect.format_named(options.log_format) if options.log_format else None
     mapping = generic.read_mapping(options.mapping)
     if mapping:
@@ -118,7 +119,7 @@ def _reading(options: AuditOptions, rules: TierRules, key: bytes) -> Reading:
     return Reading(log_format, Options(rules, key, options.cached_in_input), signature, told)
 
 
-def _select(store: Store, files: Sequence[FileCounts]) -> bool:
+def select_attempts(store: Store, files: Sequence[FileCounts]) -> bool:
     """The attempts of exactly these files, duplicates merged, as the view `request_source`.
 
     Answers whether there are sums over requests, which stand apart in `aggregate_source`.

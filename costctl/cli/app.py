@@ -9,9 +9,22 @@ from typing import Annotated
 import typer
 
 from costctl.cli.export_commands import export_config
+from costctl.cli.format_commands import formats_app
 from costctl.cli.gate_commands import diff, gate
 from costctl.cli.learn_commands import calibrate, train_router
-from costctl.cli.options import Agents, Db, Embedding, Logs, Out, Output, Prices
+from costctl.cli.options import (
+    Agents,
+    CachedInInput,
+    Db,
+    Embedding,
+    Logs,
+    Maps,
+    Out,
+    Output,
+    Prices,
+    named_logs,
+    yes_or_no,
+)  # fmt: skip
 from costctl.cli.output import Form, check_target, emit
 from costctl.cli.price_commands import estimate, models, prices_app
 from costctl.cli.progress import progress
@@ -56,12 +69,8 @@ def audit(
     log_format: Annotated[
         str | None, typer.Option("--log-format", help="Read every file as this format (see costctl formats).")
     ] = None,
-    mapping: Annotated[
-        list[str] | None, typer.Option("--map", help="field=column (dotted paths), or a YAML file of them. Repeatable.")
-    ] = None,
-    cached_in_input: Annotated[
-        str | None, typer.Option("--cached-in-input", help="yes or no: whether input counts include cached tokens.")
-    ] = None,
+    mapping: Maps = None,
+    cached_in_input: CachedInInput = None,
     tier_rules: Annotated[
         Path | None, typer.Option("--tier-rules", envvar="COSTCTL_TIER_RULES", help="Your own tier rules (YAML).")
     ] = None,
@@ -94,26 +103,16 @@ def audit(
     """Where did the money go, and how much of it was waste?"""
     from costctl.audit.options import AuditOptions, midnight  # noqa: PLC0415
     from costctl.audit.run import audit as run_audit  # noqa: PLC0415
-    from costctl.formats.sources import HISTORY  # noqa: PLC0415
 
     options = AuditOptions(
-        log_format, tuple(mapping or ()), _yes_or_no(cached_in_input), tier_rules, prices, midnight(priced_at),
+        log_format, tuple(mapping or ()), yes_or_no(cached_in_input), tier_rules, prices, midnight(priced_at),
         midnight(prices_as_of), tuple(by or ()), tuple(token_budget or ()), tuple(slo or ()), has_near_repeats,
         output == Form.FOCUS, embedding, db, threads, progress(),
     )  # fmt: skip
-    names = [*(logs or ()), *(f"{HISTORY}{agent}" for agent in agents or ())]
-    if not names:
-        raise typer.BadParameter("name a log, or an agent: --from claude-code", param_hint="LOG")
+    names = named_logs(logs, agents)
     if out is not None:
         check_target(out, names)
     emit(run_audit(names, options), output, out)
-
-
-def _yes_or_no(text: str | None) -> bool | None:
-    known = {None: None, "yes": True, "no": False, "true": True, "false": False}
-    if text not in known:
-        raise typer.BadParameter("yes or no", param_hint="--cached-in-input")
-    return known[text]
 
 
 @app.command()
@@ -135,14 +134,6 @@ def sql(
     from costctl.audit.queries import select  # noqa: PLC0415
 
     emit(select(statement, db), output, out)
-
-
-@app.command()
-def formats(output: Output = Form.TABLE, out: Out = None) -> None:
-    """Which logs are read, and what does each carry?"""
-    from costctl.audit.queries import known_formats  # noqa: PLC0415
-
-    emit(known_formats(), output, out)
 
 
 @app.command()
@@ -226,3 +217,4 @@ app.add_typer(policy_app, name="policy")
 app.command()(estimate)
 app.command()(models)
 app.add_typer(prices_app, name="prices")
+app.add_typer(formats_app, name="formats")

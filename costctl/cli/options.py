@@ -37,6 +37,30 @@ Embedding = Annotated[
     typer.Option("--embedding", envvar="COSTCTL_EMBEDDING",
                  help="How near prompts are: wordllama, words, model2vec:NAME, sentence-transformers:NAME."),
 ]  # fmt: skip
+Maps = Annotated[
+    list[str] | None, typer.Option("--map", help="field=column (dotted paths), or a YAML file of them. Repeatable.")
+]
+CachedInInput = Annotated[
+    str | None, typer.Option("--cached-in-input", help="yes or no: whether input counts include cached tokens.")
+]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file instead of standard output.")]
 Db = Annotated[Path | None, typer.Option("--db", envvar="COSTCTL_DB", help="Workspace [.costctl/costctl.duckdb].")]
 Prices = Annotated[Path | None, typer.Option("--prices", envvar="COSTCTL_PRICES", help="Your own rates (YAML).")]
+
+
+def yes_or_no(text: str | None) -> bool | None:
+    """What --cached-in-input says."""
+    known = {None: None, "yes": True, "no": False, "true": True, "false": False}
+    if text not in known:
+        raise typer.BadParameter("yes or no", param_hint="--cached-in-input")
+    return known[text]
+
+
+def named_logs(logs: list[str] | None, agents: list[str] | None) -> list[str]:
+    """The logs that a command is to read: those named, and the histories of agents."""
+    from costctl.formats.sources import HISTORY  # noqa: PLC0415
+
+    names = [*(logs or ()), *(f"{HISTORY}{agent}" for agent in agents or ())]
+    if not names:
+        raise typer.BadParameter("name a log, or an agent: --from claude-code", param_hint="LOG")
+    return names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from difflib import get_close_matches
+from shlex import quote
 from typing import Literal
 
 import orjson
@@ -14,6 +15,8 @@ from costctl.formats import generic
 from costctl.formats.base import UNREADABLE, Ignored, LogFormat, Record
 from costctl.formats.databases import database_rows, is_database
 from costctl.formats.documents import document_tasks, records_of
+from costctl.formats.generic import written_path
+from costctl.formats.propose import CORE, Guess, is_enough, propose
 from costctl.formats.registry import FORMATS
 from costctl.formats.sources import Source, behind_long_lines, head_of
 from costctl.formats.tables import delimiter_of, parquet_frame, sampled_rows
@@ -71,15 +74,13 @@ def recognise(source: Source, forced: LogFormat | None = None) -> LogFormat:
     records = _sample(source, head)
     if forced is not None:
         return forced
-    scores = [
-        (sum(_claims(item, record) for record in records), item) for item in FORMATS if item is not generic.FORMAT
-    ]
+    scores = [(sum(claims(item, record) for record in records), item) for item in FORMATS if item is not generic.FORMAT]
     best = max(score for score, _ in scores)
     for score, item in scores:
         if score and (score >= best / 2):
             return item
     # Usual names are looked for last: that takes longer than all signatures.
-    if any(_claims(generic.FORMAT, record) for record in records):
+    if any(claims(generic.FORMAT, record) for record in records):
         return generic.FORMAT
     # A transcript in which nobody has answered yet holds rows of its format and no request.
     for item in FORMATS:
@@ -88,7 +89,8 @@ def recognise(source: Source, forced: LogFormat | None = None) -> LogFormat:
     raise _unrecognised(source, records, head)
 
 
-def _claims(log_format: LogFormat, record: Record) -> bool:
+def claims(log_format: LogFormat, record: Record) -> bool:
+    """Whether a format takes the record for a request of its own (or for several)."""
     if not log_format.signature(record):
         return False
     if log_format.unwrap is None:
@@ -111,8 +113,26 @@ def _unrecognised(source: Source, records: list[Record], head: bytes) -> InputEr
     keys = ", ".join(sorted(map(str, records[0]))[:8])
     return InputError(
         "E121", f"{source.label} has records but none is a request; the first one's keys: {keys}",
-        "map the columns: --map request_model=... --map input_tokens=... --map output_tokens=...",
+        _mapping_hint(source, propose(records)),
     )  # fmt: skip
+
+
+def _mapping_hint(source: Source, guesses: list[Guess]) -> str:
+    """What to put behind --map, where the columns let it be guessed."""
+    if not is_enough(guesses):
+        return "map the columns: --map request_model=... --map input_tokens=... --map output_tokens=..."
+    said = [f"--map {quote(f'{guess.field}={written_path(guess.path)}')}" for guess in guesses if guess.field in CORE]
+    check = f"costctl formats check {quote(source.label)}"
+    return f"perhaps {' '.join(said)}; the whole proposal, and what of it is unsure: {check}"
+
+
+def sample_of(source: Source) -> list[Record]:
+    """The first records of a file, of which its format is told.
+
+    Raises:
+        InputError: for a file that is empty, packed in another way, or damaged at its begin.
+    """
+    return _sample(source, head_of(source))
 
 
 def _sample(source: Source, head: bytes) -> list[Record]:

@@ -6,6 +6,7 @@ count, `cache_read_input_tokens` and `cache_creation_*` beside it (log-formats, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
@@ -237,7 +238,25 @@ def read_mapping(texts: Sequence[str]) -> dict[str, tuple[Path, ...]]:
             pairs.append(parse_mapping(text))
         else:
             pairs += [parse_mapping(f"{name}={place}") for name, place in _mapping_file(text).items()]
-    return {name: paths(*place.split("|")) for name, place in pairs}
+    return {name: tuple(map(read_path, re.split(r"(?<!\\)\|", place))) for name, place in pairs}
+
+
+def read_path(text: str) -> Path:
+    r"""A dotted path of a mapping; a dot or a bar that is part of a name stands behind a backslash.
+
+    >>> read_path("usage.in"), read_path(r"usage\.in.n")
+    (('usage', 'in'), ('usage.in', 'n'))
+    """
+    return tuple(re.sub(r"\\([.|])", r"\1", key) for key in re.split(r"(?<!\\)\.", text))
+
+
+def written_path(path: Path) -> str:
+    r"""A path as a mapping names it.
+
+    >>> written_path(("usage.in", "n"))
+    'usage\\.in.n'
+    """
+    return ".".join(re.sub(r"([.|])", r"\\\1", key) for key in path)
 
 
 def _mapping_file(name: str) -> dict[str, str]:

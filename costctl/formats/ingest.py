@@ -61,12 +61,34 @@ def ingest(
     progress: Progress,
     workers: Workers,
 ) -> tuple[list[FileCounts], dict[str, InputError]]:
+    """Read what is not known yet, as `read_all` does, but do not do with nothing.
+
+    Raises:
+        InputError: as `read_all`; E121 where no file is left.
+    """
+    counts, unread = read_all(store, sources, reading, spool, progress, workers)
+    if not counts:
+        told = "; ".join(str(error) for error in list(unread.values())[:3])
+        raise InputError(
+            "E121", f"no file holds a request: {told}", "what each one holds: costctl formats check FOLDER"
+        )
+    return counts, unread
+
+
+def read_all(
+    store: Store,
+    sources: Sequence[Source],
+    reading: Reading,
+    spool: Path,
+    progress: Progress,
+    workers: Workers,
+) -> tuple[list[FileCounts], dict[str, InputError]]:
     """Read what is not known yet.
 
     Returns the files, and by label why others of a folder are left out: no logs, or damaged.
 
     Raises:
-        InputError: for a file that the user named and that is no log or is damaged; where nothing is left.
+        InputError: for a file that the user named and that is no log or is damaged.
     """
     wanted = [_wanted(source, reading) for source in sources]
     known = known_files(store, (item.identity for item in wanted))
@@ -79,11 +101,6 @@ def ingest(
         known.update(found for some in read for found in some.items())
     counts = [known[item.identity]._replace(label=item.source.label) for item in wanted if item.identity in known]
     unread = {item.source.label: skipped[item.identity] for item in wanted if item.identity in skipped}
-    if not counts:
-        told = "; ".join(str(error) for error in list(unread.values())[:3])
-        raise InputError(
-            "E121", f"no file holds a request: {told}", "what each one holds: costctl formats check FOLDER"
-        )
     return counts, unread
 
 

@@ -81,10 +81,14 @@ _TIER_INPUTS = (
     "input_tokens", "output_tokens", "endpoint", "tool_count", "request_model", "has_image",
     "turn_count", "response_format", "system_chars", "app",
 )  # fmt: skip
-_OK = ("ok", "success", "succeeded", "successful", "completed", "complete", "true", "done", "stop", "no_error")
+_OK = (
+    "ok", "success", "succeeded", "successful", "completed", "complete", "true", "done", "stop", "no_error",
+    "exito", "éxito", "exitoso", "exitosa", "correcto", "completado", "completada",
+)  # fmt: skip
 _FAILED = (
     r"error|fail|exception|time.?out|timed.out|rate.?limit|throttl|overload|denied|refused|reject|unavailable"
     r"|invalid|unauthori[sz]ed|forbidden|too many requests|^false$|^[45]\d\d\b"
+    r"|^fall[oóaei]|fracas|rechaz|denegad|agotad|excedid"
 )
 _NO_ERROR = ("false", "False", "0")
 OUTPUT: tuple[str, ...] = tuple(column.name for column in COLUMNS) + tuple(
@@ -255,7 +259,7 @@ def _with_status(frame: pl.DataFrame) -> pl.DataFrame:
     http = pl.col("http_status")
     error = pl.when(~pl.col("error_type").is_in(_NO_ERROR)).then("error_type")
     status = (
-        pl.when(said.is_in(["cancelled", "canceled", "aborted"])).then(pl.lit("cancelled"))
+        pl.when(said.is_in(["cancelled", "canceled", "aborted", "cancelado", "cancelada"])).then(pl.lit("cancelled"))
         .when(said == "incomplete").then(pl.lit("incomplete"))
         .when(said.is_in(_OK)).then(pl.lit("ok"))
         .when(said.str.contains(_FAILED)).then(pl.lit("error"))

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from costctl.money import tokens_display, usd_display
 from costctl.render.cells import cell, safe
+from costctl.render.checked import checked, mappings
 from costctl.render.exported import exported
 from costctl.render.grid import blocks, fits, grid
 from costctl.render.simulated import simulation
@@ -86,9 +87,10 @@ SCREENS: Mapping[str, tuple[Section, ...]] = {
 
 def to_terminal(report: Report, width: int = 80) -> str:
     """The screen; numbers are never cut, columns are dropped by priority and names shortened."""
-    screens = {"audit": _audit, "simulate": _simulated, "export-config": _exported}
+    screens = {"audit": _audit, "simulate": _simulated, "export-config": _exported, "formats check": _checked}
     lines = screens.get(report.command, _plain)(report, width)
-    return "\n".join(_wrapped(lines, width)) + "\n"
+    files = mappings(report) if report.command == "formats check" else []
+    return "\n".join([*_wrapped(lines, width), *files]) + "\n"
 
 
 def _plain(report: Report, width: int) -> list[str]:
@@ -112,6 +114,10 @@ def _simulated(report: Report, width: int) -> list[str]:
 
 def _exported(report: Report, width: int) -> list[str]:
     return [*exported(report), *_warned(report), "", "  next:  costctl export-config --check"]
+
+
+def _checked(report: Report, _: int) -> list[str]:
+    return [*checked(report), *_warned(report)]
 
 
 def _audit(report: Report, width: int) -> list[str]:

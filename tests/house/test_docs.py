@@ -40,7 +40,7 @@ def test_every_option_of_the_readme_exists() -> None:
         subprocess.run(
             [sys.executable, "-m", "costctl", *name.split(), "--help"], capture_output=True, text=True, cwd=ROOT
         ).stdout
-        for name in (*option_names(), "prices show")
+        for name in (*option_names(), "prices show", "formats check")
     )
     shell = "\n".join(re.findall(r"```sh\n(.*?)```", readme, re.DOTALL))
     for option in {word for word in re.findall(r"(?<![\w-])--[a-z-]+", shell) if word not in {"--quiet", "--editable"}}:

@@ -1,0 +1,81 @@
+"""Why a file was taken for a format: the few keys of one of its records that its signature needs.
+
+They are found by trial on a record of the file itself: what can be left out without the signature failing is left out.
+A value is shown only where another text in its place would not have been recognised, so it is a word of the format.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from costctl.formats import generic
+from costctl.formats.base import UNREADABLE, LogFormat, Path, Record
+from costctl.formats.columns import raw_columns
+from costctl.formats.detect import claims
+from costctl.formats.generic import written_path
+
+DEPTH_MAX = 3
+_WORD = re.compile(r"[\w.:/-]{1,40}", re.ASCII)
+_OTHER_TEXT = "\u241a"  # a text that no format looks for
+
+
+def evidence(log_format: LogFormat, records: Sequence[Record]) -> tuple[list[str], int]:
+    """The keys that the signature rests on, and how many of the records are requests of this format."""
+    claimed = [record for record in records if claims(log_format, record)]
+    if log_format.columns is generic.COLUMNS:
+        return usual_columns(claimed), len(claimed)
+    shown = claimed or [record for record in records if _holds(log_format.signature, record)]
+    return list(_needed(shown[0], log_format.signature)) if shown else [], len(claimed)
+
+
+def usual_columns(records: Sequence[Record]) -> list[str]:
+    """The fields that are read by the usual names of their columns."""
+    return sorted(raw_columns(records, generic.FORMAT, {})) if records else []
+
+
+def _holds(signature: Callable[[Record], bool], record: Record) -> bool:
+    try:
+        return bool(signature(record))
+    except UNREADABLE:
+        return False
+
+
+def _needed(record: Record, signature: Callable[[Record], bool]) -> Iterator[str]:
+    least = _least(record, lambda smaller: _holds(signature, smaller), DEPTH_MAX)
+    for path, value in _paths(least, ()):
+        name = written_path(path)
+        is_word = isinstance(value, str) and _WORD.fullmatch(value) is not None
+        if is_word and not _holds(signature, _with(least, path, _OTHER_TEXT)):
+            yield f"{name} = {value}"
+        else:
+            yield name
+
+
+def _least(value: Any, holds: Callable[[Any], bool], depth: int) -> Any:
+    """The object with as few members as will do, from the last to the first, and their own members likewise."""
+    if not isinstance(value, dict) or not depth:
+        return value
+    kept = dict(value)
+    for key in reversed(list(value)):
+        smaller = {name: inner for name, inner in kept.items() if name != key}
+        if holds(smaller):
+            kept = smaller
+    for key in list(kept):
+        kept[key] = _least(kept[key], lambda inner, key=key: holds({**kept, key: inner}), depth - 1)  # type: ignore[misc]
+    return kept
+
+
+def _paths(value: Record, above: Path) -> Iterator[tuple[Path, Any]]:
+    for key, inner in value.items():
+        path = (*above, str(key))
+        if isinstance(inner, dict) and inner and len(path) < DEPTH_MAX:
+            yield from _paths(inner, path)
+        else:
+            yield path, inner
+
+
+def _with(record: Record, path: Path, value: Any) -> Record:
+    key, *inner = path
+    return {**record, key: _with(record[key], tuple(inner), value) if inner else value}

@@ -1,0 +1,200 @@
+"""A mapping for a log of an unknown shape: the columns that look like model, counts, time, and so on.
+
+What the names leave open is decided by the values where they can (a total tells where cached tokens lie); what stays
+open is a guess that says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
+from typing import Any, NamedTuple
+
+import yaml
+
+from costctl.formats.base import Path, Record
+from costctl.formats.convert import SECONDS_MEDIAN_MAX, instants, numbers
+from costctl.formats.generic import COLUMNS, folded, take, written_path
+from costctl.formats.looks import LOOKS, has_units, is_of, score_of, words
+
+DEPTH_MAX, COLUMNS_MAX = 5, 400
+USUAL_SCORE = 10  # of a column that is read under this name anyway
+CORE = ("request_model", "input_tokens", "output_tokens", "started_at")
+_MILLISECONDS = frozenset({"ms", "millis", "milliseconds", "milisegundos", "msec"})
+_SECONDS = frozenset({"s", "sec", "secs", "seconds", "segundos", "seg", "sekunden"})
+_DOLLARS = frozenset({"usd", "dollars", "dolares"})
+
+
+class Guess(NamedTuple):
+    """A field, where it seems to lie, and what is unsure about it ("" where nothing is)."""
+
+    field: str
+    path: Path
+    doubt: str = ""
+
+
+def propose(records: Sequence[Record]) -> list[Guess]:
+    """The mapping that these records suggest, one column to a field and one field to a column."""
+    columns = dict(_columns(records))
+    ranked = sorted(
+        (-score, place, order, look.field, path)
+        for order, look in enumerate(LOOKS)
+        for place, (path, values) in enumerate(columns.items())
+        if (score := _usual(look.field, look.kind, path, values) or score_of(look, path, values))
+    )
+    found: dict[str, tuple[Path, int]] = {}
+    for score, _, _, field, path in ranked:
+        if field not in found and path not in {taken for taken, _ in found.values()}:
+            found[field] = path, -score
+    guesses = [_settled(Guess(field, path, _weak(score)), found, columns) for field, (path, score) in found.items()]
+    order = {name: place for place, name in enumerate(COLUMNS)}
+    guesses = [guess for guess in guesses if guess.field != "ended_at" or "started_at" in found]
+    return sorted(guesses, key=lambda guess: order[guess.field])
+
+
+def is_enough(guesses: Sequence[Guess]) -> bool:
+    """Whether an audit could begin with this: a model, and a count of tokens."""
+    fields = {guess.field for guess in guesses}
+    return "request_model" in fields and bool({"input_tokens", "output_tokens"} & fields)
+
+
+def mapping_file(guesses: Sequence[Guess]) -> str:
+    """The guesses as a file that --map accepts as it stands; what is unsure stands above its line."""
+    lines = ['# A proposal: look at the lines under "unsure".']
+    for guess in guesses:
+        lines += [f"# unsure: {guess.doubt}"] if guess.doubt else []
+        place = written_path(guess.path)
+        lines.append(yaml.safe_dump({guess.field: place}, allow_unicode=place.isprintable(), width=10_000).rstrip("\n"))
+    return "\n".join(lines) + "\n"
+
+
+def _columns(records: Sequence[Record]) -> Iterator[tuple[Path, list[Any]]]:
+    """Every column of the records, dotted paths included, in the order in which they appear."""
+    paths: dict[Path, None] = {}
+    for record in records:
+        for path in _leaves(record, ()):
+            if len(paths) >= COLUMNS_MAX:
+                break
+            paths[path] = None
+    for path in paths:
+        yield path, [take(record, path) for record in records]
+
+
+def _leaves(value: Mapping[str, Any], above: Path) -> Iterator[Path]:
+    for key, inner in value.items():
+        if not isinstance(key, str) or not key:
+            continue
+        if isinstance(inner, dict) and inner and len(above) + 1 < DEPTH_MAX:
+            yield from _leaves(inner, (*above, key))
+        elif inner is not None:
+            yield (*above, key)
+
+
+def _usual(field: str, kind: str, path: Path, values: Sequence[Any]) -> int:
+    """The score of a column that has this field's usual name; the first of several usual names is the best."""
+    plain = tuple(map(folded, path))
+    for place, usual in enumerate(COLUMNS[field]):
+        if tuple(map(folded, usual)) == plain and is_of(kind, values):
+            return USUAL_SCORE + len(COLUMNS[field]) - place
+    return 0
+
+
+def _weak(score: int) -> str:
+    return "" if score > 3 else "only a part of the name speaks for it"
+
+
+def _settled(guess: Guess, found: Mapping[str, tuple[Path, int]], columns: Mapping[Path, list[Any]]) -> Guess:
+    """The guess with what its values tell: where cached tokens lie, in which unit a duration is."""
+    settle = {
+        "cache_read_tokens": _cached, "cache_write_tokens": _cached, "reasoning_tokens": _reasoning,
+        "latency_ms": _duration, "time_to_first_token_ms": _duration, "logged_cost": _cost,
+    }.get(guess.field)  # fmt: skip
+    return settle(guess, {name: columns[path] for name, (path, _) in found.items()}) if settle else guess
+
+
+def _counts(values: Mapping[str, list[Any]], *names: str) -> Iterator[tuple[int, ...]]:
+    """The counts of these columns, of the records that have them all."""
+    for row in zip(*(values[name] for name in names), strict=True):
+        try:
+            yield tuple(int(float(value)) for value in row)
+        except (TypeError, ValueError, OverflowError):
+            continue
+
+
+def _cached(guess: Guess, values: Mapping[str, list[Any]]) -> Guess:
+    outside = guess._replace(field=guess.field.replace("_tokens", "_outside_tokens"))
+    counted = {"input_tokens", "output_tokens"} <= values.keys()
+    if counted and "total_tokens" in values:
+        others = [name for name in ("cache_read_tokens", "cache_write_tokens") if name in values]
+        rows = [
+            row for row in _counts(values, "input_tokens", "output_tokens", "total_tokens", *others) if sum(row[3:])
+        ]
+        inside_count = sum(total == given + out for given, out, total, *_ in rows)
+        beside_count = sum(total == given + out + sum(cached) for given, out, total, *cached in rows)
+        if inside_count != beside_count:
+            settled = outside if beside_count > inside_count else guess
+            share = max(inside_count, beside_count), len(rows)
+            return (
+                settled
+                if share[0] == share[1]
+                else settled._replace(doubt=f"the total bears it out in {share[0]} of {share[1]} records")
+            )
+    if "input_tokens" in values and any(
+        cached > given for given, cached in _counts(values, "input_tokens", guess.field)
+    ):
+        return outside  # what is more than the input cannot be inside it
+    return guess._replace(doubt=f"taken as inside the input; beside it, the field is {outside.field}")
+
+
+def _reasoning(guess: Guess, values: Mapping[str, list[Any]]) -> Guess:
+    outside = guess._replace(field="reasoning_outside_tokens")
+    if "output_tokens" not in values:
+        return guess
+    if any(inner > out for out, inner in _counts(values, "output_tokens", "reasoning_tokens")):
+        return outside
+    if {"input_tokens", "total_tokens"} <= values.keys():
+        rows = [
+            row
+            for row in _counts(values, "input_tokens", "output_tokens", "total_tokens", "reasoning_tokens")
+            if row[3]
+        ]
+        cached = [name for name in ("cache_read_tokens", "cache_write_tokens") if name in values]
+        if rows and not cached and all(total == given + out + inner for given, out, total, inner in rows):
+            return outside
+        if rows and not cached and all(total == given + out for given, out, total, _ in rows):
+            return guess
+    return guess._replace(doubt="taken as inside the output; beside it, the field is reasoning_outside_tokens")
+
+
+def _duration(guess: Guess, values: Mapping[str, list[Any]]) -> Guess:
+    in_seconds = guess._replace(field=guess.field.replace("_ms", "_s"))
+    own = words(guess.path[-1])
+    if has_units(values[guess.field]) or own & _MILLISECONDS:
+        return guess
+    if own & _SECONDS:
+        return in_seconds
+    said, _ = numbers("latency_s", [None if isinstance(one, list | dict) else one for one in values[guess.field]])
+    if guess.field == "latency_ms" and {"started_at", "ended_at"} <= values.keys():
+        spans = _spans(values)
+        pairs = [(span, one) for span, one in zip(spans, said, strict=True) if span and one]
+        if pairs and all(abs(one - span) <= 0.1 * span for span, one in pairs):
+            return in_seconds
+        if pairs and all(abs(one - 1000 * span) <= 100 * span for span, one in pairs):
+            return guess
+    middle = median([one for one in said if one is not None] or [0])
+    if middle > SECONDS_MEDIAN_MAX:
+        return guess._replace(doubt=f"taken as milliseconds, by its size; in seconds, the field is {in_seconds.field}")
+    return in_seconds._replace(doubt=f"taken as seconds, by its size; in milliseconds, the field is {guess.field}")
+
+
+def _spans(values: Mapping[str, list[Any]]) -> list[float | None]:
+    """Seconds from start to end of each record."""
+    start, _ = instants("started_at", values["started_at"])
+    end, _ = instants("ended_at", values["ended_at"])
+    return [None if one is None else one / 1e6 for one in (end - start).dt.total_microseconds()]
+
+
+def _cost(guess: Guess, values: Mapping[str, list[Any]]) -> Guess:
+    if words(guess.path[-1]) & _DOLLARS or "logged_currency" in values:
+        return guess
+    return guess._replace(doubt="taken as US dollars, not cents")

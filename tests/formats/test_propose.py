@@ -1,0 +1,186 @@
+"""A mapping is proposed for logs of unknown shapes, and `--map` accepts it as it stands."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from costctl.cli import run
+from costctl.formats.propose import Guess, mapping_file, propose
+from tests.support import audited
+
+Row = dict[str, Any]
+IN, OUT, CACHED = 1000, 50, 400
+COUNT = 6
+
+
+def spanish(n: int) -> Row:
+    """Flat, Spanish names with accents, cached tokens beside the input (the total says so), seconds by name."""
+    return {
+        "fecha": f"2026-03-0{n + 1} 10:00:00", "modelo": "gpt-4o-2024-08-06", "fichas_entrada": IN - CACHED,
+        "fichas_salida": OUT, "fichas_cacheadas": CACHED, "fichas_total": IN + OUT, "duración_segundos": 1.5,
+        "usuario": f"u{n % 2}", "estado": "éxito" if n else "fallo", "costo_usd": 0.003,
+    }  # fmt: skip
+
+
+def nested(n: int) -> Row:
+    """Objects within objects, an epoch in milliseconds, cached tokens inside the input (the total says so)."""
+    return {
+        "cuando": 1772452800000 + n * 1000, "llm": {"nombre": "gpt-4o-2024-08-06", "proveedor": "openai"},
+        "consumo": {"entrada": {"tokens": IN, "cacheados": CACHED}, "salida": {"tokens": OUT}, "total": IN + OUT},
+        "tiempos": {"duracion_ms": 1500}, "quien": {"cliente_id": f"c{n}", "sesion": f"s{n % 3}"},
+        "pregunta": f"¿Qué hotel hay en la ciudad {n}?", "respuesta": "Hay dos hoteles en el centro.",
+    }  # fmt: skip
+
+
+def camel(n: int) -> Row:
+    """Camel case in one object, a duration whose unit only the two times tell, a status of HTTP."""
+    return {
+        "meta": {"callStarted": f"2026-03-01T10:0{n}:00Z", "callFinished": f"2026-03-01T10:0{n}:02Z", "took": 2000},
+        "engineUsed": "openai/gpt-4o-2024-08-06", "sentToks": IN, "receivedToks": OUT, "httpCode": 200 if n else 503,
+    }  # fmt: skip
+
+
+def dotted(n: int) -> Row:
+    """Names that hold dots and bars, as flattened exports have them."""
+    return {
+        "llm.engine": "gpt-4o-2024-08-06", "tokens|in.n": IN, "tokens|out.n": OUT, "at.utc": f"2026-03-01T10:00:0{n}Z",
+    }  # fmt: skip
+
+
+SHAPES: list[tuple[Callable[[int], Row], dict[str, str], dict[str, Any]]] = [
+    (
+        spanish,
+        {"started_at": "fecha", "request_model": "modelo", "input_tokens": "fichas_entrada",
+         "output_tokens": "fichas_salida", "cache_read_outside_tokens": "fichas_cacheadas",
+         "total_tokens": "fichas_total", "latency_s": "duración_segundos", "user_id": "usuario", "status": "estado",
+         "logged_cost": "costo_usd"},
+        {"cache_read_tokens": COUNT * CACHED, "latency_ms_p50": 1500.0, "error_count": 1,
+         "logged_cost_usd": Decimal("0.018")},
+    ),
+    (
+        nested,
+        {"started_at": "cuando", "request_model": "llm.nombre", "provider": "llm.proveedor",
+         "input_tokens": "consumo.entrada.tokens", "cache_read_tokens": "consumo.entrada.cacheados",
+         "output_tokens": "consumo.salida.tokens", "total_tokens": "consumo.total", "latency_ms": "tiempos.duracion_ms",
+         "user_id": "quien.cliente_id", "session_id": "quien.sesion", "messages": "pregunta",
+         "response_text": "respuesta"},
+        {"cache_read_tokens": COUNT * CACHED, "latency_ms_p50": 1500.0, "error_count": 0},
+    ),
+    (
+        camel,
+        {"started_at": "meta.callStarted", "ended_at": "meta.callFinished", "latency_ms": "meta.took",
+         "request_model": "engineUsed", "input_tokens": "sentToks", "output_tokens": "receivedToks",
+         "http_status": "httpCode"},
+        {"cache_read_tokens": 0, "latency_ms_p50": 2000.0, "error_count": 1},
+    ),
+    (
+        dotted,
+        {"request_model": r"llm\.engine", "input_tokens": r"tokens\|in\.n", "output_tokens": r"tokens\|out\.n",
+         "started_at": r"at\.utc"},
+        {"cache_read_tokens": 0, "error_count": 0},
+    ),
+]  # fmt: skip
+NAMES = [shape.__name__ for shape, _, _ in SHAPES]
+
+
+@pytest.mark.parametrize(("shape", "fields", "totals"), SHAPES, ids=NAMES)
+def test_what_the_check_prints_is_a_mapping_that_reads_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any,
+    shape: Callable[[int], Row], fields: dict[str, str], totals: dict[str, Any],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    Path("log.jsonl").write_text("".join(f"{json.dumps(shape(n))}\n" for n in range(COUNT)), "utf-8")
+    assert run(["audit", "log.jsonl"]) == 3
+    said = capsys.readouterr().err.replace("'", "")
+    assert f"--map request_model={fields['request_model']} " in said
+    assert f"--map input_tokens={fields['input_tokens']} " in said
+    assert run(["formats", "check", "log.jsonl", "--mapping"]) == 3
+    text = capsys.readouterr().out
+    assert yaml.safe_load(text) == fields
+    Path("mapping.yaml").write_text(text, "utf-8")
+    found = audited(tmp_path, "log.jsonl", mapping=("mapping.yaml",)).totals
+    assert (found["request_count"], found["rejected_count"], found["undated_count"]) == (COUNT, 0, 0)
+    assert found["input_tokens"] == COUNT * IN
+    assert found["output_tokens"] == COUNT * OUT
+    assert {name: found[name] for name in totals} == totals
+
+
+@pytest.mark.parametrize(("shape", "fields", "totals"), SHAPES[:1], ids=NAMES[:1])
+def test_a_table_is_proposed_for_like_lines(
+    tmp_path: Path, shape: Callable[[int], Row], fields: dict[str, str], totals: dict[str, Any]
+) -> None:
+    rows = [{name: str(value) for name, value in shape(n).items()} for n in range(COUNT)]
+    path = tmp_path / "log.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    (tmp_path / "m.yaml").write_text(mapping_file(propose(rows)), "utf-8")
+    assert yaml.safe_load((tmp_path / "m.yaml").read_text("utf-8")) == fields
+    found = audited(tmp_path, path, mapping=(str(tmp_path / "m.yaml"),)).totals
+    assert {name: found[name] for name in totals} == totals
+
+
+def doubts(rows: list[Row]) -> dict[str, str]:
+    return {guess.field: guess.doubt for guess in propose(rows)}
+
+
+def test_what_no_value_decides_is_said_to_be_unsure() -> None:
+    rows = [{"modelo": "gpt-4o", "tok_entrada": IN, "tok_salida": OUT, "tok_cache": CACHED, "demora": 3} for _ in "ab"]
+    found = doubts(rows)
+    assert "beside it" in found["cache_read_tokens"]
+    assert "milliseconds" in found["latency_s"]
+    assert doubts([row | {"demora": 3000} for row in rows])["latency_ms"].startswith("taken as milliseconds")
+    text = mapping_file(propose(rows))
+    assert re.search(r"# unsure: taken as inside.*\ncache_read_tokens: tok_cache\n", text)
+
+
+def test_more_cached_tokens_than_input_lie_beside_it() -> None:
+    rows = [{"modelo": "gpt-4o", "tok_entrada": 5, "tok_salida": OUT, "tok_cache": CACHED}]
+    assert doubts(rows)["cache_read_outside_tokens"] == ""
+
+
+def test_a_total_tells_where_reasoning_lies() -> None:
+    row = {"modelo": "gpt-5", "tok_entrada": 10, "tok_salida": 20, "tok_razonamiento": 7}
+    assert doubts([row | {"tok_total": 37}])["reasoning_outside_tokens"] == ""
+    assert doubts([row | {"tok_total": 30}])["reasoning_tokens"] == ""
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"level": "info", "msg": "started the server", "host": "a"}],
+        [{"name": "red", "price": 3, "count": 7}, {"name": "blue", "price": 4, "count": 2}],
+        [{"status": 200, "response": 404, "prompt": 500}],
+    ],
+)
+def test_what_is_no_log_of_requests_gets_no_mapping_that_could_be_used(
+    tmp_path: Path, rows: list[Row], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("log.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+    assert run(["audit", "log.jsonl"]) == 3
+    assert "perhaps" not in capsys.readouterr().err
+
+
+def test_names_cannot_act_on_a_terminal_or_leave_their_line() -> None:
+    nasty = "modelo\x1b[31m\n# x: y\u202e"
+    text = mapping_file([Guess("request_model", (nasty, "a.b"))])
+    assert all(line.isprintable() for line in text.splitlines())
+    assert list(yaml.safe_load(text)) == ["request_model"]
+
+
+def test_no_value_of_the_log_is_in_a_proposal() -> None:
+    rows = [nested(n) for n in range(COUNT)]
+    text = mapping_file(propose(rows))
+    for value in ("gpt-4o", "hotel", "c3", "1772"):
+        assert value not in text
