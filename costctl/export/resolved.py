@@ -55,11 +55,16 @@ class Resolved:
 
     policy: Policy
     policy_digest: str
-    price_digest: str
+    book: PriceBook
     lanes: tuple[Lane, ...]
     content: Content
     router: Router | None = None
     version: str = __version__
+
+    @property
+    def price_digest(self) -> str:
+        """Of the price book."""
+        return self.book.digest
 
     @property
     def tiers(self) -> tuple[Lane, ...]:
@@ -84,7 +89,7 @@ def resolved(policy: Policy, digest: str, book: PriceBook, content: Content, rou
         models = tuple(_model(name, book, engines) for name in tier.models if name != LOGGED)
         slug = _slug(tier.name, taken)
         lanes.append(Lane(tier.name, slug, number < len(policy.tiers), tier, models))
-    return Resolved(policy, digest, book.digest, tuple(lanes), content, router)
+    return Resolved(policy, digest, book, tuple(lanes), content, router)
 
 
 def _slug(name: str, taken: set[str]) -> str:
