@@ -87,6 +87,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("finish_reason", "VARCHAR", "said", "why the answer ended"),
     Column("gateway_cache_hit", "BOOLEAN", "said", "answered by the gateway's response cache"),
     Column("quality_score", "DOUBLE", "said", "score of the answer, as logged"),
+    Column("propensity", "DOUBLE", "said", "chance, above 0 to 1, with which the log's router chose this model"),
     # money, as the log says it
     Column("logged_cost", "DECIMAL(18,12)", "said", "cost in logged_currency"),
     Column("logged_currency", "VARCHAR", "said", "ISO 4217; USD where the log is silent"),

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import numpy as np
 
+from costctl.evaluate.logged_choices import tell_off_policy
 from costctl.evaluate.off_policy import bounds
 from costctl.evaluate.probe import Plan, plans, template
 from costctl.replay.again import Found, Main
@@ -24,9 +25,6 @@ STRATA_MAX = 50
 """More endpoints by models than this, and the sample is drawn by model alone."""
 DIGITS = 4
 PLAN_COLUMNS = ("half_width_ratio", "model", "probe_count", "cost_usd", "untried_count")
-NO_PROPENSITY = (
-    "not identifiable: no log format that costctl reads says with which chance each model was chosen (propensity)"
-)
 NO_IDS = "no moved call can be tried: none has a request id of its own by which a score could come back"
 
 
@@ -38,12 +36,12 @@ class Claims:
         self._models: list[str] = []
 
     def __call__(self, main: Main, evidence: Evidence | None) -> Found:
-        """Bounds on the mean score and the probe plan; `evidence` is that of a file of scores."""
+        """Bounds, the off-policy estimate and the probe plan; `evidence` is that of a file of scores."""
         found = Found()
         known = evidence if evidence is not None else _of_log(main)
         scores = known.policy_scores(main.outcome)
         _tell_bounds(main.outcome, scores, found)
-        found.missing["off_policy_quality_mean"] = NO_PROPENSITY
+        tell_off_policy(main, known, found)
         self._plan(main, np.isnan(scores) & ~known.is_altered, found)
         return found
 

@@ -118,6 +118,7 @@ COLUMNS: Mapping[str, tuple[Path, ...]] = {
     "finish_reason": paths("finish_reason", "stop_reason", "finishReason"),
     "gateway_cache_hit": paths("gateway_cache_hit", "cache_hit"),
     "quality_score": paths("quality_score", "score", "quality", "rating"),
+    "propensity": paths("propensity", "pscore", "propensity_score", "action_prob"),
     "logged_cost": paths(
         "logged_cost", "cost_usd", "cost", "total_cost", "response_cost", "spend", "usage.cost",
     ),

@@ -101,6 +101,7 @@ def normalise(gathered: Gathered, lines: Sequence[int], log_format: LogFormat, o
     frame, rejected, unread = _typed(with_block_ids(gathered.raw, options.hash_key), gathered.height)
     frame = frame.with_columns(pl.Series("source_line", lines, dtype=pl.Int64))
     frame, impossible = _with_time(frame)
+    frame = _with_propensity(frame, impossible)
     for name, count in impossible.items():
         unread[name] = unread.get(name, 0) + count
     frame, bad = _with_usage(frame, log_format, options.cached_in_input)
@@ -163,6 +164,15 @@ def _with_time(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
         ),
     )  # fmt: skip
     return frame, impossible
+
+
+def _with_propensity(frame: pl.DataFrame, impossible: dict[str, int]) -> pl.DataFrame:
+    """A chance of 0 or above 1 cannot be that of what happened: unknown, and counted."""
+    is_chance = (pl.col("propensity") > 0) & (pl.col("propensity") <= 1)
+    count = frame.select((~is_chance).sum()).item()
+    if count:
+        impossible["propensity"] = count
+    return frame.with_columns(pl.when(is_chance).then("propensity").alias("propensity"))
 
 
 def _with_usage(

@@ -159,6 +159,14 @@ def _more_figures(total: Mapping[str, Any]) -> list[str]:
         span = _span(total, "policy_quality_mean", str)
         count, share = total["quality_evidence_count"], ratio_display(total["quality_coverage_ratio"])
         lines.append(f"  mean score {total['policy_quality_mean']}{span}, of {count:,} answers, {share} of all")
+    if "quality_bound_low" in total:
+        low, high = total["quality_bound_low"], total["quality_bound_high"]
+        lines.append(f"  mean score of all answers: {low} to {high}, whatever the unknown scores are")
+    if "off_policy_quality_mean" in total:
+        span = _span(total, "off_policy_quality_mean", str)
+        count, worth = total["off_policy_call_count"], total["off_policy_effective_count"]
+        lines.append(f"  mean score by the log's chances (SNIPS): {total['off_policy_quality_mean']}{span},")
+        lines.append(f"    of {count:,} calls to models; as sure as {worth:,} scores would make it")
     for name, text in (
         ("routing_accuracy", "in the expected tier"),
         ("complex_to_premium", "of the dearest served there"),

@@ -6,8 +6,9 @@ that very model; where no such score is, nothing is known, and that is what the 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import sqrt
 from typing import Any, TypeAlias
 
@@ -39,6 +40,7 @@ class Evidence:
     nothing: Real
     is_altered: Flag  # the policy asks something else, or changes the answer: what was scored is another one
     counts: tuple[tuple[str, int], ...]  # lines by what became of them; they sum to the lines read
+    chance: Mapping[str, Real] = field(default_factory=dict)  # of the log choosing that model, by price key
 
     def of_model(self, price_key: str) -> Real:
         """The file's scores of one model."""
@@ -100,13 +102,14 @@ def load_scores(store: Store, scores: Scores, calls: Calls, tiers: tuple[str, ..
     )
     call_count, position = plain(found["call_count"]), plain(found["position"])
     is_used = call_count == 1
-    by_model: dict[str, Real] = {}
+    by_model: dict[str, Real] = defaultdict(lambda: np.full(calls.count, np.nan))
+    chance: dict[str, Real] = defaultdict(lambda: np.full(calls.count, np.nan))
     label = np.full(calls.count, NO_LABEL, dtype=np.int64)
     for one, at, is_known in zip(lines, position.tolist(), is_used.tolist(), strict=True):
         if is_known and one.price_key is not None and one.score is not None:
-            if one.price_key not in by_model:
-                by_model[one.price_key] = np.full(calls.count, np.nan)
             by_model[one.price_key][at] = one.score
+        if is_known and one.price_key is not None and one.propensity is not None:
+            chance[one.price_key][at] = one.propensity
         if is_known and one.expected_tier is not None:
             label[at] = tiers.index(one.expected_tier)
     counts = (
@@ -115,7 +118,7 @@ def load_scores(store: Store, scores: Scores, calls: Calls, tiers: tuple[str, ..
         ("request id of several calls", int(np.count_nonzero(call_count > 1))),
     )
     assert sum(count for _, count in counts) == len(lines), "a line of the scores was lost"
-    return Evidence(by_model, label, np.full(calls.count, np.nan), is_altered, counts)
+    return Evidence(by_model, label, np.full(calls.count, np.nan), is_altered, counts, chance)
 
 
 def mean_of(scores: Real) -> tuple[int, float | None]:

@@ -1,7 +1,8 @@
 """A file of scores, read strictly: how good each model's answer to a request was, and which tier it needed.
 
 CSV with a header, or one JSON object a line: `request_id`, `model`, `score` from 0 to 1, and where there
-are labels `expected_tier` (or `label`), and `answer_label`: requests with the same one may be given the same answer.
+are labels `expected_tier` (or `label`), and `answer_label`: requests with the same one may be given the same answer;
+`propensity` is the chance with which the log's router would have chosen that model for the request.
 A line says at least one of them. Every fault of the file is told.
 """
 
@@ -20,7 +21,8 @@ from costctl.errors import CostctlError, ExitCode, Problem
 from costctl.policy.units import shown
 from costctl.prices.book import PriceBook
 
-KEYS = ("request_id", "model", "score", "expected_tier", "label", "answer_label")
+KEYS = ("request_id", "model", "score", "expected_tier", "label", "answer_label", "propensity")
+NUMBERS = ("score", "propensity")
 PROBLEMS_TOLD = 100
 HINT = 'a line is {"request_id": "r1", "model": "gpt-4o-mini", "score": 0.8}, or CSV with these columns'
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?([eE]-?[0-9]{1,3})?|\.[0-9]+")
@@ -36,6 +38,7 @@ class Score(NamedTuple):
     score: float | None
     expected_tier: str | None
     answer_label: str | None = None
+    propensity: float | None = None
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,7 @@ def _cell(name: str, text: str) -> Any:
     """A field as JSON would hold it."""
     if not text.strip():
         return None
-    return float(text) if name == "score" and _NUMBER.fullmatch(text.strip()) else text
+    return float(text) if name in NUMBERS and _NUMBER.fullmatch(text.strip()) else text
 
 
 def _unknown_keys(line: int, record: Mapping[str, Any], problems: _Problems) -> None:
@@ -173,7 +176,7 @@ def _checked(records: Iterator[Record], book: PriceBook, tiers: Sequence[str], p
             found = found._replace(price_key=keys[name])
             first = scored.setdefault((found.request_id, keys[name]), line)
             if first != line:
-                problems.add(line, "model", f"the request has a score of {keys[name]} in line {first} too")
+                problems.add(line, "model", f"the request has a line of {keys[name]} in line {first} too")
         if found.expected_tier is not None:
             tier, first = labelled.setdefault(found.request_id, (found.expected_tier, line))
             if tier != found.expected_tier:
@@ -193,22 +196,31 @@ def _score_of(line: int, record: Mapping[str, Any], tiers: Sequence[str], proble
         problems.add(line, "request_id", "is missing" if is_missing else f"must be a text, not {shown(request_id)}")
     if model is not None and (not isinstance(model, str) or not model):
         problems.add(line, "model", f"must be the name of a model, not {shown(model)}")
-    is_number = isinstance(score, int | float) and not isinstance(score, bool)
-    if score is not None and not (is_number and 0 <= score <= 1):
+    if score is not None and not (_is_number(score) and 0 <= score <= 1):
         problems.add(line, "score", f"must be a number from 0 to 1, not {shown(score)}")
+    chance = record.get("propensity")
+    if chance is not None and not (_is_number(chance) and 0 < chance <= 1):
+        problems.add(line, "propensity", f"must be a chance, above 0 and at most 1, not {shown(chance)}")
     label = _label(line, record, tiers, problems)
     answer = record.get("answer_label")
     if answer is not None and not isinstance(answer, str | int):
         problems.add(line, "answer_label", f"must be a text or a number, not {shown(answer)}")
     if problems.count == before:
-        if (model is None) != (score is None):
-            problems.add(line, "model" if model is None else "score", "is missing: a score is that of a model")
-        elif score is None and label is None and answer in {None, ""}:
+        is_of_model = score is not None or chance is not None
+        if (model is not None) != is_of_model:
+            what = "a propensity" if score is None and is_of_model else "a score"
+            problems.add(line, "model" if model is None else "score", f"is missing: {what} is that of a model")
+        elif not is_of_model and label is None and answer in {None, ""}:
             problems.add(line, "score", "is missing")
     if problems.count > before:
         return None
     said = None if answer in {None, ""} else str(answer)
-    return Score(line, str(request_id), model, None if score is None else float(score), label, said)
+    known = (None if value is None else float(value) for value in (score, chance))
+    return Score(line, str(request_id), model, next(known), label, said, next(known))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _label(line: int, record: Mapping[str, Any], tiers: Sequence[str], problems: _Problems) -> str | None:

@@ -94,7 +94,7 @@ def test_a_shortened_answer_is_not_tried(reports: Reports) -> None:
 
 def test_no_estimate_without_propensities(reports: Reports) -> None:
     missing = reports(HALF, calls(5, 5))["provenance"]["not_computed"]
-    assert missing["off_policy_quality_mean"].startswith("not identifiable: no log format that costctl reads says")
+    assert missing["off_policy_quality_mean"].startswith("not identifiable: the log does not say with which chance")
     assert "it may be anything" in missing["quality_bound"]
 
 

@@ -52,6 +52,10 @@ class Reports:
         captured = self._capsys.readouterr()
         return code, captured.out, captured.err
 
+    def out(self) -> str:
+        """Standard output of the command that ran last."""
+        return self._capsys.readouterr().out
+
     def __call__(self, policy: str, requests: Sequence[tuple[Any, ...]], *options: str) -> Report:
         self.write(policy, requests)
         code, out, err = self.said(*options)

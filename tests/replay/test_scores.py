@@ -147,7 +147,7 @@ def test_a_score_of_a_model_that_does_not_serve_is_no_evidence(reports: Reports)
          [":1: scor: unknown key; did you mean score?", ":2: score: is missing"]),
         ("id,model,score\nr0,gpt-4o,1\n", [":1: id: unknown key", ":1: request_id: is missing in the header"]),
         ("request_id,model,score\nr0,gpt-4o,1\nr0,openai/gpt-4o,1\n",
-         [":3: model: the request has a score of openai/gpt-4o in line 2 too"]),
+         [":3: model: the request has a line of openai/gpt-4o in line 2 too"]),
         ("request_id,expected_tier\nr0,A\nr1,B\nr0,C\n",
          [":3: expected_tier: must be a tier, not 'B'; the policy's tiers are A, C",
           ":4: expected_tier: the request has the label A in line 2"]),
