@@ -10,6 +10,9 @@ from costctl import __version__
 from costctl.audit import pages
 from costctl.audit.options import WORKSPACE
 from costctl.errors import CostctlError, ExitCode
+from costctl.formats.profile import CARRIES as PROFILE_CARRIES
+from costctl.formats.profile import NAME as PROFILE
+from costctl.formats.profile import TITLE as PROFILE_TITLE
 from costctl.formats.registry import FORMATS
 from costctl.prices.book import load_book
 from costctl.report import Report, Table
@@ -62,7 +65,8 @@ def select(statement: str, db: Path | None) -> Report:
 
 def known_formats() -> Report:
     """Every format that is read, most specific first, and what a log in it carries."""
-    rows = [(item.name, item.title, ", ".join(item.carries)) for item in FORMATS]
+    profile = (PROFILE, PROFILE_TITLE, ", ".join(PROFILE_CARRIES))
+    rows = [profile, *((item.name, item.title, ", ".join(item.carries)) for item in FORMATS)]
     return Report(
         "formats", {"format_count": len(rows)}, {"formats": Table.of("formats", ["format", "title", "carries"], rows)}
     )

@@ -27,6 +27,7 @@ from costctl.cli.options import (
 )  # fmt: skip
 from costctl.cli.output import Form, check_target, emit
 from costctl.cli.price_commands import estimate, models, prices_app
+from costctl.cli.profile_commands import profile
 from costctl.cli.progress import progress
 from costctl.cli.simulate_commands import explain_request, policy_app, simulate
 
@@ -207,6 +208,7 @@ def completion(
 
 
 app.command()(simulate)
+app.command()(profile)
 app.command()(gate)
 app.command()(diff)
 app.command("explain-request")(explain_request)

@@ -47,7 +47,7 @@ def propose(store: Store, policy: Policy, bound: Bound, reader: Reader | None, s
     cache = semantic_alone(store, policy, calls)
     labels = answer_labels(store, scores, calls.count)
     near, node = near_calls(store, calls.count), np.asarray(cache.node, dtype=np.int64)
-    judge = Judge(near, node, labels)
+    judge = Judge(near, labels)
     if not judge.has_labels and judge.why_not:
         raise CostctlError(
             "E461",

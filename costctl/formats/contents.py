@@ -25,6 +25,7 @@ from costctl.formats.gather import Gathered
 from costctl.formats.ingest import light
 from costctl.formats.parse import parse_task
 from costctl.formats.pool import Workers
+from costctl.formats.profile import NAME, no_text
 from costctl.formats.sources import Reader, Source, quick_identity
 from costctl.formats.tasks import Task
 from costctl.store import Store
@@ -140,6 +141,8 @@ def _file(store: Store, file_id: int) -> tuple[int, Source, LogFormat]:
             "E124", f"{label} has changed or is gone since it was audited; its prompts cannot be read again", hint,
             ExitCode.INPUT,
         )  # fmt: skip
+    if name == NAME:
+        raise no_text(label)
     log_format = detect.format_named(name)
     if mapping:
         places = {field: tuple(map(tuple, paths)) for field, paths in orjson.loads(mapping).items()}

@@ -24,6 +24,7 @@ from costctl.formats.cut import tasks_of
 from costctl.formats.normalise import Options
 from costctl.formats.parse import Reject, further
 from costctl.formats.pool import Workers
+from costctl.formats.profile import load_profile, refuse_company, told_in
 from costctl.formats.sources import Source, quick_identity
 from costctl.formats.tasks import Task
 from costctl.formats.told import FileCounts, FileRead, Wanted, known_files, remember_files
@@ -95,6 +96,9 @@ def read_all(
     skipped: dict[str, InputError] = {}
     hand = _Hand(store, reading, spool, progress, workers, skipped)
     new = {item.identity: item for item in wanted if item.identity not in known}  # a file may be named twice
+    for item, told in _profiles(wanted, sources):
+        if item.identity in new:
+            known.update(hand.read_profile(new.pop(item.identity), told))
     for is_many, runs in groupby(bundled(list(new.values())), lambda bundle: len(bundle) > 1):
         bundles = list(runs)
         read = hand.read_bundles(bundles) if is_many else (hand.read_one(item) for (item,) in bundles)
@@ -108,6 +112,14 @@ def _wanted(source: Source, reading: Reading) -> Wanted:
     content = quick_identity(source.path)
     signature = f"{content}:{reading.signature}:{build()}"
     return Wanted(source, content, hashlib.sha256(signature.encode()).hexdigest())
+
+
+def _profiles(wanted: Sequence[Wanted], sources: Sequence[Source]) -> list[tuple[Wanted, str]]:
+    """The profiles among the files, with what they say of themselves."""
+    found = [(item, told) for item in wanted if (told := told_in(item.source)) is not None]
+    if found:
+        refuse_company([item.source.label for item, _ in found], [source.label for source in sources])
+    return found
 
 
 class _Hand:
@@ -136,6 +148,16 @@ class _Hand:
         except InputError as error:  # damaged further on; nothing of it was kept
             self._skip(wanted, error)
             return {}
+
+    def read_profile(self, wanted: Wanted, told: str) -> dict[str, FileCounts]:
+        """A profile of ours, whose rows are what reading would give."""
+        given = self._reading
+        with _transaction(self._store, self._spool):
+            forget_earlier(self._store, {wanted.source.label: wanted.content})
+            file_id = _next_file_id(self._store)
+            is_mapped = given.log_format is not None
+            read = load_profile(self._store, wanted.source, told, given.options, is_mapped=is_mapped, file_id=file_id)
+            return {wanted.identity: remember_files(self._store, file_id, [(wanted, read)], given.mapping)[0]}
 
     def read_bundles(self, bundles: list[list[Wanted]]) -> Iterator[dict[str, FileCounts]]:
         """Many small files at a time, each bundle of them by one process."""

@@ -30,6 +30,11 @@ _TABLES = {
     "router_score": "file_id INTEGER, source_line BIGINT, score DOUBLE",
     "router_score_file": "file_id INTEGER",
     "router_score_router": "router VARCHAR",
+    # What a profile tells of its log, and what its rows hold beside canonical columns: costctl/formats/profile.py.
+    "profile_file": "file_id INTEGER, told VARCHAR",
+    "profile_row": "file_id INTEGER, source_line BIGINT, text_number INTEGER, answer_number INTEGER, guard INTEGER, "
+    "slots INTEGER[], near_texts INTEGER[], near_ppb INTEGER[], like_answers INTEGER[], is_answer_broken BOOLEAN, "
+    "router_score DOUBLE",
     "unread_value": "file_id INTEGER, column_name VARCHAR, value_count BIGINT",
     "ignored_record": "file_id INTEGER, kind VARCHAR, record_count BIGINT",
     "rejected_record": "file_id INTEGER, source_line BIGINT, byte_offset BIGINT, reason VARCHAR",

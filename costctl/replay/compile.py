@@ -17,7 +17,7 @@ from costctl.replay.arms import Arms, arms_of, merged_lanes, policy_models
 from costctl.replay.calls import Calls, Flag, Int, codes, constant, fetch
 from costctl.replay.candidates import Candidate, InputPrices, PriceDays, input_prices, price_candidate
 from costctl.replay.chains import attempting
-from costctl.replay.conditions import COLUMN_OF, Conditions
+from costctl.replay.conditions import COLUMN_OF, REUSABLE, Conditions
 from costctl.replay.draws import uniform
 from costctl.replay.engine import Decisions
 from costctl.replay.lanes import LaneNames, Lanes, build_lanes
@@ -175,7 +175,7 @@ def _exact_cache(
 
 def _reusable(policy: Policy, conditions: Conditions) -> list[str]:
     """Which calls no cache of answers is kept away from, as conditions that must all hold."""
-    tests = ["prompt_key IS NOT NULL", "NOT is_later_turn", "NOT coalesce(" + conditions.personal + ", false)"]
+    tests = list(REUSABLE)
     for text in policy.cache.exclude:
         field, _, wanted = text.partition(":")
         if wanted:

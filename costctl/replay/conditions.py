@@ -17,11 +17,14 @@ COLUMN_OF: Mapping[str, str] = {
     **{name: f"({unpacked_sql(name)} = 1)" if PACKED[name] == 1 else unpacked_sql(name) for name in PACKED},
 }
 
+# Whatever the policy, no cache of answers looks at any other call.
+REUSABLE = (
+    "prompt_key IS NOT NULL", "NOT is_later_turn", f"NOT coalesce({COLUMN_OF['contains_personal_data']}, false)",
+)  # fmt: skip
+
 
 class Conditions:
     """SQL texts of conditions, and the parameters that they all share."""
-
-    personal = COLUMN_OF["contains_personal_data"]
 
     def __init__(self, more: Mapping[str, str] | None = None) -> None:
         """`more` has the SQL of further fields."""

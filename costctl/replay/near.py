@@ -9,13 +9,15 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from costctl.formats.profile import profile_of
 from costctl.formats.sources import Reader
 from costctl.policy.schema import Policy
 from costctl.policy.stages import SemanticCache as SemanticCacheSpec
 from costctl.replay.calls import Calls, Flag, Int, fetch, plain
-from costctl.replay.conditions import COLUMN_OF, Conditions
+from costctl.replay.conditions import COLUMN_OF, REUSABLE, Conditions
 from costctl.replay.lanes import Lanes
 from costctl.replay.plan import SemanticCache
+from costctl.reuse.carried_texts import CarriedTexts, carried_texts
 from costctl.reuse.near_texts import NOTHING, NearTexts, load, near_texts, save
 from costctl.reuse.neighbours import Graph, Visits, neighbours
 from costctl.reuse.semantic_cache import Ttls, nodes_of, ppb, ttl_of
@@ -26,6 +28,7 @@ from costctl.store import Store
 WHOLE_NODES = 50_000
 WHOLE_PPB = 800_000_000
 THREADS = 2
+ASKS_ONCE = "coalesce(turn_count = 1 AND NOT coalesce(has_image, false), false)"
 
 
 class NearCalls(NamedTuple):
@@ -34,6 +37,7 @@ class NearCalls(NamedTuple):
     texts: NearTexts
     prompt: Int
     answer: Int
+    node: Int  # of calls that some policy's cache may look at, by prompt, application and instructions; -1 others
 
 
 _texts: WeakKeyDictionary[Store, tuple[NearTexts, Path]] = WeakKeyDictionary()
@@ -46,6 +50,10 @@ def know_texts(store: Store, reader: Reader | None) -> None:
         CostctlError: E124, E419 as `near_texts`.
     """
     if reader is None and store in _texts:
+        return
+    told = profile_of(store)
+    if told is not None and told.texts is not None:
+        _texts[store] = carried_texts(store, told.texts), Path()
         return
     folder = None if reader is None else reader.kept
     found = near_texts(store, reader, folder)
@@ -70,7 +78,15 @@ def near_calls(store: Store, count: int) -> NearCalls:
     prompt, answer = np.full(count, NOTHING, dtype=np.int64), np.full(count, NOTHING, dtype=np.int64)
     place = plain(found["position"])
     prompt[place], answer[place] = plain(found["prompt"]), plain(found["answer"])
-    return NearCalls(texts, prompt, answer)
+    return NearCalls(texts, prompt, answer, base_nodes(store, prompt)[0])
+
+
+def base_nodes(store: Store, prompt: Int) -> tuple[Int, Int, Int]:
+    """The node of each call whatever a policy keeps away or adds to the key, -1 none; text and scope of each node."""
+    may_hit = fetch(store, f"({' AND '.join((*REUSABLE, ASKS_ONCE))} AND time_us IS NOT NULL) AS may_hit")["may_hit"]
+    scope = fetch(store, "CAST(hash(app, system_key) >> 1 AS BIGINT) AS scope")["scope"]
+    scopes = np.unique(scope, return_inverse=True)[1].astype(np.int64)
+    return nodes_of(np.where(plain(may_hit), prompt, NOTHING), scopes)
 
 
 def semantic_cache(
@@ -79,7 +95,7 @@ def semantic_cache(
     """The stage: `may_reuse` are the calls that no rule keeps away from caches."""
     near = near_calls(store, calls.count)
     conditions = Conditions()
-    asks_once = fetch(store, "turn_count = 1 AND NOT coalesce(has_image, false) AS holds")["holds"]
+    asks_once = fetch(store, f"{ASKS_ONCE} AS holds")["holds"]
     takes_part = may_reuse & plain(asks_once) & calls.is_dated & ~calls.is_unpriced & (near.prompt >= 0)
     node, text, scope = nodes_of(np.where(takes_part, near.prompt, NOTHING), _scopes(store, spec, near, conditions))
     lowest = max(1, ppb(spec.serve_min if spec.refresh_min is None else spec.refresh_min))
@@ -115,7 +131,9 @@ def _scopes(store: Store, spec: SemanticCacheSpec, near: NearCalls, conditions: 
 def _graph(
     store: Store, texts: NearTexts, text: Int, scope: Int, visits: Visits, lowest_ppb: int, longest_us: int
 ) -> Graph:
-    """The graph of these nodes, from the folder where an earlier policy left it."""
+    """The graph of these nodes, from the folder where an earlier policy left it, or from a profile."""
+    if isinstance(texts, CarriedTexts):
+        return texts.graph(text, scope)
     folder = _texts[store][1]
     is_whole = len(text) <= WHOLE_NODES
     reach = min(lowest_ppb, WHOLE_PPB) if is_whole else lowest_ppb

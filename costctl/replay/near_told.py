@@ -12,10 +12,9 @@ from costctl.replay.plan import SEMANTIC_CACHE
 from costctl.replay.scores_file import Scores
 from costctl.report import Table, Value, Warning
 from costctl.reuse.false_hits import (
+    UNKNOWN,
     FalseHits,
     Verdicts,
-    answer_test,
-    by_answers,
     by_fingerprints,
     by_labels,
     false_hits,
@@ -55,7 +54,7 @@ def tell_near(store: Store, done: Replay, scores: Scores | None = None) -> Found
     found.tell("semantic_hit_ratio", int(np.count_nonzero(is_hit)) / count, "replayed")
     found.tell("semantic_refresh_ratio", int(np.count_nonzero(is_refreshed)) / count, "replayed")
     labels = answer_labels(store, scores, done.calls.count)
-    judge = Judge(near, np.asarray(semantic.node, dtype=np.int64), labels)
+    judge = Judge(near, labels)
     at = np.flatnonzero(is_hit)
     wrong = judge.rates(at, made.answered_by[at].astype(np.int64))
     rates = {"wrong_per_hit_ratio": wrong.wrong_per_hit, "wrong_per_request_ratio": wrong.wrong_per_request}
@@ -76,30 +75,26 @@ def tell_near(store: Store, done: Replay, scores: Scores | None = None) -> Found
 class Judge:
     """Says of hits which were wrong: by labels where there are any, else by the answers that the log has."""
 
-    def __init__(self, near: NearCalls, node: Int, labels: Int) -> None:
+    def __init__(self, near: NearCalls, labels: Int) -> None:
         self._near, self._count, self._labels = near, len(labels), labels
         self.has_labels = bool((labels >= 0).any())
-        self._test = answer_test(near.texts.answer_vectors, near.answer, node) if (near.answer >= 0).any() else None
-        self.why_not = (
-            ""
-            if self._test is not None
-            else "the log has no answers"
-            if not (near.answer >= 0).any()
-            else "the log has too few answers"
-        )
-        self.why = (
-            "not identifiable: the log has no answers to compare"
-            if not (near.answer >= 0).any()
-            else "not identifiable: too few answers to tell alike from unlike"
+        # What passes for alike is a fact of the log, the same for every policy.
+        self._test = near.texts.test(near.answer, near.node) if (near.answer >= 0).any() else None
+        lacks = "" if (near.answer >= 0).any() else "the log has no answers"
+        self.why_not = lacks or near.texts.why_unjudged or ("" if self._test else "the log has too few answers")
+        self.why = "not identifiable: " + (
+            f"{lacks} to compare" if lacks else near.texts.why_unjudged or "too few answers to tell alike from unlike"
         )
 
     def verdicts(self, at: Int, answered_by: Int) -> Verdicts:
         """Right, wrong or unknown, of each hit and the call whose answer it got."""
         if self.has_labels:
             return by_labels(self._labels, at, answered_by)
+        if self._near.texts.why_unjudged:
+            return np.full(len(at), UNKNOWN, dtype=np.int8)
         if self._test is None:
             return by_fingerprints(self._near.answer, at, answered_by)
-        return by_answers(self._near.texts.answer_vectors, self._near.answer, self._test, at, answered_by)
+        return self._near.texts.judged(self._near.answer, self._test, at, answered_by)
 
     def rates(self, at: Int, answered_by: Int) -> FalseHits:
         """Wrong per hit and per call, with intervals."""

@@ -10,6 +10,7 @@ import numpy as np
 from costctl.errors import CostctlError, ExitCode
 from costctl.formats.sources import Reader
 from costctl.replay.calls import plain
+from costctl.replay.carried import carried_scores
 from costctl.store import Store
 from costctl.tiers.learned import Real, Router
 from costctl.tiers.learned_text import TextScorer
@@ -57,7 +58,8 @@ def remember_scores(store: Store, router: Router, reader: Reader | None) -> None
     """Read the prompts of the log that was audited last by this router, unless that was done before.
 
     Raises:
-        CostctlError: E124 for a file that is gone or has changed, E419 where no prompt can be read.
+        CostctlError: E124 for a file that is gone or has changed, E419 where no prompt can be read, E424 for a profile
+            without scores by this router.
     """
     files = store.query("SELECT DISTINCT file_id FROM request WHERE user_chars > 0 ORDER BY file_id")
     if not files or reader is None:
@@ -76,6 +78,8 @@ def remember_scores(store: Store, router: Router, reader: Reader | None) -> None
         for table in ("router_score", "router_score_file", "router_score_router"):
             store.execute(f"DELETE FROM {table}")
         store.insert("router_score_router", ["router"], [(name,)])
+    if carried_scores(store, name):
+        return
     known = {file_id for (file_id,) in store.query("SELECT file_id FROM router_score_file")}
     unread = [file_id for (file_id,) in files if file_id not in known]
     remember(store, reader, ScoreTake(router, name), "router_score", {"score": pl.Float64}, unread)

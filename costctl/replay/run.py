@@ -21,6 +21,7 @@ from costctl.replay.attempts_told import NOT_ASKED, attempt_status, attempt_tota
 from costctl.replay.beside import Asked, add_beside
 from costctl.replay.calls import Calls, calls_digest, exact_sum, forget_lean, load_calls
 from costctl.replay.candidates import PriceDays
+from costctl.replay.carried import refuse_unfit
 from costctl.replay.classifier import know_classifier
 from costctl.replay.classifier_told import FIGURES, tell_classifier
 from costctl.replay.compile import Known, budget_rules, lanes_of, plan_of, price_candidates, prompt_caches, sent_by
@@ -115,7 +116,7 @@ def simulate(
 
     Raises:
         CostctlError: as `replay`; E413 where the audit was priced with another set of prices; E417 as `add_beside`;
-            E463 as `know_classifier`.
+            E463 as `know_classifier`; E422, E423, E424 where a profile stands for the log and cannot tell.
     """
     audited: Mapping[str, object] = audit.provenance if audit else {}
     price_set = f"{book.dated.isoformat()} #{book.digest[:8]}"
@@ -132,6 +133,7 @@ def simulate(
         return replay_calls(store, calls, other, prices, seed, days, priced, outage)
 
     warm_up(store.scalar("SELECT count(*) FROM request"))
+    refuse_unfit(store, policy, None if asked.reader is None else asked.reader.embedding)
     if policy.post_process is not None and policy.post_process.validation is not None:
         remember_answers(store, policy.post_process.validation, asked.reader)
     if policy.cache.semantic is not None:

@@ -11,6 +11,7 @@ import numpy as np
 from costctl.formats.sources import Reader
 from costctl.policy.stages import Validation
 from costctl.replay.calls import Flag, plain
+from costctl.replay.carried import carried_answers
 from costctl.store import Store
 
 _TAG = re.compile(r"</?([A-Za-z][A-Za-z0-9-]*)(?:\s[^<>]*)?/?>")
@@ -51,21 +52,28 @@ class AnswerTake:
         return any(host == name or host.endswith(f".{name}") for host in hosts for name in self._links)
 
 
+def digest_of(spec: Validation) -> str:
+    """A name for everything that these rules say."""
+    return hashlib.sha256(repr(spec).encode()).hexdigest()
+
+
 def remember_answers(store: Store, spec: Validation, reader: Reader | None) -> None:
     """Read the answers of the log that was audited last by these rules, unless that was done before.
 
     Raises:
-        CostctlError: E124 for a file that is gone or has changed.
+        CostctlError: E124 for a file that is gone or has changed, E424 for a profile without verdicts by these rules.
     """
     import polars as pl  # noqa: PLC0415  (heavy)
 
     from costctl.formats.contents import remember  # noqa: PLC0415  (heavy)
 
-    rules = hashlib.sha256(repr(spec).encode()).hexdigest()
+    rules = digest_of(spec)
     if store.query("SELECT DISTINCT rules FROM answer_check_rules") != [(rules,)]:
         for table in ("answer_check", "answer_check_file", "answer_check_rules"):
             store.execute(f"DELETE FROM {table}")
         store.insert("answer_check_rules", ["rules"], [(rules,)])
+    if carried_answers(store, rules):
+        return
     files = store.query("SELECT DISTINCT file_id FROM request WHERE response_chars > 0 ORDER BY file_id")
     if not files or reader is None:
         return  # nothing to check: how many that are is told (W219)

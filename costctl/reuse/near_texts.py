@@ -20,6 +20,7 @@ from costctl.formats.build import build
 from costctl.formats.content import listed, turn
 from costctl.formats.sources import Reader
 from costctl.reuse import embed
+from costctl.reuse.false_hits import AnswerTest, Verdicts, answer_test, by_answers
 from costctl.reuse.guards import guard_codes
 from costctl.reuse.slots import SLOTS, slot
 from costctl.reuse.vectors import Int, Vectors
@@ -42,6 +43,19 @@ class NearTexts:
     slots: Int  # by slot, then prompt: equal numbers are equal values, -1 open
     answer_vectors: Vectors
     name: NDArray[Any]  # of the embedding
+
+    @property
+    def why_unjudged(self) -> str:
+        """Why nothing says whether two of these answers are alike; empty where their vectors say it."""
+        return ""
+
+    def test(self, answer: Int, node: Int) -> AnswerTest | None:
+        """How alike answers are in this log, by the number of each call's answer and node; None: too few of them."""
+        return answer_test(self.answer_vectors, answer, node)
+
+    def judged(self, answer: Int, test: AnswerTest, at: Int, answered_by: Int) -> Verdicts:
+        """Each hit (two positions) is right where the two answers are alike; without them it is unknown."""
+        return by_answers(self.answer_vectors, answer, test, at, answered_by)
 
 
 class TextTake:

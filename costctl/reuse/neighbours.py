@@ -110,7 +110,7 @@ def neighbours(
         place[order] = nodes
         blocks = min(blocks, _banded_blocks(work.scope, place, visits, ttl_us), key=_size)
     pairs = _searched(work, blocks, threads)
-    return _graph(count, Pairs(order[pairs.one], order[pairs.other], pairs.similarity_ppb))
+    return graph_of(count, Pairs(order[pairs.one], order[pairs.other], pairs.similarity_ppb))
 
 
 def _shortened(vectors: Vectors, norms: Int, lowest_ppb: int) -> Single:
@@ -283,8 +283,8 @@ def _places(places: slice | Int) -> Int:
     return np.arange(places.start, places.stop) if isinstance(places, slice) else places
 
 
-def _graph(count: int, pairs: Pairs) -> Graph:
-    """Both directions of the pairs, row by row, most similar first."""
+def graph_of(count: int, pairs: Pairs) -> Graph:
+    """The graph of so many nodes; each pair stands once, and here in both directions, most similar first."""
     row = np.concatenate((pairs.one, pairs.other)).astype(np.int64)
     neighbour = np.concatenate((pairs.other, pairs.one)).astype(np.int32)
     similarity = np.concatenate((pairs.similarity_ppb, pairs.similarity_ppb))

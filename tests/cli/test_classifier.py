@@ -128,6 +128,20 @@ def test_texts_are_read_once_and_anew_for_another_router(asked: Workspace, monke
     assert len(read) == 4
 
 
+def test_a_profile_for_the_policy_carries_what_the_router_says(asked: Workspace) -> None:
+    of_log = asked.tiers()
+    made, db = str(asked.folder / "made.parquet"), ["--db", str(asked.folder / "w" / "c.duckdb")]
+    policy = ["--policy", str(asked.folder / "p" / "policy.yaml")]
+    assert run(["profile", str(asked.log), "-o", made, *policy, *db]) == 0
+    assert run(["audit", made, *db]) == 0
+    assert asked.tiers(named=False) == of_log == "ACCC"
+    asked.router.write_text(dump_router(replace(router(), slope=0.5)), "utf-8")
+    code, _, err = asked.run("simulate", named=False)
+    assert code == 4
+    assert "E424" in err
+    assert "--policy" in err
+
+
 def test_no_text_is_kept(asked: Workspace) -> None:
     asked.write([call(0, "xyzzy-4711 is secret"), call(1, "a")])
     assert asked.tiers() == "CA"

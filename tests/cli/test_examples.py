@@ -20,7 +20,7 @@ from tests.support import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-LINES = [line for block in BLOCKS for line in block.splitlines() if line.startswith("costctl ")]
+LINES = [line for block in BLOCKS for line in block.splitlines() if line.startswith(("costctl ", "cp "))]
 ENOUGH_LINES = 2500
 MADE = ("costctl.toml", "rates.yaml", "policy.yaml")  # by init
 
@@ -45,7 +45,7 @@ NO_EXAMPLES = frozenset({"field=column", "cheap_score=weak_correct"})
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a reader of the README has: a log, scores of it, and two policies."""
+    """What a reader of the README has: a log, scores of it, and what `init` made."""
     place = tmp_path_factory.mktemp("reader")
     with gzip.open(ROOT / "sample_logs" / "story.jsonl.gz", "rb") as story:
         lines = [line for line, _ in zip(story, range(ENOUGH_LINES), strict=False)]
@@ -64,8 +64,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         # The template's own line; without a semantic cache there is none to calibrate.
         policy = policy.replace("#  semantic:", "  semantic:") + "\ngates: ['saving_ratio >= -1']\n"
         Path("policy.yaml").write_text(policy)
-        Path("new.yaml").write_text(policy.replace("  semantic:", "#  semantic:"))
-        assert run(["simulate", "--policy", "new.yaml", "--output", "json", "-o", "new.json"]) == 0
         for name in MADE:
             Path(name).rename(f"{name}.made")
     return place
@@ -79,18 +77,26 @@ def _in_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_in_folder")
-@pytest.mark.parametrize("line", LINES)
-def test_an_example_of_the_readme_runs(line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    words = shlex.split(line, comments=True)[1:]
-    words = words[: words.index("|")] if "|" in words else words
-    if words[0] == "init":
-        for name in MADE:
-            Path(name).unlink()
-    code, said = run(words), capsys.readouterr().err
-    if words[0] == "calibrate":  # the story holds no answers to judge hits by, and that is what it says
-        assert (code, "E461" in said) == (4, True), said
-    else:
-        assert code in ((0, 6) if "exit code 6" in line else (0,)), said
+def test_the_examples_of_the_readme_run_from_start_to_end(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each line with what the lines before it left behind."""
+    for line in LINES:
+        words = shlex.split(line, comments=True)
+        if words[0] == "cp":
+            shutil.copy(*words[1:])
+            continue
+        words = words[1 : words.index("|")] if "|" in words else words[1:]
+        is_init = words[0] == "init"
+        if is_init:
+            for name in MADE:
+                Path(name).unlink()
+        code, said = run(words), capsys.readouterr().err
+        if is_init:
+            for name in MADE:
+                shutil.copy(f"{name}.made", name)
+        if words[0] == "calibrate":  # the story holds no answers to judge hits by, and that is what it says
+            assert (code, "E461" in said) == (4, True), said
+        else:
+            assert code in ((0, 6) if "exit code 6" in line else (0,)), (line, said)
 
 
 @pytest.mark.usefixtures("_in_folder")
