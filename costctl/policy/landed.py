@@ -11,7 +11,6 @@ NOT_YET: Mapping[str, str] = {
         (
             "export.targets.*=litellm", "export.targets.*=litellm-plugin", "export.targets.*=openrouter",
             "export.targets.*=claude-code-router", "export.targets.*=portkey", "export.targets.*=vllm-semantic-router",
-            "export.targets.*=routellm", "export.targets.*=gptcache", "export.targets.*=redis-langcache",
         ),
         LATER,
     ),
