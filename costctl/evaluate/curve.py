@@ -32,13 +32,13 @@ def quality(score: Real, cheap: Real, dear: Real) -> Quality | None:
     low, high = float(cheap.mean()), float(dear.mean())
     if high <= low:
         return None
-    share, reached = _points(score, cheap, dear)
+    share, reached = curve(score, cheap, dear)
     apgr = float(np.trapezoid(reached - low, share)) / ((high - low) * float(share[-1] - share[0]))
     half, most = (float(np.interp(low + part * (high - low), reached, share)) for part in (0.5, 0.8))
     return Quality(apgr, half, most)
 
 
-def _points(score: Real, cheap: Real, dear: Real) -> tuple[Real, Real]:
+def curve(score: Real, cheap: Real, dear: Real) -> tuple[Real, Real]:
     """Shares of strong calls from 0 to 1, and how good the answers then are."""
     thresholds = np.quantile(score, np.linspace(0, 1, BIN_COUNT + 1))
     strong = [score >= one for one in thresholds[:-1]] + [score > thresholds[-1]]

@@ -23,7 +23,7 @@ NEIGHBOURS = 50
 WORD_BUCKETS = 2**18
 RESAMPLES = 300
 IN_FOLD, UNSEEN = "in fold", "unseen groups"
-LEARNED, LENGTH, RANDOM = "learned", "length alone", "random"
+LEARNED, LENGTH, RANDOM, ORACLE = "learned", "length alone", "random", "oracle"
 
 
 class Judged(NamedTuple):
@@ -139,7 +139,7 @@ def beside(sample: Sample, split: str, seed: int) -> Iterator[Judged]:
     length = sample.inputs.features[length_name(sample)]
     yield _judged(split, LENGTH, np.nan_to_num(length, nan=float("-inf")) if np.isnan(length).any() else length, sample)
     yield _judged(split, RANDOM, np.random.default_rng(seed).random(sample.inputs.count), sample)
-    yield _judged(split, "oracle", sample.dear - sample.cheap, sample)
+    yield _judged(split, ORACLE, sample.dear - sample.cheap, sample)
 
 
 def _word_counts(texts: Sequence[str]) -> Any:

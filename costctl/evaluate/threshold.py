@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,8 @@ from costctl.replay.near import know_texts, near_calls
 from costctl.replay.near_told import Judge, answer_labels
 from costctl.replay.scores_file import Scores
 from costctl.report import Report, Table, Value, Warning
-from costctl.reuse.calibrate import Per, calibrate, needed_trials, trials
+from costctl.reuse.calibrate import Calibration, Per, Trial, calibrate, needed_trials, trials
+from costctl.reuse.false_hits import UNKNOWN, WRONG
 from costctl.reuse.neighbours import Visits
 from costctl.reuse.semantic_cache import Requests, SemanticPolicy
 from costctl.store import Store
@@ -87,9 +89,24 @@ def propose(store: Store, policy: Policy, bound: Bound, reader: Reader | None, s
         "costctl": __version__, "policy": policy.name, "status": status, "not_computed": missing,
         "judged_by": "labels" if judge.has_labels else "answers", "per": bound.per,
     }  # fmt: skip
+    tables = [Table.of("tried", columns, rows), _thresholds(tried, found)]
     return Report(
-        "calibrate", totals, {"tried": Table.of("tried", columns, rows)}, tuple(_said(judge, missing)), provenance
+        "calibrate", totals, {table.name: table for table in tables}, tuple(_said(judge, missing)), provenance
     )
+
+
+def _thresholds(tried: Sequence[Trial], found: Calibration) -> Table:
+    """What the window holds at every threshold; the bound, which is what may be relied on, only of those tested."""
+    upper = {one.threshold_ppb: one.upper_ratio for one in found.tried}
+    rows: list[tuple[Value, ...]] = []
+    for one in sorted(tried, key=lambda trial: trial.threshold_ppb):
+        judged = int(np.count_nonzero(one.verdicts != UNKNOWN))
+        wrong = int(np.count_nonzero(one.verdicts == WRONG))
+        share = wrong / judged if judged else None
+        at_ppb = one.threshold_ppb
+        rows.append((f"{at_ppb / 10**9:.2f}", len(one.verdicts), judged, wrong, share, upper.get(at_ppb)))
+    columns = ("serve_min", "hit_count", "judged_count", "wrong_count", "wrong_ratio", "wrong_upper_ratio")
+    return Table.of("thresholds", columns, rows)
 
 
 def _why_none(most_hits: int, bound: Bound) -> str:

@@ -10,11 +10,14 @@ import numpy as np
 
 from costctl.errors import CostctlError, ExitCode
 from costctl.evaluate.bounds import Promise, promise
-from costctl.evaluate.fit import calibration, fit, gains, needs_sklearn, with_calibration
+from costctl.evaluate.curve import curve
+from costctl.evaluate.fit import Sample, calibration, fit, gains, needs_sklearn, with_calibration
 from costctl.evaluate.judge import (
     IN_FOLD,
     LEARNED,
     LENGTH,
+    ORACLE,
+    RANDOM,
     UNSEEN,
     Fold,
     Judged,
@@ -35,6 +38,8 @@ GAINS_MIN = 10
 LOSSES = (0.01, 0.02, 0.05, 0.10)
 """Bounds on the loss that the table `promises` shows, beside the one asked for."""
 BINS = 5
+DRAWN = (LEARNED, LENGTH, RANDOM, ORACLE)
+"""Routers whose whole curve is told."""
 DIGITS = 4
 CHANCE = 0.5  # the APGR of a router that draws
 UNSURE = 0.05
@@ -132,6 +137,7 @@ def _trained(labels: Labels, options: Options, other: tuple[str, Labels] | None)
         found.warnings.insert(0, Warning("W250", f"this router does not beat what is simpler: {warned}", hint))
     tables = [
         Table.of("routers", ("split", "router", "apgr", "cpt50_ratio", "cpt80_ratio"), _rows(judged)),
+        Table.of("curve", ("split", "router", "dear_ratio", "mean_score"), _curves(judged, sample)),
         Table.of("promises", ("loss_bound_ratio", "cheap_ratio", "loss_ratio"),
                  _promises(predicted, sample.gain, options)),
         Table.of("calibration", ("request_count", "predicted_gain_ratio", "gain_ratio"),
@@ -239,6 +245,15 @@ def _rows(judged: Sequence[Judged]) -> Iterator[tuple[Value, ...]]:
         known = one.quality
         figures = (None, None, None) if known is None else (round(known.apgr, 3), *(_round(part) for part in known[1:]))
         yield one.split, one.router, *figures
+
+
+def _curves(judged: Sequence[Judged], sample: Sample) -> Iterator[tuple[Value, ...]]:
+    """Shares of the dearer model and the mean scores they give, on the split that decides."""
+    split = UNSEEN if UNSEEN in {one.split for one in judged} else IN_FOLD
+    for one in judged:
+        if one.split == split and one.router in DRAWN:
+            for share, reached in zip(*curve(one.score, sample.cheap, sample.dear), strict=True):
+                yield split, one.router, _round(float(share)), _round(float(reached))
 
 
 def _evidence(judged: Sequence[Judged]) -> Iterator[Mapping[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from costctl.render.cells import cell, safe, unit_name
+from costctl.render.pictures import WIDTH_MAX, picture
 from costctl.report import Report, Table
 
 
@@ -11,9 +12,15 @@ def to_markdown(report: Report) -> str:
     parts = [f"# costctl {report.command}", "", "| total | value |", "|---|---:|"]
     parts += [f"| {name} | {markdown_text(cell(value, name))} |" for name, value in report.totals.items()]
     for name, table in report.tables.items():
-        parts += ["", f"## {name}", "", *table_lines(table)]
+        parts += ["", f"## {name}", "", *table_lines(table), *_picture(report, name)]
     parts += ["", *(f"- {item.code}: {markdown_text(safe(item.message, 300))}" for item in report.warnings)]
     return "\n".join(parts) + "\n"
+
+
+def _picture(report: Report, table: str) -> list[str]:
+    """The picture of a table as a block of code, which nothing in it can end."""
+    drawn = [line.replace("`", "'") for line in picture(report, table, WIDTH_MAX)]
+    return ["", drawn[0] + ":", "", "```text", *drawn[1:], "```"] if drawn else []
 
 
 def table_lines(table: Table) -> list[str]:

@@ -11,6 +11,7 @@ from costctl.render.cells import cell, safe
 from costctl.render.checked import checked, mappings
 from costctl.render.exported import exported
 from costctl.render.grid import blocks, fits, grid
+from costctl.render.pictures import picture
 from costctl.render.simulated import simulation
 from costctl.report import Report, Table
 
@@ -40,6 +41,7 @@ THEN = (Section("latency_budgets", "LATENCY BUDGETS", ("endpoint", "budget_ms", 
 JUMPS_SHOWN = 8
 # Tables whose content the screen tells in its own words.
 TOLD = frozenset({"by_provider", "by_tier", "provider_share", "anomalies", "reconciliation", "rejected", "unpriced"})
+DRAWN_ONLY = frozenset({"curve", "thresholds"})
 # Commands with more columns than a screen: what to show of them.
 SCREENS: Mapping[str, tuple[Section, ...]] = {
     "estimate": (
@@ -100,13 +102,13 @@ def _plain(report: Report, width: int) -> list[str]:
         for table in report.tables.values()
     ]
     for section in screen:
-        lines += _section(report.tables, section, width)
+        lines += _with_picture(report, section, width)
     return [*lines, *_warned(report)]
 
 
 def _simulated(report: Report, width: int) -> list[str]:
     def section(name: str, heading: str, columns: tuple[str, ...], rows: int) -> list[str]:
-        return _section(report.tables, Section(name, heading, columns, rows), width)
+        return _with_picture(report, Section(name, heading, columns, rows), width)
 
     lines = [*simulation(report, width, section), *_warned(report), ""]
     return [*lines, "  next:  costctl explain-request ID   costctl simulate --decisions decisions.jsonl --output json"]
@@ -279,6 +281,13 @@ def _warned(report: Report) -> list[str]:
         f"  [{item.code}] {safe(item.message, 300)}" + (f"  ({safe(item.hint)})" if item.hint else "")
         for item in report.warnings
     ]
+
+
+def _with_picture(report: Report, section: Section, width: int) -> list[str]:
+    """A table and its picture; of one that is nothing but the points of a curve, the picture alone."""
+    drawn = picture(report, section.table, width)
+    told = [] if drawn and section.table in DRAWN_ONLY else _section(report.tables, section, width)
+    return [*told, "", f"  {drawn[0]}", *drawn[1:]] if drawn else told
 
 
 def _section(tables: Mapping[str, Table], section: Section, width: int) -> list[str]:

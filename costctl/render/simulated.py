@@ -159,7 +159,7 @@ def _more_figures(total: Mapping[str, Any]) -> list[str]:
         span = _span(total, "policy_quality_mean", str)
         count, share = total["quality_evidence_count"], ratio_display(total["quality_coverage_ratio"])
         lines.append(f"  mean score {total['policy_quality_mean']}{span}, of {count:,} answers, {share} of all")
-    if "quality_bound_low" in total:
+    if total.get("quality_bound_low") != total.get("quality_bound_high"):
         low, high = total["quality_bound_low"], total["quality_bound_high"]
         lines.append(f"  mean score of all answers: {low} to {high}, whatever the unknown scores are")
     if "off_policy_quality_mean" in total:

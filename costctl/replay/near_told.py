@@ -113,10 +113,11 @@ def _curve(done: Replay, judge: Judge) -> Table:
     rows: list[tuple[Value, ...]] = []
     policies = [SemanticPolicy(at, semantic.ttls) for at in thresholds]
     for at_ppb, served in zip(thresholds, sweep(semantic.graph, requests, policies), strict=True):
-        rows.append(_row(at_ppb, served, judge, max(done.calls.count, 1)))
+        is_policy = at_ppb == semantic.serve_min_ppb
+        rows.append((*_row(at_ppb, served, judge, max(done.calls.count, 1)), is_policy))
     columns = (
         "serve_min", "semantic_hit_count", "semantic_hit_ratio", "own_prompt_hit_count", "wrong_per_hit_ratio",
-        "wrong_per_hit_ratio_low", "wrong_per_hit_ratio_high",
+        "wrong_per_hit_ratio_low", "wrong_per_hit_ratio_high", "is_policy",
     )  # fmt: skip
     return Table.of("semantic_curve", columns, rows)
 

@@ -57,7 +57,7 @@ def references(
     rows = [
         _row("policy", spent, None, None, policy_scores, ""),
         _best(calls, singles, evidence),
-        _random(singles, spent),
+        _random(calls, singles, spent, evidence),
         _oracle(outcome, candidates, evidence, policy_scores),
     ]
     rows += [
@@ -107,8 +107,11 @@ def _best(calls: Calls, singles: list[Single], evidence: Evidence | None) -> tup
     return _row("best_single_model", None, None, None, None, what)
 
 
-def _random(singles: list[Single], spent_pusd: int) -> tuple[Value, ...]:
-    """The mix of the cheapest and the dearest model bought by tokens that costs what the policy costs."""
+def _random(calls: Calls, singles: list[Single], spent_pusd: int, evidence: Evidence | None) -> tuple[Value, ...]:
+    """The mix of the cheapest and the dearest model bought by tokens that costs what the policy costs.
+
+    Its score is what the draws give on average, of calls with a score of both.
+    """
     singles = [one for one in singles if not one.is_engine]
     if not singles:
         what = "not identifiable: all models of the policy are paid by hours"
@@ -121,7 +124,11 @@ def _random(singles: list[Single], spent_pusd: int) -> tuple[Value, ...]:
         return _row("random_at_equal_cost", None, None, None, None, what)
     share = Fraction(spent_pusd - low, high - low)
     assert low + share * (high - low) == spent_pusd, "the mix does not cost what the policy costs"
-    return _row("random_at_equal_cost", spent_pusd, None, share, None, f"share of {dear.name}, the rest {cheap.name}")
+    low_scores, high_scores = _scores(calls, cheap, evidence), _scores(calls, dear, evidence)
+    scores = None
+    if low_scores is not None and high_scores is not None:
+        scores = low_scores + float(share) * (high_scores - low_scores)
+    return _row("random_at_equal_cost", spent_pusd, None, share, scores, f"share of {dear.name}, the rest {cheap.name}")
 
 
 def _oracle(
