@@ -16,6 +16,7 @@ from costctl.store import Store
 # A month is projected from a whole week at least: less would project a weekend or a Monday.
 RUN_RATE_DAYS_MIN = 7
 RUN_RATE_DAYS = 30
+SUMMED_TOKENS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 
 
 def conservation(store: Store, files: Sequence[FileCounts], aggregate_rows: int) -> dict[str, int]:
@@ -57,6 +58,7 @@ def not_computed(found: dict[str, Any]) -> dict[str, str]:
     reasons = {
         "logged_cost_usd": "the log holds no cost in USD",
         "aggregate_request_count": "the exports count no requests",
+        **dict.fromkeys(SUMMED_TOKENS, "the exports do not count these tokens"),
         "first_at": "no request carries a date",
         "last_at": "no request carries a date",
         "monthly_run_rate_usd": f"needs {RUN_RATE_DAYS_MIN} days of log",

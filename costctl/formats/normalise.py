@@ -227,6 +227,8 @@ def _with_usage(
     )
     if log_format.name != "generic":  # an error body of a known format names no model and is a request all the same
         says_nothing = says_nothing & pl.col("error_type").is_null() & ~pl.col("is_part").fill_null(value=False)
+    # An export of costs is money by line item, which may be no model's.
+    says_nothing = says_nothing & ~(pl.col("is_aggregate").fill_null(value=False) & pl.col("logged_cost").is_not_null())
     reason = (
         pl.when(says_nothing).then(pl.lit("names neither a model nor token counts"))
         .when(pl.col("input_uncached_tokens") < 0).then(pl.lit("cached tokens exceed input_tokens"))

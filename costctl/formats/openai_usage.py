@@ -1,7 +1,7 @@
-"""OpenAI's usage: pages of its API and the CSV of its console. Each row is the sum of one bucket of time.
+"""OpenAI's usage and costs: pages of its API and the CSV of its console. Each row is the sum of one bucket of time.
 
-Input includes what was read from and written to a cache; the counts of text, audio and images do not
-(log-formats, 3 and 7.1).
+Costs are money by line item, without counts. Input includes what was read from and written to a cache; the counts of
+text, audio and images do not (log-formats, 3 and 7.1).
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ _COUNTS = {
 # What a row counts, besides how it is called: a later export of the same bucket may count more.
 _MEASURES = frozenset(
     {*_COUNTS, "object", "input_uncached_tokens", "input_text_tokens", "output_text_tokens",
-     "input_cached_text_tokens", "input_cached_image_tokens", "input_audio_tokens"}
+     "input_cached_text_tokens", "input_cached_image_tokens", "input_audio_tokens",
+     "amount", "amount_value", "quantity"}
 )  # fmt: skip
 _EMBEDDINGS = "organization.usage.embeddings.result"
 
@@ -55,8 +56,8 @@ def _bucket(item: Record) -> list[Outcome]:
 
 
 def _sum(row: Record) -> list[Outcome]:
-    if "amount" in row:
-        return [Ignored("costs")]
+    if "amount" in row or "amount_value" in row:
+        return _cost(row)
     if all(count(row.get(name)) is None for name in ("input_tokens", "output_tokens", "num_model_requests")):
         return [Ignored("bucket without requests")]
     audio = [count(row.get(name)) for name in ("input_audio_tokens", "input_cached_audio_tokens")]
@@ -72,14 +73,44 @@ def _sum(row: Record) -> list[Outcome]:
     return bucket(found, row, _MEASURES)
 
 
+def _cost(row: Record) -> list[Outcome]:
+    """The money of one line item; a row of the CSV is flat."""
+    amount = row.get("amount")
+    said = (
+        amount
+        if isinstance(amount, dict)
+        else {"value": row.get("amount_value"), "currency": row.get("amount_currency")}
+    )
+    if said.get("value") in (None, ""):
+        return [Ignored("bucket without costs")]
+    item = row.get("line_item") or None
+    found: Record = {
+        "started_at": count(row.get("start_time")), "bucket_ends_at": count(row.get("end_time")), "ts_basis": "start",
+        "provider": "openai", "project": row.get("project_id"), "api_key_id": row.get("api_key_id"), "tags": item,
+        "response_model": _model_of(item), "logged_cost": said["value"], "logged_cost_kind": "billed",
+        "logged_currency": str(said.get("currency") or "usd").upper(),
+    }  # fmt: skip
+    return bucket(found, row, _MEASURES)
+
+
+def _model_of(item: Any) -> str | None:
+    """The model of a line item: what stands before the class of token; an item of anything else has none.
+
+    >>> _model_of("gpt-4o-2024-08-06, cached input"), _model_of("gpt-4o"), _model_of("web search tool calls")
+    ('gpt-4o-2024-08-06', 'gpt-4o', None)
+    """
+    name = str(item or "").partition(",")[0].strip()
+    return name if name and " " not in name else None
+
+
 FORMATS = (
     LogFormat(
         name="openai_usage",
-        title="OpenAI usage (pages of the API, CSV of the console): sums, for audit only",
+        title="OpenAI usage and costs (pages of the API, CSV of the console): sums, for audit only",
         signature=is_page,
         unwrap=unwrap,
         unfolds=True,
         columns=identity_columns(),
-        carries=("time", "cache"),
+        carries=("time", "cache", "cost"),
     ),
 )

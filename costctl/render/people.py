@@ -226,8 +226,8 @@ def _head(report: Report, width: int) -> list[str]:
         priced += f", {unbilled:,} without a bill"
     cost = total["list_cost_usd"] if total["priced_count"] or total["free_count"] or _has_priced_sums(report) else None
     tokens = (
-        f"in {tokens_display(total['input_tokens'])}   cached {tokens_display(total['cache_read_tokens'])}   "
-        f"out {tokens_display(total['output_tokens'])} tokens"
+        f"in {tokens_display(total.get('input_tokens'))}   cached {tokens_display(total.get('cache_read_tokens'))}   "
+        f"out {tokens_display(total.get('output_tokens'))} tokens"
     )
     lines = [
         f"costctl audit   {safe(', '.join(logs), width - 16)}",

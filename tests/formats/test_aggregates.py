@@ -136,6 +136,50 @@ def test_the_replay_refuses_sums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "E418" in capsys.readouterr().err
 
 
+def costs(day: int, *items: tuple[str | None, object]) -> Record:
+    """A bucket of the costs endpoint."""
+    results = [{"object": "organization.costs.result", "amount": {"value": usd, "currency": "usd"}, "line_item": item}
+               for item, usd in items]  # fmt: skip
+    return {"object": "bucket", "start_time": START + day * DAY, "end_time": START + (day + 1) * DAY,
+            "results": results}  # fmt: skip
+
+
+def test_costs_are_sums_of_money(tmp_path: Path) -> None:
+    items = (("gpt-4o-2024-08-06, input", 0.06), ("gpt-4o-2024-08-06, output", "1.5"), ("web search tool calls", 2))
+    report = audited(tmp_path, written(tmp_path / "a.jsonl", costs(0, *items), costs(1, (None, 0.25))))
+    assert report.totals["logged_cost_usd"] == Decimal("3.81")
+    assert (report.totals["aggregate_row_count"], report.totals["rejected_count"]) == (4, 0)
+    by_model = {row["model"]: row["logged_cost_usd"] for row in rows(report, "usage_aggregates")}
+    assert by_model == {"gpt-4o-2024-08-06": Decimal("1.56"), None: Decimal("2.25")}
+
+
+def test_costs_of_a_table_are_those_of_the_pages(tmp_path: Path) -> None:
+    head = "start_time,end_time,start_time_iso,end_time_iso,amount_value,amount_currency,line_item,project_id"
+    body = (f"{START},{START + DAY},x,y,0.8958740000000000,usd,,", f"{START + DAY},{START + 2 * DAY},x,y,,,,")
+    table = tmp_path / "costs.csv"
+    table.write_text("\n".join((head, *body)) + "\n", "utf-8")
+    report = audited(tmp_path, table)
+    assert report.totals["logged_cost_usd"] == Decimal("0.895874")
+    assert (report.totals["ignored_count"], report.totals["rejected_count"]) == (1, 0)
+
+
+def test_reports_of_anthropic(tmp_path: Path) -> None:
+    times = {"starting_at": "2026-06-11T00:00:00Z", "ending_at": "2026-06-12T00:00:00Z"}
+    model = {"model": "claude-sonnet-4-5-20250929", "service_tier": "standard", "context_window": "0-200k"}
+    used = {"uncached_input_tokens": 1_000_000, "cache_read_input_tokens": 1_000_000, "output_tokens": 0,
+            "cache_creation": {"ephemeral_5m_input_tokens": 1_000_000, "ephemeral_1h_input_tokens": 0},
+            "server_tool_use": {"web_search_requests": 0}, **model}  # fmt: skip
+    usage = {"data": [{**times, "results": [used]}], "has_more": False, "next_page": None}
+    report = audited(tmp_path, written(tmp_path / "a.jsonl", usage))
+    assert (report.totals["input_tokens"], usd(report)) == (3_000_000, Decimal("3") + Decimal("0.3") + Decimal("3.75"))
+    billed = [{"currency": "USD", "amount": "123.78912", "token_type": kind, "description": "d", **model}
+              for kind in ("uncached_input_tokens", "output_tokens")]  # fmt: skip
+    spent = {"data": [{**times, "results": billed}], "has_more": False, "next_page": None}
+    report = audited(tmp_path, written(tmp_path / "b.jsonl", spent))
+    assert report.provenance["formats"] == ["anthropic_report"]
+    assert report.totals["logged_cost_usd"] == Decimal("2.4757824")
+
+
 @needs_shared
 @pytest.mark.shared
 @pytest.mark.parametrize("folder", ["anthropic_console_csv", "openai_usage_api"])
