@@ -29,6 +29,7 @@ from costctl.cli.output import Form, check_target, emit
 from costctl.cli.price_commands import estimate, models, prices_app
 from costctl.cli.profile_commands import profile
 from costctl.cli.progress import progress
+from costctl.cli.reconcile_commands import reconcile
 from costctl.cli.simulate_commands import explain_request, policy_app, simulate
 
 app = typer.Typer(
@@ -209,6 +210,7 @@ def completion(
 
 app.command()(simulate)
 app.command()(profile)
+app.command()(reconcile)
 app.command()(gate)
 app.command()(diff)
 app.command("explain-request")(explain_request)

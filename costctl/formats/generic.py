@@ -127,6 +127,7 @@ COLUMNS: Mapping[str, tuple[Path, ...]] = {
     "system": paths("system", "system_prompt"),
     "response_text": paths("response_text", "completion", "output_text", "answer", "response", "output"),
     "prompt_sha256": paths("prompt_sha256", "prompt_hash"),
+    "aggregate_request_count": (),  # of invoices: how many requests a row sums up; only by --map
     "prefix_blocks": paths("prefix_blocks", "hash_ids", "block_hashes"),
     "block_tokens": paths("block_tokens", "block_size"),
 }  # fmt: skip

@@ -12,6 +12,7 @@ from costctl.render.checked import checked, mappings
 from costctl.render.exported import exported
 from costctl.render.grid import blocks, fits, grid
 from costctl.render.pictures import picture
+from costctl.render.reconciled import reconciled
 from costctl.render.simulated import simulation
 from costctl.report import Report, Table
 
@@ -39,6 +40,10 @@ FIRST = (
 )  # fmt: skip
 THEN = (Section("latency_budgets", "LATENCY BUDGETS", ("endpoint", "budget_ms", "latency_ms_p95", "over_ratio")),)
 JUMPS_SHOWN = 8
+RECONCILED = Section(
+    "by_model", "BY MODEL: each day in --output json",
+    ("model", "log_cost_usd", "invoice_cost_usd", "difference_usd", "unexplained_usd", "reading"), 30,
+)  # fmt: skip
 # Tables whose content the screen tells in its own words.
 TOLD = frozenset({"by_provider", "by_tier", "provider_share", "anomalies", "reconciliation", "rejected", "unpriced"})
 DRAWN_ONLY = frozenset({"curve", "thresholds"})
@@ -89,7 +94,8 @@ SCREENS: Mapping[str, tuple[Section, ...]] = {
 
 def to_terminal(report: Report, width: int = 80) -> str:
     """The screen; numbers are never cut, columns are dropped by priority and names shortened."""
-    screens = {"audit": _audit, "simulate": _simulated, "export-config": _exported, "formats check": _checked}
+    screens = {"audit": _audit, "simulate": _simulated, "export-config": _exported, "formats check": _checked,
+               "reconcile": _reconciliation}  # fmt: skip
     lines = screens.get(report.command, _plain)(report, width)
     files = mappings(report) if report.command == "formats check" else []
     return "\n".join([*_wrapped(lines, width), *files]) + "\n"
@@ -120,6 +126,10 @@ def _exported(report: Report, width: int) -> list[str]:
 
 def _checked(report: Report, _: int) -> list[str]:
     return [*checked(report), *_warned(report)]
+
+
+def _reconciliation(report: Report, width: int) -> list[str]:
+    return [*reconciled(report, width), *_section(report.tables, RECONCILED, width), *_warned(report)]
 
 
 def _audit(report: Report, width: int) -> list[str]:

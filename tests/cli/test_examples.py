@@ -56,6 +56,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number in range(1, ENOUGH_LINES)
         for model, score in (("gpt-4o-mini", number % 2), ("gpt-4.1", 1))
     ]
+    used = {"object": "organization.usage.completions.result", "model": "gpt-4o-2024-08-06", "input_tokens": 9,
+            "input_cached_tokens": 0, "output_tokens": 9, "num_model_requests": 1}  # fmt: skip
+    bucket = {"object": "bucket", "start_time": 1_781_136_000, "end_time": 1_781_222_400, "results": [used]}
+    (place / "usage.json").write_text(json.dumps({"object": "page", "data": [bucket]}))
     (place / "scores.jsonl").write_text("".join(json.dumps(one) + "\n" for one in scores))
     with pytest.MonkeyPatch.context() as here:
         here.chdir(place)

@@ -1,0 +1,347 @@
+"""Why an invoice and a log differ: causes that the figures themselves bear out, and the rest that none explains.
+
+For each model the readings of the log are tried in turn (failed calls billed or not, cached tokens at their own price
+or at that of input, own rates or list, a share of the price), for each shift of the day's boundary. A reading counts
+only by the days that it makes agree, to the token or within the rounding of the amounts; it is claimed where it makes
+more days agree than the log as it is. Amounts of causes are differences of sums, so they add up exactly.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import reduce
+from itertools import accumulate, product
+from statistics import median
+from typing import NamedTuple
+
+from costctl.audit.ledger import ZERO, Invoice, InvoiceSums, LogHour, LogSums
+from costctl.money import USD_QUANTUM
+
+OFFSETS = tuple(range(-12, 15))
+RATIO_DIGITS = Decimal("0.0001")
+RATIO_DAYS_MIN = 2
+# In the order in which the log's sum becomes the invoice's.
+CAUSES = (
+    "undated", "other_providers", "time_zone", "outside_period", "own_rates", "failed_calls", "cached_tokens", "prices",
+    "unpriced", "log_lacks_calls", "invoice_lacks_calls", "rounding", "unexplained",
+)  # fmt: skip
+Model = str | None
+Day = date | None
+
+
+class Reading(NamedTuple):
+    """How the log is read for one model so that it agrees with the invoice."""
+
+    is_list: bool = False  # the public list instead of own rates
+    is_full: bool = False  # cached tokens at the price of input
+    is_failed_billed: bool = False
+    ratio: Decimal = Decimal(1)  # of the price
+
+    @property
+    def size(self) -> int:
+        """How much the reading assumes: of equals the least is taken."""
+        return self.is_list + self.is_full + self.is_failed_billed + 2 * (self.ratio != 1)
+
+
+@dataclass
+class Cell:
+    """One day and model on both sides, and what explains the difference between them."""
+
+    day: Day
+    model: Model
+    log: LogSums  # by UTC days
+    shifted: LogSums  # by the days of the invoice
+    invoice: InvoiceSums
+    invoice_usd: Decimal
+    parts: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+
+    @property
+    def difference_usd(self) -> Decimal:
+        """The invoice less the log."""
+        return self.invoice_usd - self.log.usd.own
+
+
+@dataclass(frozen=True)
+class Explained:
+    """The cells with their parts, the readings by model, and the shifts of the day's boundary that fit equally well."""
+
+    cells: Sequence[Cell]
+    readings: Mapping[Model, Reading]
+    offset_hours: int
+    equal_offsets: Sequence[int]
+    undated_usd: Decimal
+    others_usd: Decimal
+    matched_count: int
+    compared_count: int
+
+
+def explain(hours: Sequence[LogHour], invoice: Invoice, *, has_own_rates: bool) -> Explained:
+    """Explain the difference between the log and an invoice, by day and model."""
+    undated = sum((hour.sums.usd.own for hour in hours if hour.hour is None), ZERO)
+    dated = [hour for hour in hours if hour.hour is not None]
+    others = [hour for hour in dated if invoice.providers and hour.provider not in invoice.providers]
+    ours = [hour for hour in dated if not invoice.providers or hour.provider in invoice.providers]
+    if all(model is None for _, model in invoice.cells):
+        ours = [hour._replace(model=None) for hour in ours]
+    by_day = _by_day(ours)
+    tried = {offset: _Shifted(by_day, invoice, offset, has_own_rates=has_own_rates) for offset in OFFSETS}
+    offset, equal = _best_offset(tried)
+    plain, best = tried[0], tried[offset]
+    cells = [_cell(key, plain, best, invoice) for key in _keys(plain.log, best.log, invoice.cells)]
+    for cell in cells:
+        _take_apart(cell, best.readings.get(cell.model, Reading()), best.is_inside(cell.day))
+        assert sum(cell.parts.values(), ZERO) == cell.difference_usd, "the parts are not the difference"
+    return Explained(
+        cells, best.readings, offset, equal, undated, sum((hour.sums.usd.own for hour in others), ZERO),
+        best.matched_count, best.compared_count,
+    )  # fmt: skip
+
+
+def _by_day(hours: Iterable[LogHour]) -> dict[tuple[date, Model], list[LogSums]]:
+    """By UTC day and model, the sums of all hours before the n-th of the day, for n from 0 to 24."""
+    found: dict[tuple[date, Model], list[LogSums]] = {}
+    for hour in hours:
+        assert hour.hour is not None, "only dated calls have a day"
+        own = found.setdefault((hour.hour.date(), hour.model), [LogSums()] * 25)
+        own[hour.hour.hour + 1] = own[hour.hour.hour + 1].plus(hour.sums)
+    return {key: list(accumulate(own, LogSums.plus)) for key, own in found.items()}
+
+
+class _Shifted:
+    """The log by the invoice's days, which begin `offset` hours before those of UTC, and how well both agree."""
+
+    def __init__(
+        self, by_day: Mapping[tuple[date, Model], Sequence[LogSums]], invoice: Invoice, offset: int, *,
+        has_own_rates: bool,
+    ) -> None:  # fmt: skip
+        self._first, self._last = invoice.first_on, invoice.last_on
+        self._is_daily = any(day is not None for day, _ in invoice.cells)
+        self.log: dict[tuple[Day, Model], LogSums] = {}
+        for (day, model), before in by_day.items():
+            # The hours of a UTC day from `split` on belong to another day of the invoice than those before it.
+            split = (24 - offset) % 24
+            early, late = before[split], before[24].minus(before[split])
+            first = day + timedelta(days=-1 if offset < 0 else 0)
+            for on_day, sums in ((first, early), (first + timedelta(days=1), late)) if offset else ((day, before[24]),):
+                key = (None if not self._is_daily and self.is_inside(on_day) else on_day, model)
+                if sums.requests or sums.failed:
+                    self.log[key] = self.log.get(key, LogSums()).plus(sums)
+        self.readings: dict[Model, Reading] = {}
+        self.matched_count = self.compared_count = 0
+        self.apart_usd = ZERO
+        for model in dict.fromkeys(model for _, model in invoice.cells):
+            pairs = list(self._pairs(model, invoice))
+            reading, matched, apart = _best_reading(pairs, has_own_rates=has_own_rates)
+            self.readings[model] = reading
+            self.matched_count += matched
+            self.compared_count += len(pairs)
+            self.apart_usd += apart
+
+    def is_inside(self, day: Day) -> bool:
+        """Whether the invoice is about this day."""
+        return day is None or self._first <= day <= self._last
+
+    def _pairs(self, model: Model, invoice: Invoice) -> Iterator[tuple[LogSums, InvoiceSums]]:
+        for day in dict.fromkeys(
+            (*(d for d, m in invoice.cells if m == model), *(d for d, m in self.log if m == model))
+        ):
+            if self.is_inside(day):
+                yield self.log.get((day, model), LogSums()), invoice.cells.get((day, model), InvoiceSums())
+
+
+def _best_offset(tried: Mapping[int, _Shifted]) -> tuple[int, list[int]]:
+    """The shift with which most days agree; none where it makes no difference, or at best a small one."""
+    most = max(one.matched_count for one in tried.values())
+    if tried[0].matched_count == most and (most or not _halves(tried)):
+        return 0, []
+    best = [offset for offset, one in tried.items() if one.matched_count == most]
+    least = min(tried[offset].apart_usd for offset in best)
+    equal = sorted((offset for offset in best if tried[offset].apart_usd == least), key=lambda one: (abs(one), one))
+    return equal[0], sorted(equal)
+
+
+def _halves(tried: Mapping[int, _Shifted]) -> bool:
+    return min(one.apart_usd for one in tried.values()) * 2 < tried[0].apart_usd
+
+
+def _keys(*sides: Collection[tuple[Day, Model]]) -> list[tuple[Day, Model]]:
+    found = {key for side in sides for key in side}
+    return sorted(found, key=lambda key: (key[0] or date.min, key[1] or ""))
+
+
+def _cell(key: tuple[Day, Model], plain: _Shifted, best: _Shifted, invoice: Invoice) -> Cell:
+    said = invoice.cells.get(key, InvoiceSums())
+    value = said.billed_usd if said.billed_usd is not None else said.usd.own if said.usd else ZERO
+    return Cell(*key, plain.log.get(key, LogSums()), best.log.get(key, LogSums()), said, value)
+
+
+def _value(log: LogSums, reading: Reading) -> Decimal:
+    """What the log comes to, read so, before any share of the price."""
+    usd = log.usd.plus(log.failed_usd) if reading.is_failed_billed else log.usd
+    return usd.at(is_list=reading.is_list, is_full=reading.is_full)
+
+
+def _counts(log: LogSums, reading: Reading) -> tuple[int, int]:
+    tokens = log.tokens.plus(log.failed_tokens) if reading.is_failed_billed else log.tokens
+    return tokens.input, tokens.output
+
+
+def _best_reading(
+    pairs: Sequence[tuple[LogSums, InvoiceSums]], *, has_own_rates: bool
+) -> tuple[Reading, int, Decimal]:  # fmt: skip
+    """The reading that makes most days agree, how many, and by how much the others are apart."""
+    with_tokens = all(said.tokens is not None for _, said in pairs if said.rows)
+    scored = []
+    for reading in _readings(pairs, has_own_rates=has_own_rates, with_tokens=with_tokens):
+        agree = [
+            _agrees_by_tokens(*pair, reading) if with_tokens else _agrees_by_money(*pair, reading) for pair in pairs
+        ]
+        apart = sum((_apart(*pair, reading) for pair in pairs), ZERO)
+        scored.append((-sum(agree), reading.size, apart, reading))
+    matched, _, apart, reading = min(scored)
+    return (_priced_reading(reading, pairs, has_own_rates=has_own_rates) if with_tokens else reading), -matched, apart
+
+
+def _readings(
+    pairs: Sequence[tuple[LogSums, InvoiceSums]], *, has_own_rates: bool, with_tokens: bool
+) -> Iterator[Reading]:  # fmt: skip
+    total = reduce(LogSums.plus, (log for log, _ in pairs), LogSums())
+    failed = (False, True) if total.failed else (False,)
+    if with_tokens:
+        yield from (Reading(is_failed_billed=is_failed) for is_failed in failed)
+        return
+    full = (False, True) if total.tokens.read else (False,)
+    for is_list, is_full, is_failed in product((False, True) if has_own_rates else (False,), full, failed):
+        reading = Reading(is_list, is_full, is_failed)
+        yield reading
+        ratio = _ratio((said.billed_usd, _value(log, reading)) for log, said in pairs)
+        if ratio is not None:
+            yield reading._replace(ratio=ratio)
+
+
+def _ratio(amounts: Iterable[tuple[Decimal | None, Decimal]]) -> Decimal | None:
+    """The share of the price that was charged on most days, where it is the same on some and not all of it."""
+    ratios = [(billed / usual).quantize(RATIO_DIGITS) for billed, usual in amounts if billed and usual > 0]
+    if len(ratios) < RATIO_DAYS_MIN:
+        return None
+    usual = median(sorted(ratios)).quantize(RATIO_DIGITS)
+    return None if usual == 1 else usual
+
+
+def _agrees_by_tokens(log: LogSums, said: InvoiceSums, reading: Reading) -> bool:
+    counts = (said.tokens.input, said.tokens.output) if said.tokens else (0, 0)
+    return bool(said.rows) and counts == _counts(log, reading)
+
+
+def _agrees_by_money(log: LogSums, said: InvoiceSums, reading: Reading) -> bool:
+    return said.billed_usd is not None and bool(said.rows) and _apart(log, said, reading) <= said.rounding_usd
+
+
+def _apart(log: LogSums, said: InvoiceSums, reading: Reading) -> Decimal:
+    value = said.billed_usd if said.billed_usd is not None else said.usd.own if said.usd else ZERO
+    return abs(value - (_value(log, reading) * reading.ratio).quantize(USD_QUANTUM))
+
+
+def _priced_reading(
+    reading: Reading, pairs: Sequence[tuple[LogSums, InvoiceSums]], *, has_own_rates: bool
+) -> Reading:  # fmt: skip
+    """The reading of counts with the price that was charged for the invoice's own tokens."""
+    billed = [(said.billed_usd, said.usd, said.rounding_usd) for _, said in pairs if said.usd and said.billed_usd]
+    scored = []
+    for is_list, is_full in product((False, True) if has_own_rates else (False,), (False, True)):
+        usual = [(amount, usd.at(is_list=is_list, is_full=is_full), bound) for amount, usd, bound in billed]
+        for ratio in (Decimal(1), _ratio((amount, price) for amount, price, _ in usual)):
+            if ratio is not None:
+                found = reading._replace(is_list=is_list, is_full=is_full, ratio=ratio)
+                agree = sum(
+                    abs(amount - (price * ratio).quantize(USD_QUANTUM)) <= bound for amount, price, bound in usual
+                )
+                scored.append((-agree, found.size, found))
+    return min(scored)[2] if scored else reading
+
+
+def _take_apart(cell: Cell, reading: Reading, is_inside: bool) -> None:
+    """Write the parts of the cell, each the difference between two sums, the last one what is left."""
+    parts, log, said = cell.parts, cell.shifted, cell.invoice
+    parts["time_zone"] = log.usd.own - cell.log.usd.own
+    if not is_inside:
+        parts["outside_period"] = -log.usd.own
+        return
+    steps = (
+        ("own_rates", Reading(reading.is_list)),
+        ("failed_calls", Reading(reading.is_list, False, reading.is_failed_billed)),
+    )
+    value = log.usd.own
+    for name, step in steps:
+        parts[name], value = _value(log, step) - value, _value(log, step)
+    if said.tokens is not None:
+        _by_tokens(cell, reading, value)
+    else:
+        _by_money(cell, reading, value)
+
+
+def _by_money(cell: Cell, reading: Reading, value: Decimal) -> None:
+    parts, log, said = cell.parts, cell.shifted, cell.invoice
+    if reading.is_full:
+        parts["cached_tokens"] = _value(log, reading) - value
+        value += parts["cached_tokens"]
+    parts["prices"] = (value * (reading.ratio - 1)).quantize(USD_QUANTUM)
+    rest = cell.invoice_usd - value - parts["prices"]
+    parts[_rest_cause(log, said, rest)] += rest
+
+
+def _by_tokens(cell: Cell, reading: Reading, value: Decimal) -> None:
+    parts, log, said = cell.parts, cell.shifted, cell.invoice
+    if said.usd is None:
+        parts[_rest_cause(log, said, cell.invoice_usd - value)] += cell.invoice_usd - value
+        return
+    billed = said.usd.at(is_list=reading.is_list, is_full=reading.is_full)
+    if said.billed_usd is not None:
+        charged = (billed * reading.ratio).quantize(USD_QUANTUM)
+        rest = said.billed_usd - charged
+        is_rounding = abs(rest) <= said.rounding_usd
+        parts["rounding" if is_rounding else "prices"] += rest
+        parts["prices"] += charged - billed
+    tokens, usual = said.tokens, said.usd.at(is_list=reading.is_list, is_full=False)
+    assert tokens is not None, "the caller looked"
+    given, output = _counts(log, reading)
+    all_tokens = log.tokens.plus(log.failed_tokens) if reading.is_failed_billed else log.tokens
+    full = _value(log, Reading(reading.is_list, True, reading.is_failed_billed))
+    if (tokens.input, tokens.output) == (given, output):
+        # The same tokens: what caching saved on each side, as each side tells it.
+        saved, invoice_saved = full - value, said.usd.at(is_list=reading.is_list, is_full=True) - usual
+        cached = saved - invoice_saved if tokens.read != all_tokens.read else ZERO
+        parts["cached_tokens"] += cached + (billed - usual)
+        parts["unexplained"] += usual - value - cached
+        return
+    if not tokens.read and all_tokens.read:
+        parts["cached_tokens"] += full - value
+        value = full
+    parts["cached_tokens"] += billed - usual
+    more = tokens.input >= given and tokens.output >= output
+    less = tokens.input <= given and tokens.output <= output
+    cause = (
+        "unpriced" if log.unpriced else "log_lacks_calls" if more else "invoice_lacks_calls" if less else "unexplained"
+    )
+    parts[cause] += usual - value
+
+
+def _rest_cause(log: LogSums, said: InvoiceSums, rest: Decimal) -> str:
+    """What the rest of a sum of money is, where no counts say it."""
+    if abs(rest) <= said.rounding_usd:
+        return "rounding"
+    if log.unpriced and rest > 0:
+        return "unpriced"
+    if not said.rows:
+        return "invoice_lacks_calls"
+    if not log.requests and not log.failed:
+        return "log_lacks_calls"
+    if said.requests is not None and said.requests > log.requests + log.failed and rest > 0:
+        return "log_lacks_calls"
+    if said.requests is not None and said.requests < log.requests and rest < 0:
+        return "invoice_lacks_calls"
+    return "unexplained"

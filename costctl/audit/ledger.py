@@ -1,0 +1,193 @@
+"""The two sides of a reconciliation as sums: the log by hour and model, the invoice by day and model.
+
+Each side is priced in up to four ways: at the user's rates and at list, with cached tokens at their own price and at
+that of plain input. Nothing is kept of the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from operator import add, neg
+from typing import NamedTuple
+
+from costctl.audit import pages
+from costctl.audit.compute import select_attempts
+from costctl.formats.told import FileCounts
+from costctl.prices.book import PriceBook
+from costctl.prices.cost import apply_prices
+from costctl.store import Store
+
+ZERO = Decimal(0)
+# As plain input what was read from a cache; writes stay what they are.
+UNCACHED = (
+    "SELECT * REPLACE (input_uncached_tokens + coalesce(cache_read_tokens, 0) AS input_uncached_tokens, "
+    "CAST(0 AS BIGINT) AS cache_read_tokens) FROM {0}"
+)
+
+
+# Sellers and regions of one model stand together: an invoice hardly names them as a log does.
+MODEL_KEY = (
+    "coalesce(regexp_extract(o.price_key, '([^/@]+)(@[^/]*)?$', 1), "
+    "nullif(lower(regexp_extract(coalesce(o.response_model, o.request_model), '[^/]+$')), ''))"
+)
+
+
+class Usd(NamedTuple):
+    """Dollars of the same tokens: own rates or list, cached tokens at their price or at that of input (`full`)."""
+
+    own: Decimal = ZERO
+    own_full: Decimal = ZERO
+    list: Decimal = ZERO
+    list_full: Decimal = ZERO
+
+    def plus(self, other: Usd) -> Usd:
+        """Both together."""
+        return Usd(*map(add, self, other))
+
+    def at(self, *, is_list: bool, is_full: bool) -> Decimal:
+        """One of the four."""
+        return self[2 * is_list + is_full]
+
+
+class Tokens(NamedTuple):
+    """Tokens of input (cached ones included), of it read from a cache, and of output."""
+
+    input: int = 0
+    read: int = 0
+    output: int = 0
+
+    def plus(self, other: Tokens) -> Tokens:
+        """Both together."""
+        return Tokens(*map(add, self, other))
+
+
+class LogSums(NamedTuple):
+    """Calls of the log: those that are billed, those that failed and are not, those without a price."""
+
+    requests: int = 0
+    unpriced: int = 0
+    tokens: Tokens = Tokens()
+    usd: Usd = Usd()
+    failed: int = 0
+    failed_tokens: Tokens = Tokens()
+    failed_usd: Usd = Usd()
+
+    def plus(self, other: LogSums) -> LogSums:
+        """Both together."""
+        return LogSums(
+            self.requests + other.requests, self.unpriced + other.unpriced, self.tokens.plus(other.tokens),
+            self.usd.plus(other.usd), self.failed + other.failed, self.failed_tokens.plus(other.failed_tokens),
+            self.failed_usd.plus(other.failed_usd),
+        )  # fmt: skip
+
+    def minus(self, other: LogSums) -> LogSums:
+        """What is left of these without the others."""
+        return self.plus(
+            LogSums(
+                -other.requests, -other.unpriced, Tokens(*map(neg, other.tokens)), Usd(*map(neg, other.usd)),
+                -other.failed, Tokens(*map(neg, other.failed_tokens)), Usd(*map(neg, other.failed_usd)),
+            )
+        )  # fmt: skip
+
+
+class LogHour(NamedTuple):
+    """What the log has of one hour (UTC; None where undated), model and provider."""
+
+    hour: datetime | None
+    model: str | None
+    provider: str | None
+    sums: LogSums
+
+
+class InvoiceSums(NamedTuple):
+    """Rows of the invoice for one day and model; what not all rows say is None."""
+
+    rows: int = 0
+    requests: int | None = None
+    tokens: Tokens | None = None
+    billed_usd: Decimal | None = None
+    usd: Usd | None = None  # of its tokens
+    rounding_usd: Decimal = ZERO  # by how much its amounts may be rounded
+
+
+class Invoice(NamedTuple):
+    """An invoice: its days (None: one sum over the whole period), its period, and whom it is of where it says so."""
+
+    cells: dict[tuple[date | None, str | None], InvoiceSums]
+    first_on: date
+    last_on: date
+    providers: frozenset[str]
+    undated_count: int = 0
+
+
+def log_hours(
+    store: Store, files: Sequence[FileCounts], own: PriceBook, listed: PriceBook | None
+) -> tuple[list[LogHour], int]:  # fmt: skip
+    """The requests of these files, and how many rows are sums instead.
+
+    `listed` is the public list where `own` has rates of the user's.
+    """
+    sum_count = int(store.scalar("SELECT count(*) FROM aggregate_source")) if select_attempts(store, files) else 0
+    _price(store, "request_source", "log", own, listed, are_sums=False)
+    hours = [
+        LogHour(
+            hour, model, provider,
+            LogSums(requests, unpriced, Tokens(*row[:3]), Usd(*row[3:7]), failed, Tokens(*row[7:10]), Usd(*row[10:])),
+        )
+        for hour, model, provider, requests, unpriced, failed, *row in store.query(
+            pages.page("ledger_log.sql", model_key=MODEL_KEY, listed="log_list" if listed else "log_own",
+                       listed_full="log_list_full" if listed else "log_own_full")
+        )
+    ]  # fmt: skip
+    return hours, sum_count
+
+
+def read_invoice(store: Store, files: Sequence[FileCounts], own: PriceBook, listed: PriceBook | None) -> Invoice | None:
+    """The rows of these files; None where they have none with a date."""
+    has_sums = select_attempts(store, files)
+    sources = [("request_source", False), *([("aggregate_source", True)] if has_sums else [])]
+    for number, (source, are_sums) in enumerate(sources):
+        _price(store, source, f"invoice{number}", own, listed, are_sums=are_sums)
+    for name in ("own", "own_full", *(("list", "list_full") if listed else ())):
+        parts = " UNION ALL BY NAME ".join(f"SELECT * FROM invoice{number}_{name}" for number in range(len(sources)))
+        store.execute(f"CREATE OR REPLACE TEMP VIEW invoice_{name} AS {parts}")
+    pages.run(store, "ledger_rows.sql")
+    first, last, is_daily = store.query(pages.page("ledger_period.sql"))[0]
+    if first is None:
+        return None
+    names = {"model_key": MODEL_KEY, "listed": "invoice_list" if listed else "invoice_own",
+             "listed_full": "invoice_list_full" if listed else "invoice_own_full"}  # fmt: skip
+    cells: dict[tuple[date | None, str | None], InvoiceSums] = {}
+    found = store.query(pages.page("ledger_invoice.sql", **names), {"is_daily": is_daily})
+    for day, model, rows, requests, billed, rounding, *row in found:
+        tokens = None if row[0] is None else Tokens(*row[:3])
+        usd = None if tokens is None or row[3] is None else Usd(*row[3:])
+        cells[day, model] = InvoiceSums(rows, requests, tokens, billed, usd, rounding)
+    providers = store.query("SELECT DISTINCT provider FROM invoice_own")
+    known = frozenset(name for (name,) in providers if name is not None)
+    undated = int(store.scalar("SELECT count(*) FROM invoice_own WHERE started_at IS NULL"))
+    return Invoice(cells, first, last, known if len(known) == len(providers) else frozenset(), undated)
+
+
+def other_currencies(store: Store) -> list[str]:
+    """Currencies of the invoice besides USD."""
+    return [
+        name for (name,) in store.query(
+            "SELECT DISTINCT upper(logged_currency) FROM invoice_own WHERE logged_cost IS NOT NULL "
+            "AND upper(logged_currency) <> 'USD' ORDER BY 1"
+        )
+    ]  # fmt: skip
+
+
+def _price(
+    store: Store, source: str, name: str, own: PriceBook, listed: PriceBook | None, *, are_sums: bool
+) -> None:  # fmt: skip
+    """Tables `name`_own, _own_full and, beside own rates, _list and _list_full."""
+    full = f"{source}_full"
+    store.execute(f"CREATE OR REPLACE TEMP VIEW {full} AS {UNCACHED.format(source)}")
+    for kind, book in (("own", own), ("list", listed)):
+        if book is not None:
+            apply_prices(store, source=source, target=f"{name}_{kind}", book=book, are_sums=are_sums)
+            apply_prices(store, source=full, target=f"{name}_{kind}_full", book=book, are_sums=are_sums)

@@ -1,0 +1,31 @@
+-- The invoice by day and model. What not all rows of a sum say is NULL. Amounts are rounded to as many decimals as the
+-- longest of them has; a row may hide half of the last one.
+WITH amount AS (
+    SELECT coalesce(max(length(rtrim(split_part(CAST(logged_cost AS VARCHAR), '.', 2), '0'))), 0) AS decimals
+    FROM invoice_own WHERE logged_cost IS NOT NULL
+),
+row AS (
+    SELECT d.on_day, {model_key} AS model,
+        coalesce(o.aggregate_request_count, CASE WHEN o.is_aggregate IS NULL AND o.request_id IS NOT NULL THEN 1 END)
+            AS requests,
+        o.logged_cost,
+        -- A gateway's own table also lists failed calls, which it does not bill.
+        CASE WHEN o.price_status = 'not_billed' THEN 0 ELSE o.input_tokens END AS input_tokens,
+        CASE WHEN o.price_status = 'not_billed' THEN 0 ELSE o.output_tokens END AS output_tokens,
+        CASE WHEN o.price_status = 'not_billed' THEN 0 ELSE coalesce(o.cache_read_tokens, 0) END AS read_tokens,
+        o.list_cost_usd AS own, f.list_cost_usd AS own_full, l.list_cost_usd AS list, m.list_cost_usd AS list_full
+    FROM invoice_own o JOIN invoice_row_day d USING (file_id, source_line)
+        JOIN invoice_own_full f USING (file_id, source_line) JOIN {listed} l USING (file_id, source_line)
+        JOIN {listed_full} m USING (file_id, source_line)
+    WHERE NOT (coalesce(o.gateway_cache_hit, false) AND coalesce(o.logged_cost, 0) = 0)
+)
+SELECT CASE WHEN $is_daily THEN on_day END AS on_day, model, count(*),
+    CASE WHEN count(requests) = count(*) THEN CAST(sum(requests) AS BIGINT) END,
+    CASE WHEN count(logged_cost) = count(*) THEN CAST(sum(logged_cost) AS DECIMAL(38,12)) END,
+    CASE WHEN any_value(decimals) > 9 THEN CAST(0 AS DECIMAL(38,12)) ELSE CAST(count(*) AS DECIMAL(18,0))
+        * CAST('0.' || repeat('0', any_value(decimals)) || '5' AS DECIMAL(18,12)) END,
+    CASE WHEN count(input_tokens) = count(*) THEN CAST(sum(input_tokens) AS BIGINT) END,
+    CAST(sum(read_tokens) AS BIGINT), CAST(coalesce(sum(output_tokens), 0) AS BIGINT),
+    CASE WHEN count(own) = count(*) THEN CAST(sum(own) AS DECIMAL(38,12)) END,
+    CAST(sum(own_full) AS DECIMAL(38,12)), CAST(sum(list) AS DECIMAL(38,12)), CAST(sum(list_full) AS DECIMAL(38,12))
+FROM row, amount GROUP BY 1, model ORDER BY 1 NULLS LAST, model NULLS LAST
