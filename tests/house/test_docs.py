@@ -17,6 +17,7 @@ DOCUMENTS = (
     "CHANGELOG.md",
     "pricing/README.md",
     "sample_logs/README.md",
+    "docs/ci.md",
     "docs/learned-routing.md",
 )
 
