@@ -21,6 +21,7 @@ class Fault(NamedTuple):
     says: str
 
 
+_VLLM = ("vllm-semantic-router", "config.yaml")
 FAULTS = (
     Fault("gptcache", "gptcache.yaml", "similarity_threshold", "similarity_treshold", "did you mean similarity_thres"),
     Fault("gptcache", "gptcache.yaml", "similarity_threshold: 0.9", "similarity_threshold: 90", "from 0 to 1"),
@@ -39,6 +40,19 @@ FAULTS = (
     Fault("routellm", "start.sh", "--strong-model", "--strong-modl", "must start the server"),
     Fault("routellm", "start.sh", "openrouter/meta-llama/llama-3.1-8b-instruct", "openai/gpt-4o", "are the same"),
     Fault("routellm", "calibrate.py", "STRONG_SHARE = 0.15", "STRONG_SHARE = 15", "a share from 0 to 1"),
+    Fault(*_VLLM, "reliability:", "reliabilty:", "did you mean reliability?"),
+    Fault(*_VLLM, "per_attempt_timeout: 18s", "per_attempt_timeout: 18", "must be a duration"),
+    Fault(*_VLLM, "total_timeout: 72s", "total_timeout: 36 parsecs", "must be a duration"),
+    Fault(*_VLLM, "max_attempts: 4", "max_attempts: 99", "from 1 to 20"),
+    Fault(*_VLLM, "max_attempts: 4", "max_attempts: 2", "4 models stand in a decision"),
+    Fault(*_VLLM, "- model: openai-gpt-4o\n", "- model: openai-gpt4o\n", "did you mean openai-gpt-4o?"),
+    Fault(*_VLLM, "name: over-2000-tokens", "name: over-200-tokens", "unknown context signal"),
+    Fault(*_VLLM, "operator: OR", "operator: XOR", "did you mean OR?"),
+    Fault(*_VLLM, "similarity_threshold: 0.9", "similarity_threshold: 90", "from 0 to 1"),
+    Fault(*_VLLM, "api_key_env: OPENAI_API_KEY", "api_key: sk-1", "did you mean api_key_env?"),
+    Fault(*_VLLM, "priority: 56\n", "priority: 5\n", "its priority must be below"),
+    Fault(*_VLLM, "min_tokens: '2001'", "min_tokens: 2001", "a number of tokens in quotes"),
+    Fault(*_VLLM, "type: static", "type: statik", "did you mean static?"),
 )  # fmt: skip
 
 
