@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from costctl.policy.load import parse_policy
+from costctl.policy.schema import Policy
 from costctl.prices.book import PriceBook, instant_utc, load_book
-from costctl.replay import near
+from costctl.replay import classifier, near
 from costctl.replay.calls import load_calls
 from costctl.replay.candidates import PriceDays
 from costctl.replay.draws import uniform
@@ -33,14 +34,17 @@ from costctl.replay.plan import (
     SEMANTIC_CACHE,
     SERVED_BY,
 )
+from costctl.replay.router_scores import digest_of
 from costctl.replay.run import Replay, replay_calls
 from costctl.reuse.near_texts import NearTexts
 from costctl.store import Store
+from costctl.tiers.learned_text import TextScorer
 from tests.replay.logs import Row, dicts, make_log, store_of
 from tests.replay.oracle import UNMET, Log, Verdict, judge, ordered
 from tests.replay.oracle_lanes import Quote
 from tests.replay.oracle_near import SLOTS, Prompt, make_prompts
 from tests.replay.oracle_past import Past
+from tests.replay.oracle_router import router_named, text_of_prompt
 from tests.replay.oracle_terms import PICO, Call
 from tests.replay.policies import Size, text_of
 
@@ -150,7 +154,28 @@ class Bench:
 
     def engine(self, policy: dict[str, Any]) -> Replay:
         parsed = parse_policy(text_of(policy), "p")
+        self._know_router(parsed)
         return replay_calls(self.store, self.calls, parsed, book(), seed=SEED, days=PriceDays(), known=self.known)
+
+    def _know_router(self, policy: Policy) -> None:
+        """What reading the file of the router, and the texts of the log, would have told."""
+        spec = policy.routing.classifier
+        if spec is None:
+            return
+        router = router_named(spec.file)
+        if not router.needs_text:
+            classifier.know_classifier(self.store, policy, book(), router, None)
+            return
+        sides = classifier.sides_of(policy, book(), router, spec.file)
+        confidence = None if spec.min_confidence is None else float(spec.min_confidence)
+        name = digest_of(router)
+        classifier._used[self.store] = classifier.Classifier(router, spec.file, name, sides, confidence)
+        scorer = TextScorer(router)
+        texts = [(row, text_of_prompt(row["prompt_key"])) for row in self.priced]
+        scored = [(row["file_id"], row["source_line"], scorer(text)) for row, text in texts if text is not None]
+        columns = zip(("file_id", "source_line", "score"), zip(*scored, strict=True), strict=True)
+        self.store.execute("DROP TABLE IF EXISTS temp.router_score")
+        self.store.append("router_score", {one: np.array(values) for one, values in columns}, new="TEMP TABLE")
 
     def oracle(self, policy: dict[str, Any]) -> list[Verdict]:
         return judge(self.log, parse_policy(text_of(policy), "p"))
@@ -201,6 +226,7 @@ def differences(bench: Bench, policy: dict[str, Any]) -> Iterator[tuple[Any, ...
                 ("served, uncapped", whole[at] * (made.served_by[at] == PROVIDER), one.uncapped),
                 ("refreshed", bool(made.notice[at] & REFRESHED), one.is_refreshed),
                 ("reason", reason(done, at, one), one.reason),
+                ("gain", -1 if done.routed.gain_ppb is None else int(done.routed.gain_ppb[at]), one.gain_ppb),
                 *attempts(done, at, one),
             ]
         yield from ((at, what, mine, other) for what, mine, other in pairs if mine != other)

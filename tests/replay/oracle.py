@@ -19,6 +19,7 @@ from tests.replay.oracle_budgets import Budget
 from tests.replay.oracle_lanes import LOGGED, Lanes, Prices
 from tests.replay.oracle_near import Near, Prompt
 from tests.replay.oracle_past import Past
+from tests.replay.oracle_router import Choice, Chooser
 from tests.replay.oracle_terms import Call, cacheable, holds, reads
 
 Row = dict[str, Any]
@@ -50,6 +51,7 @@ class Verdict(NamedTuple):
     story: Story | None = None
     is_refreshed: bool = False
     similarity_ppb: int = -1
+    gain_ppb: int = -1  # of the calls that the learned router decided
 
 
 class Log(NamedTuple):
@@ -68,7 +70,7 @@ def judge(log: Log, policy: Policy) -> list[Verdict]:
     court = _Court(log, policy)
     told: list[Verdict] = []
     for call in ordered(log.rows, log.members):
-        told.append(court.verdict(call, told))
+        told.append(court.with_gain(court.verdict(call, told)))
     return told
 
 
@@ -101,6 +103,7 @@ class _Court:
         self.opened: dict[Any, Call] = {}
         self._keys: dict[Any, tuple[Any, ...] | None] = {}
         self.near = Near(policy, log.prompts)
+        self.router = Chooser(policy, log.prices)
 
     def verdict(self, call: Call, told: Sequence[Verdict]) -> Verdict:
         if call.row["session_id"] is not None:
@@ -129,6 +132,11 @@ class _Court:
                 return made._replace(answered_by=by, is_refreshed=True, similarity_ppb=like) if is_asked else made
             routed = self._sticky(call, routed, told)
         return self._spend(call, routed, reason, floor, told)
+
+    def with_gain(self, verdict: Verdict) -> Verdict:
+        """The verdict with what the router said of the call, wherever it went in the end."""
+        choice = self._choice(verdict.call)
+        return verdict if choice is None else verdict._replace(gain_ppb=choice.gain_ppb)
 
     def _as_logged(self, call: Call, reason: str, by: str) -> Verdict:
         base, tokens = call.baseline, (call.input_tokens or 0, call.output_tokens or 0)
@@ -164,10 +172,18 @@ class _Court:
         for rule in routing.rules:
             if holds(rule.when, call):
                 return rule.to, rule.name
+        choice = self.router.choose(call)
+        if choice is not None:
+            return choice.lane, choice.reason
         intent = call.row["intent"]
         if intent is not None and intent in routing.matrix:
             return routing.matrix[intent], f"intent {intent}"
         return (routing.default, "default") if routing.default else (LOGGED, "none")
+
+    def _choice(self, call: Call) -> Choice | None:
+        """What the router says of a call that reaches it."""
+        is_ruled = any(holds(rule.when, call) for rule in self.policy.routing.rules)
+        return None if is_ruled else self.router.choose(call)
 
     def _sticky(self, call: Call, lane: str, told: Sequence[Verdict]) -> str:
         column = {"session": "session_id", "user": "user_id", None: None}[self.policy.routing.sticky]

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any, NamedTuple
 
+from tests.replay.oracle_router import file_of
+
 MODELS = (
     "openai/gpt-4o-mini", "openai/gpt-3.5-turbo", "mistral/mistral-medium-latest", "openai/gpt-4o", "openai/gpt-4",
     "openai/gpt-4.1", "anthropic/claude-3-5-haiku-latest",
@@ -43,6 +45,7 @@ class Maker:
         self.rng = Random(f"policy {seed}")
         self.size = size
         self.near = Random(f"near {seed}")  # apart, so that the other stages keep their policies
+        self.gain = Random(f"gain {seed}")  # likewise
         self.assumed = self._assume()  # one for all policies of a log, since each means new prices of every call
 
     def policy(self) -> dict[str, Any]:
@@ -53,6 +56,8 @@ class Maker:
         if chance() < 0.4:
             policy["specialists"] = self._tiers(("code", "local")[: self.rng.randint(1, 2)])
         policy["routing"] = self._routing(list(tiers), list(policy.get("specialists", ())))
+        if self.gain.random() < 0.8:
+            policy["routing"] |= self._classifier(tiers)
         if chance() < 0.95:
             policy["budgets"] = self._budgets(list(tiers), list(policy.get("specialists", ())))
         if chance() < 0.75:
@@ -111,6 +116,24 @@ class Maker:
         if rng.random() < 0.8:
             routing["sticky"] = rng.choice(("session", "user"))
         return routing
+
+    def _classifier(self, tiers: dict[str, Any]) -> dict[str, Any]:
+        """A learned router between two of the tiers; none where no two of them name models in this order."""
+        rng = self.gain
+        firsts: dict[str, int] = {}  # the first tier that names a model
+        for number, tier in enumerate(tiers.values()):
+            for model in tier["models"] if tier["models"] != "logged" else ():
+                firsts.setdefault(model, number)
+        pairs = [(one, other) for one, low in firsts.items() for other, high in firsts.items() if low < high]
+        if not pairs:
+            return {}
+        pair = None if len(tiers) == 2 and rng.random() < 0.2 else rng.choice(pairs)
+        if pair is not None and rng.random() < 0.3:
+            pair = (pair[0].partition("/")[2], pair[1])  # another name of the same model
+        made: dict[str, Any] = {"file": file_of(rng, rng.choice(("columns", "columns", "text")), pair)}
+        if rng.random() < 0.4:
+            made["min_confidence"] = rng.choice(("30%", 0.5, "50%", "62.5%", 0.8))
+        return {"classifier": made}
 
     def _named(self, kind: str, count: int, key: str, lanes: Sequence[str]) -> list[dict[str, Any]]:
         found = self.rng.sample(CONDITIONS, count)
@@ -263,8 +286,8 @@ def text_of(policy: dict[str, Any]) -> str:
 
 
 STAGES = (
-    "exact cache", "semantic cache", "routing", "raise and floor", "sticky", "degrade", "refuse", "output caps",
-    "context fit", "retries and timeouts", "fallbacks", "limits", "kill switch", "escalation",
+    "exact cache", "semantic cache", "routing", "learned router", "raise and floor", "sticky", "degrade", "refuse",
+    "output caps", "context fit", "retries and timeouts", "fallbacks", "limits", "kill switch", "escalation",
 )  # fmt: skip
 
 
@@ -278,6 +301,8 @@ def without(policy: dict[str, Any], stage: str) -> dict[str, Any] | None:
             left.get("cache", {}).pop(stage.partition(" ")[0], None)
         case "routing":
             left["routing"] = {key: value for key, value in routing.items() if key not in {"rules", "matrix"}}
+        case "learned router":
+            routing.pop("classifier", None)
         case "raise and floor":
             left["routing"] = {key: value for key, value in routing.items() if key not in {"raise", "floors"}}
         case "sticky":
