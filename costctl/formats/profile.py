@@ -52,6 +52,7 @@ BESIDE: Mapping[str, str] = {
 """Columns beside the canonical ones."""
 SCHEMA: Mapping[str, str] = {**{name: kind for name, kind in TYPES.items() if name not in LEFT_OUT}, **BESIDE}
 SLOT_COUNT = 5
+SHARE_PARTS = 5  # of `reuse.intervals.Share`
 _ROW = "file_row_number + 1"
 _COUNTS = ("BIGINT", "INTEGER")
 # What a row of a profile never says; for the other counts, that they are below 0.
@@ -154,11 +155,30 @@ def _told(source: Source, text: str) -> Told:
             assert isinstance(writer, str)
             told = Told(**said)
             assert isinstance(told.row_count, int)
+            assert all(value is None or isinstance(value, str) for value in (told.answer_rules, told.router))
+            assert told.texts is None or _is_sound(told.texts)
             return told
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, AssertionError) as error:
         raise _damaged(source, "what it says of itself cannot be read") from error
     said = f"{source.label} is a profile of version {str(version)[:20]}; this costctl reads version {VERSION}"
     raise InputError("E127", said, "write it anew with this costctl: costctl profile LOG")
+
+
+def _is_sound(texts: Mapping[str, Any]) -> bool:
+    """Whether what is told of texts can be taken as it stands."""
+    test = texts["test"]
+    shares = [] if test is None else [test["repeats"], test["unlike"]]
+    return (
+        all(isinstance(texts[name], str) for name in ("embedding", "asked_embedding", "why_no_answers"))
+        and isinstance(texts["lowest_ppb"], int)
+        and (test is None or isinstance(test["cut_ppb"], int))
+        and all(len(share) == SHARE_PARTS and all(map(_is_number, share[1:])) for share in shares)
+        and all(share[0] is None or _is_number(share[0]) for share in shares)
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
 
 
 def _check(store: Store, source: Source, told: Told) -> None:

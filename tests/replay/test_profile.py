@@ -16,7 +16,7 @@ from costctl.cli import run
 from costctl.formats import profile as form
 from costctl.request import COLUMNS
 from tests.replay.profiles import SECRETS, make_calls, write_logs
-from tests.support import SHARED, needs_shared
+from tests.support import ROOT, SHARED, needs_shared
 
 SALT = "a salt for the tests only"
 TIERS = """
@@ -91,6 +91,20 @@ def test_a_profile_gives_the_simulation_of_its_log(pair: Pair, name: str) -> Non
              "key parts": "semantic_hit_ratio", "prompt cache": "prompt_cache_read_ratio", "attempts": "retry_count",
              "budgets": "degraded_count"}  # fmt: skip
     assert totals[moved.get(name, "moved_count")] > 0  # the policy does something here
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["claude_code.jsonl", "otlp_traces.jsonl", "langsmith_runs.jsonl", "litellm_spend.csv", "burstgpt_trace.csv"],
+)
+def test_other_formats_are_replayed_alike(name: str, tmp_path: Path) -> None:
+    """Logs of agents, traces whose spans were merged, tables, and offsets in place of times."""
+    log = ROOT / "sample_logs" / name
+    assert profiled(tmp_path, [log], "sample.parquet") == 0
+    here = Pair(tmp_path, [log], tmp_path / "sample.parquet")
+    policy = POLICIES["attempts"] + "cache: {exact: {ttl: 2h}, prompt: {providers: auto}}\n"
+    policy += "assume: {output_tokens_ratio: 1, input_tokens_ratio: 1, first_token_ms: 400, output_tokens_per_s: 50}\n"
+    assert simulated(here, [here.profile], policy, db="other") == simulated(here, [log], policy)
 
 
 def test_wrong_answers_are_judged_as_over_the_log(pair: Pair) -> None:
@@ -265,8 +279,13 @@ def test_a_changed_profile_is_refused_and_never_crashes(
         assert why in said
     target.write_bytes(pair.profile.read_bytes()[:-3000])
     assert "E112" in refusal(capsys, tmp_path, str(target))
-    said = refusal(capsys, tmp_path, str(changed(pair, target, texts=3, row_count="many")))
-    assert "E128" in said
+    texts = json.loads(pl.read_parquet_metadata(pair.profile)[form.KEY])["texts"]
+    told: list[dict[str, Any]] = [
+        {"row_count": "many"}, {"texts": 3}, {"texts": texts | {"test": [1]}}, {"texts": texts | {"embedding": 1}},
+        {"texts": texts | {"test": texts["test"] | {"unlike": [0.1]}}}, {"texts": {}}, {"router": 4}, {"more": 1},
+    ]  # fmt: skip
+    for one in told:
+        assert "E128" in refusal(capsys, tmp_path, str(changed(pair, target, **one))), one
 
 
 def test_it_stands_alone_and_is_read_in_one_way(pair: Pair, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
