@@ -284,7 +284,10 @@ def _thresholds(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
     for at, cache in _found(values, "cache.semantic"):
         if not isinstance(cache, dict):
             continue
-        serve, refresh = (_amount(units.share, cache.get(key)) for key in ("serve_min", "refresh_min"))
+        serve, refresh = (
+            _amount(units.threshold, cache.get("serve_min")),
+            _amount(units.share, cache.get("refresh_min")),
+        )
         if serve is not None and refresh is not None and refresh > serve:
             yield (*at, "refresh_min"), f"must not be above serve_min ({_percent(serve)})"
         if refresh is not None and "refresh_tier" not in cache:

@@ -207,6 +207,11 @@ Share = Annotated[
     PlainValidator(units.share),
     WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, _pattern(f"{_AMOUNT}%")]}),
 ]
+Threshold = Annotated[
+    Decimal,
+    PlainValidator(units.threshold),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0, "maximum": 2}, _pattern(f"{_AMOUNT}%")]}),
+]
 Duration = Annotated[int, PlainValidator(units.duration_us), WithJsonSchema(_pattern(f"({_AMOUNT}(d|h|m|s|ms))+"))]
 Seconds = Annotated[int, PlainValidator(units.seconds_us), WithJsonSchema(_FROM_ZERO)]
 Milliseconds = Annotated[int, PlainValidator(units.milliseconds_us), WithJsonSchema(_FROM_ZERO)]

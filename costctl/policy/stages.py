@@ -25,6 +25,7 @@ from costctl.policy.keys import (
     Share,
     Text,
     Texts,
+    Threshold,
     Usd,
     read_unique,
     refuse,
@@ -130,7 +131,7 @@ def _key_part(text: str) -> str:
 class SemanticCache(Part):
     """Answers kept for near prompts; between the two thresholds a cheap tier refreshes them."""
 
-    serve_min: Share
+    serve_min: Threshold
     refresh_min: Share | None = None
     refresh_tier: Text | None = None
     ttls: Annotated[

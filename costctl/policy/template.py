@@ -21,6 +21,7 @@ tiers:                                 # cheapest first
 TIER_KEYS = """\
 ## More keys of a tier: select: first, cheapest, fastest or weights (with weights: [3, 1]),
 ## max_output_tokens: 1200, context_tokens: 128k, timeout_s: 12, temperature: 0.3
+## A timeout ends a try with its hedge; what it ends counts as free, unless assume has timed_out_is_billed: true.
 """
 
 ROUTING = """\

@@ -139,6 +139,17 @@ def share(value: Any) -> Decimal:
     return Decimal(part)
 
 
+def threshold(value: Any) -> Decimal:
+    """A similarity from 0 to 1 that is asked for; above 1, up to 2, nothing is ever similar enough.
+
+    >>> threshold("95%"), threshold(1.01)
+    (Decimal('0.95'), Decimal('1.01'))
+    """
+    if _is_number(value) and 1 < value <= 2:
+        return Decimal(str(value))
+    return share(value)
+
+
 def comparison(value: Any) -> tuple[str, Decimal]:
     """An operator and a number: `'>=3'`, `'>8k'`, or 3 for equality.
 

@@ -91,8 +91,11 @@ def cell(value: Value, column: str) -> str:
         return ratio_display(value)
     if unit == "tokens" and isinstance(value, int):
         return tokens_display(value)
-    if unit == "ms" and isinstance(value, int | float):
-        return f"{value / 1000:.2f} s" if abs(value) >= 1000 else f"{value:.0f} ms"
+    if unit == "tokens" and isinstance(value, Decimal):
+        return f"{value.normalize():,f}"
+    if unit == "ms" and isinstance(value, int | float | Decimal):
+        ms = float(value)
+        return f"{ms / 1000:.2f} s" if abs(ms) >= 1000 else f"{ms:.0f} ms"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M")
     if isinstance(value, int) and not isinstance(value, bool):

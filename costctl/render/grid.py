@@ -33,7 +33,7 @@ def blocks(table: Table, columns: Sequence[str]) -> list[str]:
 def fits(table: Table, columns: Sequence[str], width: int) -> bool:
     """Whether a table fits with nothing shortened and no column left out."""
     rows = [[cell(row[name], unit_name(row, name)) for name in columns] for row in table.dicts()]
-    widths = [max([len(title(name)), *(len(row[i]) for row in rows)]) for i, name in enumerate(columns)]
+    widths = [max([len(head), *(len(row[i]) for row in rows)]) for i, head in enumerate(titles(columns))]
     return not _too_wide(widths, width)
 
 
@@ -42,7 +42,7 @@ def grid(table: Table, columns: Sequence[str], width: int, limit: int) -> list[s
     rows = list(table.dicts())
     of_one = "per_request_" if table.name in OF_ONE_REQUEST else ""
     shown = [[cell(row[name], of_one + unit_name(row, name)) for name in columns] for row in rows[:limit]]
-    heads = [title(name) for name in columns]
+    heads = titles(columns)
     widths = [max([len(head), *(len(row[i]) for row in shown)]) for i, head in enumerate(heads)]
     names = list(columns)
     left_out: list[str] = []
@@ -104,6 +104,19 @@ def title(column: str) -> str:
     for suffix in ("_count", "_usd", "_ratio", "_tokens", "_ms"):
         column = column.removesuffix(suffix)
     return column.replace("latency_ms_", "").replace("_", " ")
+
+
+def titles(columns: Sequence[str]) -> list[str]:
+    """The headings of columns that stand side by side; of two that would read alike the share says that it is one.
+
+    >>> titles(["saving_usd", "saving_ratio", "hit_ratio"])
+    ['saving', 'saving share', 'hit']
+    """
+    heads = [title(name) for name in columns]
+    return [
+        f"{head} share" if heads.count(head) > 1 and unit_of(name) == "ratio" else head
+        for head, name in zip(heads, columns, strict=True)
+    ]
 
 
 def _aligned(text: str, size: int, column: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from costctl.money import ratio_display, usd_display
 from costctl.render.cells import cell, safe
 from costctl.render.grid import grid
-from costctl.report import Report, Table
+from costctl.report import Report, Table, counted
 
 # A table, its heading, its columns by priority, and how many of its rows are shown.
 SECTIONS = (
@@ -35,7 +35,7 @@ SECTIONS = (
       "wrong_per_hit_ratio_high", "own_prompt_hit_count"), 8),
     ("latency_priors", "LATENCIES ASSUMED: of models that the log does not show",
      ("model", "call_count", "first_token_ms", "output_tokens_per_s", "source"), 12),
-    ("routing", "WHY: what decided the tier", ("reason", "kind", "call_count"), 16),
+    ("routing", "WHY: what chose the tier, before budgets and fallbacks", ("reason", "kind", "call_count"), 16),
     ("classifier", "LEARNED ROUTER: what its file promises of traffic like its labels; of others it says nothing",
      ("file", "call_count", "cheap_count", "loss_bound_ratio", "confidence_ratio", "label_count", "seen_loss_ratio",
       "cheap_tier", "dear_tier"), 1),
@@ -110,6 +110,11 @@ def _head(report: Report, width: int) -> list[str]:
             f"  range         {'':>14} {usd_display(total['policy_cost_usd_low'])} .. "
             f"{usd_display(total['policy_cost_usd_high'])}   "
             f"{_saved_range(total['saving_ratio_low'], total['saving_ratio_high'])}"
+        )
+    if total.get("unanswered_saving_usd"):
+        calls = counted(total["unanswered_count"], "call", "calls")
+        lines.append(
+            f"  of that change {usd_display(-total['unanswered_saving_usd'])} is of {calls} that get no answer here"
         )
     for name in ("p50", "p95", "p99"):
         before, after = total.get(f"baseline_latency_ms_{name}"), total.get(f"policy_latency_ms_{name}")

@@ -23,7 +23,7 @@ from costctl.replay.plan import (
     REFUSED,
 )
 from costctl.replay.project import Outcome, usd
-from costctl.report import Table, Value, Warning
+from costctl.report import Table, Value, Warning, counted
 from costctl.store import Store
 
 COUNTED = (("retry_count", kernel.RETRIES), ("hedge_count", kernel.HEDGES), ("timeout_count", kernel.TIMEOUTS))
@@ -92,6 +92,7 @@ def attempt_warnings(store: Store, policy: Policy, done: Replay, outcome: Outcom
                 "gate it: policy_failed_count <= N",
             )
         )
+    said += _cut(policy, made.played)
     said += _retried(store, policy)
     if policy.escalate is not None and policy.escalate.ratio is not None:
         said.append(
@@ -116,6 +117,21 @@ def attempt_status(done: Replay) -> dict[str, Any]:
         name: "exact" if name.startswith("baseline") else "replayed under assumption" if is_drawn else "replayed"
         for name in attempt_totals(done)
     }
+
+
+def _cut(policy: Policy, played: Played) -> list[Warning]:
+    """Work that a timeout ended was done all the same; providers differ in whether they bill it."""
+    cut = int(played.count(kernel.TIMEOUTS).sum())
+    if not cut or policy.assume.timed_out_is_billed:
+        return []
+    return [
+        Warning(
+            "W277",
+            f"{counted(cut, 'try is', 'tries are')} ended by a timeout; what was computed until then counts as $0, "
+            "and a provider may bill it",
+            "see what it can come to: assume: {timed_out_is_billed: true}",
+        )
+    ]
 
 
 def _retried(store: Store, policy: Policy) -> list[Warning]:

@@ -19,6 +19,7 @@ from costctl.store import Store
 Int = NDArray[np.int64]
 Flag = NDArray[np.bool_]
 Code = NDArray[np.integer[Any]]
+Small = NDArray[np.int16]
 FOLDER = Path(__file__).parent
 UNKNOWN = -1  # of a code or a count: the log does not say
 DAY_US = 86_400 * 10**6

@@ -159,27 +159,32 @@ def _exact_cache(
 ) -> ExactCache:
     conditions = Conditions()
     tests = _reusable(policy, conditions)
+    out = " ".join(f"WHEN NOT ({test}) THEN {-number}" for number, test in enumerate(tests.values(), 1))
     scope = "".join(f", {SCOPE_COLUMNS[name]}" for name in spec.scope)
-    key = f"CASE WHEN {' AND '.join(tests)} THEN CAST(hash(prompt_key{scope}) >> 1 AS BIGINT) ELSE -1 END AS key"
+    key = f"CASE {out} ELSE CAST(hash(prompt_key{scope}) >> 1 AS BIGINT) END AS key"
     # Where neither tier nor log states a temperature, the providers' own default of 1 is used.
     found = fetch(store, f"{key}, coalesce(temperature, 1) AS temperature", conditions.params)
     keys: Int = found["key"]
+    bars = ["", *tests]
     if spec.max_temperature is not None:
-        is_cool = _temperature(arms, routed, found["temperature"]) <= float(spec.max_temperature)
-        keys = np.where(is_cool, keys, -1)
+        is_hot = _temperature(arms, routed, found["temperature"]) > float(spec.max_temperature)
+        keys = np.where((keys >= 0) & is_hot, -len(bars), keys)
+        bars.append(f"its temperature is above {spec.max_temperature}")
     has_key = keys >= 0
     dense = np.full(calls.count, -1, dtype=np.int32)
     dense[has_key] = _in_order_of_appearance(keys[has_key])
-    return ExactCache(dense, calls.is_ok & has_key, spec.ttl_us, spec.ttl_from == "last_hit", spec.capacity)
+    bar = np.where(has_key, 0, -keys).astype(np.int16)
+    is_kept, is_from_last_hit = calls.is_ok & has_key, spec.ttl_from == "last_hit"
+    return ExactCache(dense, is_kept, spec.ttl_us, is_from_last_hit, spec.capacity, bar, tuple(bars))
 
 
-def _reusable(policy: Policy, conditions: Conditions) -> list[str]:
-    """Which calls no cache of answers is kept away from, as conditions that must all hold."""
-    tests = list(REUSABLE)
+def _reusable(policy: Policy, conditions: Conditions) -> dict[str, str]:
+    """Which calls no cache of answers is kept away from: what bars one, and the condition without it."""
+    tests = dict(REUSABLE)
     for text in policy.cache.exclude:
         field, _, wanted = text.partition(":")
         if wanted:
-            tests.append(f"NOT {conditions.equals(field, wanted)}")
+            tests[f"excluded: {text}"] = f"NOT {conditions.equals(field, wanted)}"
     return tests
 
 
@@ -194,7 +199,7 @@ def semantic_alone(store: Store, policy: Policy, calls: Calls) -> SemanticCache:
 
 def _may_reuse(store: Store, policy: Policy) -> Flag:
     conditions = Conditions()
-    tests = " AND ".join(_reusable(policy, conditions))
+    tests = " AND ".join(_reusable(policy, conditions).values())
     holds: Flag = fetch(store, f"({tests}) AS holds", conditions.params)["holds"]
     return holds
 

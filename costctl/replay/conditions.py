@@ -17,10 +17,12 @@ COLUMN_OF: Mapping[str, str] = {
     **{name: f"({unpacked_sql(name)} = 1)" if PACKED[name] == 1 else unpacked_sql(name) for name in PACKED},
 }
 
-# Whatever the policy, no cache of answers looks at any other call.
-REUSABLE = (
-    "prompt_key IS NOT NULL", "NOT is_later_turn", f"NOT coalesce({COLUMN_OF['contains_personal_data']}, false)",
-)  # fmt: skip
+# Whatever the policy, no cache of answers looks at any other call: what bars one, and the condition without it.
+REUSABLE: Mapping[str, str] = {
+    "the log has neither its text nor a key of it": "prompt_key IS NOT NULL",
+    "a later turn whose history is not in the log": "NOT is_later_turn",
+    "personal data": f"NOT coalesce({COLUMN_OF['contains_personal_data']}, false)",
+}
 
 
 class Conditions:

@@ -13,7 +13,7 @@ from costctl.replay import kernel
 from costctl.replay.calls import fetch
 from costctl.replay.classifier import told_reason
 from costctl.replay.latency import Latency
-from costctl.replay.plan import PROVIDER, SERVED_BY
+from costctl.replay.plan import EXACT_CACHE, PROVIDER, SERVED_BY, ExactCache
 from costctl.replay.project import Outcome
 from costctl.replay.route import Route
 from costctl.report import Report, Table, Value
@@ -29,14 +29,18 @@ OPTIONAL = {
     **dict.fromkeys(("similarity_ppb", "gain_ppb"), "BIGINT"),
     **dict.fromkeys(("wait_us", "attempt_count", "retry_count", "hedge_count", "timeout_count"), "BIGINT"),
     **dict.fromkeys(("sent_input_tokens", "found_in", "extra_pusd", "idle_pusd", "beside_bits"), "BIGINT"),
-    "is_batched": "BOOLEAN",
+    "is_batched": "BOOLEAN", "exact_cache": "BIGINT",
 }  # fmt: skip
 NO_SOURCE = "no source had it"
+NO_ENTRY_ALIVE = "no live entry"
 FORMS = {".jsonl": "FORMAT json, ARRAY false", ".parquet": "FORMAT parquet"}
 
 
-def keep(store: Store, outcome: Outcome, routed: Route, caps: Sequence[str], latency: Latency) -> None:
-    """Keep the decisions in the workspace; the view `decision` shows one row per call."""
+def keep(
+    store: Store, outcome: Outcome, routed: Route, caps: Sequence[str], latency: Latency, cache: ExactCache | None,
+    policy: str,
+) -> None:  # fmt: skip
+    """Keep the decisions in the workspace, of the policy of that name; the view `decision` shows one row per call."""
     made, lanes = outcome.decisions, outcome.lanes
     is_provider = made.served_by == PROVIDER
     columns: dict[str, Any] = {
@@ -62,6 +66,8 @@ def keep(store: Store, outcome: Outcome, routed: Route, caps: Sequence[str], lat
         "latency_us": latency.policy_us,
         "notice": made.notice,
     }
+    if cache is not None and cache.bar is not None:
+        columns["exact_cache"] = np.where(made.served_by == EXACT_CACHE, -1, cache.bar).astype(np.int16)
     if (made.similarity_ppb >= 0).any():
         columns["similarity_ppb"] = made.similarity_ppb
     if routed.gain_ppb is not None:
@@ -85,7 +91,9 @@ def keep(store: Store, outcome: Outcome, routed: Route, caps: Sequence[str], lat
         }  # fmt: skip
     store.append("decision_row", columns, new="TABLE", is_ordered=False)
     names = {
+        "policy": (policy,),
         "model": lanes.models, "lane": lanes.names, "served_by": SERVED_BY, "reason": routed.reasons,
+        "exact cache": (NO_ENTRY_ALIVE, *(f"kept out: {bar}" for bar in cache.bars[1:])) if cache is not None else (),
         "raise": routed.raises, "floor": routed.floors, "cap": caps,
         "source": (*outcome.extras.source_names, NO_SOURCE),
         "beside": [f"{one.stage}: {one.name}" for one in beside],
@@ -142,16 +150,18 @@ def explain(store: Store, request_id: str) -> Report:
         raise CostctlError(
             "E421", f"no call of the simulated log has the request id {request_id}", hint, ExitCode.INPUT
         )
-    steps = [step for row in rows for step in _steps(dict(zip(columns, row, strict=True)))]
+    policy = str(store.scalar("SELECT name FROM decision_name WHERE kind = 'policy'"))
+    steps = [step for row in rows for step in _steps(dict(zip(columns, row, strict=True)), policy)]
     table = Table.of("steps", ("request_id", "stage", "decision", "reason", "cost_usd"), steps)
     return Report("explain-request", {"call_count": len(rows)}, {"steps": table})
 
 
-def _steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:
+def _steps(made: dict[str, Any], policy: str) -> list[tuple[Value, ...]]:
     name = made["request_id"]
     logged = None if made["is_unpriced"] else made["baseline_cost_usd"]
     steps: list[tuple[Value, ...]] = [
-        (name, "log", f"answered by {made['logged_model']}", f"{made['started_at']} UTC", logged)
+        (name, "simulation", f"policy {policy}", "the last one that was simulated here", None),
+        (name, "log", f"answered by {made['logged_model']}", f"{made['started_at']} UTC", logged),
     ]
     if made["served_by"] == "exact_cache":
         source = made["answered_by_request_id"] or f"line {made['answered_by_line']}"
@@ -159,6 +169,8 @@ def _steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:
             *steps,
             (name, "exact_cache", "served from the cache", f"same question as {source}", made["policy_cost_usd"]),
         ]
+    if made["exact_cache"] is not None:
+        steps.append((name, "exact_cache", "not served", made["exact_cache"], None))
     if made["prompt_similarity"] is not None:
         source = made["answered_by_request_id"] or f"line {made['answered_by_line']}"
         how = f"prompt {made['prompt_similarity']:.3f} like that of {source}"
@@ -174,8 +186,14 @@ def _steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:
         steps.append((name, "budgets", what, f"over {made['broken_cap']}", None))
     if made["prompt_cache_change_usd"]:
         change, read = made["prompt_cache_change_usd"], made["cache_read_tokens"]
-        what = f"reads {read:,} tokens of its session, {made['logged_cache_read_tokens'] or 0:,} in the log"
-        steps.append((name, "prompt_cache", what, "dearer" if change > 0 else "cheaper", change))
+        logged_read = made["logged_cache_read_tokens"] or 0
+        what = f"reads {read:,} tokens of its session, {logged_read:,} in the log"
+        why = "dearer: " if change > 0 else "cheaper: "
+        if read < logged_read:
+            why += "what warmed the cache went elsewhere"
+        else:
+            why += "writes cost more than what is read saves" if change > 0 else "read tokens cost less"
+        steps.append((name, "prompt_cache", what, why, change))
     steps += _sent_steps(made)
     steps += _attempt_steps(made)
     if made["served_by"] == "failed":

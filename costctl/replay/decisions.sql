@@ -8,6 +8,8 @@ SELECT d.position, r.request_id, d.file_id, d.source_line, r.started_at, r.app, 
     (SELECT any_value(name) FROM decision_name WHERE kind = 'lane' AND code = d.routed_lane) AS routed_tier,
     (SELECT any_value(name) FROM decision_name WHERE kind = 'lane' AND code = d.entry_lane) AS entry_tier,
     (SELECT any_value(name) FROM decision_name WHERE kind = 'served_by' AND code = d.served_by) AS served_by,
+    -- What the exact cache made of a call that it did not serve; NULL for a hit and without such a cache.
+    (SELECT any_value(name) FROM decision_name WHERE kind = 'exact cache' AND code = d.exact_cache) AS exact_cache,
     a.request_id AS answered_by_request_id, b.source_line AS answered_by_line,
     CASE WHEN d.similarity_ppb >= 0 THEN d.similarity_ppb / 1000000000 END AS prompt_similarity,
     (SELECT any_value(name) FROM decision_name WHERE kind = 'reason' AND code = d.reason) AS routing_reason,

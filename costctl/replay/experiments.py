@@ -86,7 +86,7 @@ def _split(main: Main, divided: Assigned, here: Flag) -> tuple[Value, ...]:
     middle: list[Value] = [None, None]
     if not latency.uncovered:
         known = latency.policy_us[here & (latency.policy_us >= 0)]
-        middle = [None if one.value_ms is None else float(one.value_ms) for one in latency_quantiles(known, (50, 95))]
+        middle = [None if one.told_ms is None else float(one.told_ms) for one in latency_quantiles(known, (50, 95))]
     return (
         units, count, usd(baseline), usd(spent), ratio_of(baseline - spent, baseline), ratio_of(hits, count), *middle,
     )  # fmt: skip

@@ -21,8 +21,10 @@ def tell_latency(done: Replay) -> Found:
     told = Found()
     calls, latency = done.calls, done.latency
     for one in latency_quantiles(calls.latency_us[calls.is_ok & (calls.latency_us >= 0)]):
-        if one.value_ms is not None:
-            told.tell(f"baseline_latency_ms_p{one.percent}", float(one.value_ms), "exact")
+        if one.told_ms is not None:
+            told.tell(f"baseline_latency_ms_p{one.percent}", float(one.told_ms), "exact")
+        else:
+            told.missing[f"baseline_latency_ms_p{one.percent}"] = one.too_few
     if latency.uncovered:
         told.missing["policy_latency_ms"] = (
             f"not identifiable: the log shows no latency of {', '.join(latency.uncovered)}, and pricing/ has none; "
@@ -33,13 +35,17 @@ def tell_latency(done: Replay) -> Found:
     is_assumed = bool(latency.assumed) or bool(done.hosted.is_on.any())
     for one in latency_quantiles(latency.policy_us[latency.policy_us >= 0]):
         name = f"policy_latency_ms_p{one.percent}"
-        if one.value_ms is None:
+        if one.told_ms is None:
+            told.missing[name] = one.too_few
             continue
         plain = "replayed under assumption" if is_assumed else "replayed"
-        told.tell(name, float(one.value_ms), "estimated" if is_estimate else plain)
+        told.tell(name, float(one.told_ms), "estimated" if is_estimate else plain)
         for end, bound in (("low", one.lower_ms), ("high", one.upper_ms)):
             if is_estimate and bound is not None:
                 told.tell(f"{name}_{end}", float(bound), "estimated")
+    if not is_estimate and "policy_latency_ms_p50" in told.totals:
+        why = "some are of a published or assumed speed" if is_assumed else "each is as logged, or of a hit"
+        told.missing["policy_latency_ms_interval"] = f"not estimated: {why}"
     if latency.assumed:
         _tell_priors(done, told)
     return told

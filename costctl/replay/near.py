@@ -83,7 +83,8 @@ def near_calls(store: Store, count: int) -> NearCalls:
 
 def base_nodes(store: Store, prompt: Int) -> tuple[Int, Int, Int]:
     """The node of each call whatever a policy keeps away or adds to the key, -1 none; text and scope of each node."""
-    may_hit = fetch(store, f"({' AND '.join((*REUSABLE, ASKS_ONCE))} AND time_us IS NOT NULL) AS may_hit")["may_hit"]
+    tests = " AND ".join((*REUSABLE.values(), ASKS_ONCE, "time_us IS NOT NULL"))
+    may_hit = fetch(store, f"({tests}) AS may_hit")["may_hit"]
     scope = fetch(store, "CAST(hash(app, system_key) >> 1 AS BIGINT) AS scope")["scope"]
     scopes = np.unique(scope, return_inverse=True)[1].astype(np.int64)
     return nodes_of(np.where(plain(may_hit), prompt, NOTHING), scopes)

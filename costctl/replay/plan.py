@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from costctl.replay.calls import Code, Flag, Int
+from costctl.replay.calls import Code, Flag, Int, Small
 from costctl.replay.kernel import (
     DEGRADED,
     ESCALATED,
@@ -35,13 +35,18 @@ ANY_LANE = NONE
 
 @dataclass(frozen=True)
 class ExactCache:
-    """Stage 2. `key` is dense from 0; below 0 a call is never looked up nor kept."""
+    """Stage 2. `key` is dense from 0; below 0 a call is never looked up nor kept.
+
+    `bar` says why, per call: its number in `bars`, 0 for one that is looked up.
+    """
 
     key: Code
     is_kept: Flag
     ttl_us: int
     is_from_last_hit: bool = False
     capacity: int | None = None
+    bar: Small | None = None
+    bars: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,21 @@ class Quantile:
         """Whether `count` allows an upper bound: from 59 latencies for p95, from 299 for p99."""
         return self.upper_ms is not None
 
+    @property
+    def told_ms(self) -> Decimal | None:
+        """The value where it may be told: of fewer latencies than an upper bound needs it says too little."""
+        return self.value_ms if self.is_bounded else None
+
+    @property
+    def too_few(self) -> str:
+        """Why there is nothing to tell.
+
+        >>> latency_quantiles(np.array([1_000]), [95])[0].too_few
+        'not identifiable: p95 needs 59 latencies, there is 1'
+        """
+        are = "is" if self.count == 1 else "are"
+        return f"not identifiable: p{self.percent} needs {count_min(self.percent)} latencies, there {are} {self.count}"
+
 
 def latency_quantiles(latency_us: Int, percents: Sequence[int] = PERCENTS) -> tuple[Quantile, ...]:
     """Quantiles of whole microseconds, in any order and all known, each with its 95 % interval.

@@ -33,7 +33,7 @@ from costctl.replay.latency_told import tell_latency
 from costctl.replay.near import know_texts
 from costctl.replay.near_told import tell_near
 from costctl.replay.notes import Replay, warnings
-from costctl.replay.plan import DEGRADED, EXACT_CACHE, OVER_BUDGET, REFUSED, SEMANTIC_CACHE
+from costctl.replay.plan import DEGRADED, EXACT_CACHE, FAILED, OVER_BUDGET, REFUSED, SEMANTIC_CACHE
 from costctl.replay.route import route
 from costctl.replay.self_hosted import serve, with_hosted
 from costctl.replay.sent_prices import sent_as_logged
@@ -142,7 +142,7 @@ def simulate(
     classifier = know_classifier(store, policy, book, asked.router, asked.reader)
     done = replayed(load_calls(store), policy, book, known)
     outcome = project.outcome_of(done.calls, done.lanes, done.decisions, done.cached, done.extras)
-    keep(store, outcome, done.routed, done.caps, done.latency)
+    keep(store, outcome, done.routed, done.caps, done.latency, done.plan.cache, f"{policy.name} #{digest[:8]}")
     rest = list(project.rests(outcome, done.candidates))
     totals, status = _totals(outcome, rest)
     missing = dict(NOT_COMPUTED)
@@ -238,6 +238,10 @@ def _totals(outcome: project.Outcome, rest: list[project.Rest]) -> tuple[dict[st
         "refused_count": int(np.count_nonzero(made.served_by == REFUSED)),
         "left_as_logged_count": int(np.count_nonzero(~calls.is_movable)),
     }
+    is_lost = calls.is_ok & ((made.served_by == REFUSED) | (made.served_by == FAILED))
+    if is_lost.any():
+        kept = exact_sum(calls.baseline_pusd, is_lost) - exact_sum(outcome.policy_pusd, is_lost)
+        totals |= {"unanswered_count": int(np.count_nonzero(is_lost)), "unanswered_saving_usd": project.usd(kept)}
     status = {name: "exact" if name.startswith(("call", "baseline")) else "replayed" for name in totals}
     ratios = [ratio for one in rest for ratio in (one.input, one.output)]
     if any(ratio.low != ratio.high for ratio in ratios):

@@ -104,6 +104,8 @@ def an_outage(main: Main, wanted: Scenarios) -> Stress | None:
     is_then = (calls.time_us >= start_us) & (calls.time_us < start_us + outage.duration_us) & calls.is_dated
     asked = is_then & np.array([name.startswith(f"{outage.provider}/") for name in (*calls.models, "")])[calls.model]
     what = f"every try fails at once; {int(np.count_nonzero(asked)):,} logged calls went there in that time"
+    if not is_then.any():
+        what = "no call of the log is in that time, so nothing happens"
     if not any(name.startswith(f"{outage.provider}/") for name in main.done.lanes.models):
         what += "; no model of the log or the policy is of that provider"
     return Stress(f"outage of {outage.provider}", what, done)
@@ -168,9 +170,9 @@ def _row(stress: Stress) -> tuple[Value, ...]:
 
 
 def _p95(done: Replay) -> float | None:
-    """The policy's p95, None where the log does not know a model's latency."""
+    """The policy's p95, None where the log does not know a model's latency or has too few calls to tell."""
     latency = done.latency
     if latency.uncovered:
         return None
     (found,) = latency_quantiles(latency.policy_us[latency.policy_us >= 0], [95])
-    return None if found.value_ms is None else float(found.value_ms)
+    return None if found.told_ms is None else float(found.told_ms)

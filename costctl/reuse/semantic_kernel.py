@@ -103,7 +103,7 @@ def nearest(
 ) -> int:  # fmt: skip
     """The place of the most similar live neighbour of equal guard, ITSELF or NONE."""
     if time_us < until_us[node]:
-        return ITSELF
+        return ITSELF if lowest_ppb <= ONE else NONE  # above 1 not even the same prompt is near enough
     for place in range(offsets[node], offsets[node + 1]):
         if near_ppb[place] < lowest_ppb:
             return NONE

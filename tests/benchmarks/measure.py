@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
+
+# An installed package has its bytecode; a checkout that may not write it would be compiled at each start.
+_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {
+    "PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir()) / "costctl-bytecode")
+}
 
 
 class Measured(NamedTuple):
@@ -19,14 +26,14 @@ class Measured(NamedTuple):
 def timed(arguments: list[str], folder: Path) -> float:
     """Seconds of wall time of a command; nothing watches it, since watching costs time too."""
     started = time.perf_counter()
-    subprocess.run(arguments, cwd=folder, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(arguments, cwd=folder, stdout=subprocess.DEVNULL, check=True, env=_ENVIRONMENT)
     return time.perf_counter() - started
 
 
 def measured(arguments: list[str], folder: Path) -> Measured:
     """Run a command in a folder, looking at its memory ten times a second."""
     started = time.perf_counter()
-    process = subprocess.Popen(arguments, cwd=folder, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(arguments, cwd=folder, stdout=subprocess.DEVNULL, env=_ENVIRONMENT)
     peak = 0
     while process.poll() is None:
         peak = max(peak, sum(_pss_kib(pid) for pid in _tree(process.pid)))

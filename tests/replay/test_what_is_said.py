@@ -1,0 +1,122 @@
+"""What a simulation says beside its figures, so that nobody reads too much into one."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from costctl.cli import run
+from tests.replay.reports import TIERS, Reports, request
+
+ROUTED = f"{TIERS}routing: {{default: A}}\nassume: {{output_tokens_ratio: 1, input_tokens_ratio: 1}}\n"
+
+
+def codes(report: dict[str, Any]) -> set[str]:
+    return {said["code"] for said in report["warnings"]}
+
+
+@pytest.mark.parametrize(("percent", "least"), [(50, 5), (95, 59), (99, 299)])
+def test_a_quantile_is_told_from_its_minimum_count_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], percent: int, least: int
+) -> None:
+    log, policy = tmp_path / "log.csv", tmp_path / "policy.yaml"
+    policy.write_text("version: 1\n", "utf-8")
+    for count in (least - 1, least):
+        lines = [f"r{i},2026-03-02T10:{i // 60:02d}:{i % 60:02d}Z,gpt-4o,10,5,{100 + i}" for i in range(count)]
+        log.write_text("id,timestamp,model,prompt_tokens,completion_tokens,latency_ms\n" + "\n".join(lines), "utf-8")
+        where = ["--policy", str(policy), "--db", str(tmp_path / f"{count}.duckdb"), "--output", "json"]
+        assert run(["simulate", str(log), *where]) == 0
+        report = json.loads(capsys.readouterr().out)
+        for name in (f"baseline_latency_ms_p{percent}", f"policy_latency_ms_p{percent}"):
+            assert (name in report["totals"]) == (count == least)
+            if count < least:
+                why = report["provenance"]["not_computed"][name]
+                assert why == f"not identifiable: p{percent} needs {least} latencies, there are {count}"
+
+
+def test_explained_requests_say_why_the_cache_did_not_serve(
+    reports: Reports, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = (
+        f"{ROUTED}name: mine\ncache: {{exact: {{ttl: 24h, max_temperature: 0.3}}, exclude: ['endpoint:/private']}}\n"
+    )
+    requests = [
+        request(0, temperature="0"), request(1, prompt_hash="q0", temperature="0"), request(2, prompt_hash=""),
+        request(3, endpoint="/private", temperature="0"), request(4, temperature="0.9"),
+    ]  # fmt: skip
+    reports(policy, requests)
+
+    def steps(name: str) -> list[tuple[str, str, str]]:
+        found = run(["explain-request", name, "--db", str(reports.folder / "c.duckdb"), "--output", "json"])
+        assert found == 0
+        told = json.loads(capsys.readouterr().out)["tables"]["steps"]
+        return [(step["stage"], step["decision"], step["reason"]) for step in told]
+
+    assert steps("r0")[0][1].startswith("policy mine #")
+    assert ("exact_cache", "not served", "no live entry") in steps("r0")
+    assert ("exact_cache", "served from the cache", "same question as r0") in steps("r1")
+    assert ("exact_cache", "not served", "kept out: the log has neither its text nor a key of it") in steps("r2")
+    assert ("exact_cache", "not served", "kept out: excluded: endpoint:/private") in steps("r3")
+    assert ("exact_cache", "not served", "kept out: its temperature is above 0.3") in steps("r4")
+
+
+def test_above_one_nothing_is_similar_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log, policy = tmp_path / "log.jsonl", tmp_path / "policy.yaml"
+    asked = [
+        {"id": f"r{i}", "timestamp": f"2026-03-02T00:0{i}:00Z", "model": "gpt-4o-mini",
+         "messages": [{"role": "user", "content": "Where is my parcel?"}],
+         "usage": {"prompt_tokens": 10, "completion_tokens": 5}}
+        for i in range(4)
+    ]  # fmt: skip
+    log.write_text("\n".join(map(json.dumps, asked)), "utf-8")
+    hits = {}
+    for threshold in ("1", "1.01", "2"):
+        policy.write_text(f"version: 1\ncache: {{semantic: {{serve_min: {threshold}, ttl: 24h}}}}\n", "utf-8")
+        where = ["--policy", str(policy), "--db", str(tmp_path / "c.duckdb"), "--output", "json"]
+        assert run(["simulate", str(log), *where]) == 0
+        totals = json.loads(capsys.readouterr().out)["totals"]
+        hits[threshold] = totals["semantic_hit_ratio"] * 4
+        if threshold != "1":
+            assert totals["policy_cost_usd"] == totals["baseline_cost_usd"]
+    assert hits == {"1": 3, "1.01": 0, "2": 0}
+
+
+def test_what_is_not_answered_is_no_saving_of_work(reports: Reports) -> None:
+    policy = "budgets: {usd_per_request_max: 0.001, over: refuse}\n"
+    report = reports(policy, [request(0), request(1)])
+    totals = report["totals"]
+    assert totals["unanswered_count"] == totals["refused_count"] == 2
+    assert Decimal(totals["unanswered_saving_usd"]) == Decimal(totals["saving_usd"]) == Decimal("0.007")
+    screen = reports.said(output="table")[1]
+    assert "is of 2 calls that get no answer here" in screen
+    assert "unanswered_count" not in reports("", [request(0)])["totals"]
+
+
+def test_work_that_a_timeout_ends_is_said_to_be_free(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log, policy = tmp_path / "log.csv", tmp_path / "policy.yaml"
+    lines = [f"r{i},2026-03-02T10:{i:02d}:00Z,gpt-4o-mini,10,5,{1000 * (1 + i % 2)}" for i in range(60)]
+    log.write_text("id,timestamp,model,prompt_tokens,completion_tokens,latency_ms\n" + "\n".join(lines), "utf-8")
+    said = {}
+    for billed in ("", "assume: {timed_out_is_billed: true}\n"):
+        text = f"version: 1\ntiers: {{A: {{models: [gpt-4o-mini], timeout_s: 1.5}}}}\nrouting: {{default: A}}\n{billed}"
+        policy.write_text(text, "utf-8")
+        where = ["--policy", str(policy), "--db", str(tmp_path / "c.duckdb"), "--output", "json"]
+        assert run(["simulate", str(log), *where]) == 0
+        report = json.loads(capsys.readouterr().out)
+        said[billed != ""] = next((one for one in report["warnings"] if one["code"] == "W277"), None)
+        assert report["totals"]["timeout_count"] == 30
+    assert said[False]["message"].startswith("30 tries are ended by a timeout")
+    assert said[True] is None
+
+
+def test_an_outage_of_another_day_is_said_to_be_none(reports: Reports) -> None:
+    outage = "scenarios: {outage: {provider: openai, from: '2027-01-01T00:00:00Z', for: 1h}}\n"
+    (row,) = [
+        row for row in reports(ROUTED + outage, [request(0)])["tables"]["scenarios"]
+        if row["scenario"].startswith("outage")
+    ]  # fmt: skip
+    assert row["what"] == "no call of the log is in that time, so nothing happens"
