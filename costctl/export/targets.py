@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from costctl.errors import CostctlError
-from costctl.export import generic, gptcache, langcache, routellm, runbook, vllm_semantic_router
+from costctl.export import generic, gptcache, langcache, litellm, routellm, runbook, vllm_semantic_router
 from costctl.export.base import Exported, Target
 from costctl.export.resolved import Resolved
 from costctl.policy.keys import unknown
 
 TARGETS: tuple[Target, ...] = (
+    litellm.NATIVE, litellm.PLUGIN_TARGET,
     vllm_semantic_router.TARGET,
     routellm.TARGET, gptcache.TARGET, langcache.TARGET,
     generic.TARGET, runbook.TARGET,

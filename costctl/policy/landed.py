@@ -9,7 +9,7 @@ LATER = "comes with a later version of export-config"
 NOT_YET: Mapping[str, str] = {
     **dict.fromkeys(
         (
-            "export.targets.*=litellm", "export.targets.*=litellm-plugin", "export.targets.*=openrouter",
+            "export.targets.*=openrouter",
             "export.targets.*=claude-code-router", "export.targets.*=portkey",
         ),
         LATER,

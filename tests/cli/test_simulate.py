@@ -100,10 +100,10 @@ def test_policy_check_needs_no_log(tmp_path: Path, capsys: pytest.CaptureFixture
     code, out, _ = said(capsys, "policy", "check", str(policy))
     assert code == 0
     assert "mine" in out
-    policy.write_text("version: 1\nexport: {targets: [litellm]}\n", "utf-8")
+    policy.write_text("version: 1\nexport: {targets: [litelm]}\n", "utf-8")
     code, _, err = said(capsys, "policy", "check", str(policy))
     assert code == 2
-    assert "not there yet" in err
+    assert "did you mean litellm?" in err
 
 
 def test_models_without_a_price_are_told_with_every_other_problem(

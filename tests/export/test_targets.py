@@ -14,6 +14,7 @@ from costctl.policy.parts import PARTS, parts_of
 from costctl.prices.book import load_book
 from costctl.tiers.rules import load_rules
 from tests.policy.example import EXAMPLE
+from tests.replay.test_classifier import router
 
 # Parts that the example of the design does not have.
 MORE = """version: 1
@@ -31,9 +32,9 @@ cache: {exclude: [personal_data, 'endpoint:/private*']}
 def given(text: str) -> Resolved:
     """A policy resolved by the shipped prices."""
     book = load_book()
-    return resolved(
-        parse_policy(text, "policy.yaml", not_yet={}, book=book), "0" * 64, book, load_rules().content, None
-    )
+    policy = parse_policy(text, "policy.yaml", not_yet={}, book=book)
+    learned = router() if policy.routing.classifier else None
+    return resolved(policy, "0" * 64, book, load_rules().content, learned)
 
 
 POLICIES = {"example": EXAMPLE, "more": MORE, "empty": "version: 1\n"}

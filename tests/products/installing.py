@@ -2,7 +2,7 @@
 
 A product is a file `requirements/<name>.txt` (Python, every file with its hash) or a folder `requirements/<name>/` with
 `package.json` and `package-lock.json` (Node, every package with its integrity). It is installed below `.products/`, or
-below the folder that `COSTCTL_PRODUCTS` names, and its tests are `test_<name>.py`.
+below the folder that `PRODUCTS_DIR` names, and its tests are `test_<name>.py`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def products() -> list[str]:
 
 def place_of(name: str) -> Path:
     """The folder that a product is installed in: a virtual environment, or one with `node_modules`."""
-    return Path(os.environ.get("COSTCTL_PRODUCTS") or ROOT / ".products").absolute() / name
+    return Path(os.environ.get("PRODUCTS_DIR") or ROOT / ".products").absolute() / name
 
 
 def python_of(name: str) -> Path:

@@ -68,7 +68,7 @@ def test_every_product_is_pinned_to_the_file_and_has_tests() -> None:
 
 
 def test_another_pin_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COSTCTL_PRODUCTS", str(tmp_path / "there"))
+    monkeypatch.setenv("PRODUCTS_DIR", str(tmp_path / "there"))
     monkeypatch.setattr(installing, "REQUIREMENTS", tmp_path)
     (tmp_path / "x.txt").write_text("", "utf-8")
     assert installing.products() == ["x"]
