@@ -47,7 +47,7 @@ def warnings(
     if uncounted:
         text = counted(uncounted, "successful request carries", "successful requests carry")
         text += " no token counts: left out of the total"
-        said.append(Warning("W121", text, "map them: --map input_tokens=... --map output_tokens=..."))
+        said.append(Warning("W121", text, _where_counts_are(store)))
     if found["cache_unknown_count"]:
         text = counted(found["cache_unknown_count"], "request does", "requests do")
         said.append(Warning("W120", f"{text} not say what was cached; priced as uncached"))
@@ -84,6 +84,17 @@ def warnings(
         )
         said.append(Warning("W124", text, "audit each batch with its own input file"))
     return (*said, *_left_out(skipped))
+
+
+def _where_counts_are(store: Store) -> str:
+    """What to do about missing counts; some logs never have any."""
+    names = store.query(
+        "SELECT DISTINCT s.format_name FROM request r JOIN source_file s USING (file_id) "
+        "WHERE r.usage_source = 'missing' AND r.status = 'ok'"
+    )
+    if names == [("azure_diagnostics",)]:
+        return "Azure's diagnostic log has no counts: use the gateway log of API Management, or the answers' bodies"
+    return "map them: --map input_tokens=... --map output_tokens=..."
 
 
 def _left_out(skipped: Mapping[str, InputError]) -> list[Warning]:

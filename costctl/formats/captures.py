@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 
 from costctl.formats.base import LogFormat, Record, Rejected, identity_columns
 from costctl.formats.bodies import error_of, is_answer, read_body, read_request
 from costctl.formats.sse import opened_body
+from costctl.formats.urls import model_of_url, provider_of_url, split_url
 
 PAIRS = (
     ("request", "response"),
@@ -19,12 +18,6 @@ PAIRS = (
     ("input", "output"),
     ("prompt", "completion"),
 )
-HOSTS = {
-    "api.openai.com": "openai", "api.anthropic.com": "anthropic", "openrouter.ai": "openrouter", "api.groq.com": "groq",
-    "api.deepseek.com": "deepseek", "api.mistral.ai": "mistral", "generativelanguage.googleapis.com": "google",
-    "api.x.ai": "x-ai", "api.together.xyz": "together",
-}  # fmt: skip
-_MODEL_IN_URL = re.compile(r"/(?:deployments|models|model)/([^/:?]+)")
 _STARTS = ("started_at", "timestamp", "ts", "time", "start_time", "created_at")
 _ENDS = ("ended_at", "end_time", "finished_at", "completed_at")
 _STATUSES = ("status", "status_code", "statusCode", "http_status")
@@ -44,7 +37,7 @@ def is_capture(record: Record) -> bool:
     body = _body(answered)
     if is_answer(body):
         return True
-    if not isinstance(_body(asked).get("model"), str) and _model_in(_url(record, asked)) is None:
+    if not isinstance(_body(asked).get("model"), str) and model_of_url(_url(record, asked)) is None:
         return False
     if isinstance(body.get("error"), dict | str) or body.get("type") == "error":
         return True
@@ -89,11 +82,16 @@ def unwrap(record: Record) -> Record | Rejected:
     url = _url(record, asked)
     found = read_request(_body(asked))
     found.update((name, value) for name, value in read_body(body).items() if value is not None)
-    found["request_model"] = found["request_model"] or _model_in(url)
+    found["request_model"] = found["request_model"] or model_of_url(url)
     _add_outcome(found, record, answered, body)
-    found["endpoint"] = _split(url)[1] or None
+    found["endpoint"] = split_url(url)[1] or None
     found["provider"] = provider_of_url(url) or found.get("provider")
-    found.update((name, value) for name, value in _around(record, asked, answered).items() if value is not None)
+    around = _around(record, asked, answered)
+    if found.get("stream") is True and found.get("started_at") and not around["is_timed"]:
+        # The head of a stream bears a date of its beginning, later than the time that the answer itself says.
+        around["started_at"] = around["ts_basis"] = None
+    del around["is_timed"]
+    found.update((name, value) for name, value in around.items() if value is not None)
     _add_identity(found, record)
     return found
 
@@ -135,41 +133,6 @@ def _url(record: Record, asked: Record) -> str:
     return str(asked.get("url") or record.get("url") or "")
 
 
-def _model_in(url: str) -> str | None:
-    """The model or deployment that a URL names.
-
-    >>> _model_in("https://x.openai.azure.com/openai/deployments/mini/chat/completions?api-version=1")
-    'mini'
-    """
-    found = _MODEL_IN_URL.search(url)
-    return found[1] if found else None
-
-
-def provider_of_url(url: str) -> str | None:
-    """The provider behind a URL, where its host says so.
-
-    >>> provider_of_url("https://x.openai.azure.com/openai/deployments/d"), provider_of_url("")
-    ('azure', None)
-    """
-    host = _split(url)[0]
-    if "azure" in host:
-        return "azure"
-    if host.endswith(".amazonaws.com"):
-        return "aws"
-    if host.endswith("aiplatform.googleapis.com"):
-        return "google"
-    return HOSTS.get(host)
-
-
-def _split(url: str) -> tuple[str, str]:
-    """Host and path; both empty for what is no URL."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "", ""
-    return parts.hostname or "", parts.path
-
-
 def _some(holder: Record, names: tuple[str, ...]) -> Any:
     return next((holder[name] for name in names if holder.get(name)), None)
 
@@ -188,7 +151,7 @@ def _around(record: Record, asked: Record, answered: Record) -> Record:
         around["user_id"] = user
     around.update(
         started_at=start or date, ts_basis="start" if start else ("end" if date else None),
-        ended_at=ended if start else None,
+        ended_at=ended if start else None, is_timed=bool(start or ended),
         latency_ms=record.get("duration_ms", record.get("latency_ms", answered.get("duration_ms"))),
         latency_s=record.get("latency_s", record.get("duration_s")),
         time_to_first_token_ms=record.get("time_to_first_token_ms", record.get("ttft_ms")),

@@ -23,6 +23,7 @@ LOGS = (
     "litellm_payloads.jsonl", "litellm_spend.csv", "mooncake_trace.jsonl",
     "otlp_traces.jsonl", "langfuse_traces.jsonl", "langfuse_observations.csv", "langsmith_runs.jsonl",
     "mlflow_traces.jsonl", "weave_calls.jsonl", "braintrust_logs.jsonl",
+    "kong_requests.jsonl", "envoy_access.jsonl", "azure_apim.jsonl", "azure_diagnostics.jsonl",
     "gemini_answers.jsonl", "vertex_log.jsonl", "openai_batch_output.jsonl", "anthropic_batch_results.jsonl",
     "bedrock_invocations.jsonl", "bedrock_batch_output.jsonl",
     "azure_trace.csv", "burstgpt_trace.csv", "codex_rollout.jsonl",

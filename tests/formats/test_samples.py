@@ -15,7 +15,8 @@ SAMPLES = SHARED / "log_samples"
 FOLDERS = ("openai_http", "anthropic_messages", "litellm_pubsub_payloads", "claude_code", "otlp_json_openllmetry",
            "otel_openinference_spans", "langfuse_trace_json",
            "mooncake_trace", "gemini_api", "openai_batch", "bedrock_invocation_log", "azure_llm_trace",
-           "codex_cli", "opencode")  # fmt: skip
+           "codex_cli", "opencode", "kong_ai_log", "envoy_ai_gateway_access_log", "azure_apim_gateway_log",
+           "openrouter_api")  # fmt: skip
 NAMES = {
     "records": "request_count", "errors": "error_count", "records_without_usage": "unknown_usage_count",
     "input_tokens_total": "input_tokens", "output_tokens_total": "output_tokens",
