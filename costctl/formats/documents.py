@@ -13,7 +13,7 @@ from costctl.formats.sources import Source, Truncated, content_blocks
 from costctl.formats.tasks import ROWS_PER_TASK, Task
 
 DOCUMENT_BYTES_MAX = 2**30
-RECORD_LISTS = ("data", "requests", "records", "logs", "items", "rows", "results", "entries", "calls")
+RECORD_LISTS = ("data", "requests", "records", "logs", "items", "rows", "results", "result", "entries", "calls")
 # Lists inside the elements of others; their own elements are whole even where the outer one is cut.
 INNER_LISTS = frozenset(
     {"resourceSpans", "resource_spans", "scopeSpans", "scope_spans", "spans", "resourceLogs", "scopeLogs", "logRecords",

@@ -22,6 +22,7 @@ class Counts:
     cache_write_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
+    aggregate_row_count: int = 0
 
     def request(
         self, input_tokens: int | None, output_tokens: int | None, *, cache_read: int | None = None,
@@ -46,9 +47,24 @@ class Counts:
         self.ignored += ignored
         self.rejected += rejected
 
+    def sum_row(
+        self, input_tokens: int, output_tokens: int, *, cache_read: int = 0, cache_write: int = 0, reasoning: int = 0
+    ) -> None:
+        """Count one accepted record that is a sum over requests."""
+        self.records_read += 1
+        self.aggregate_row_count += 1
+        self.input_tokens += input_tokens
+        self.output_tokens += output_tokens
+        self.cache_read_tokens += cache_read
+        self.cache_write_tokens += cache_write
+        self.reasoning_tokens += reasoning
+
     def as_dict(self) -> dict[str, int]:
-        """Names and counts, in the order above."""
-        return asdict(self)
+        """Names and counts, in the order above; sums only where there are some."""
+        counts = asdict(self)
+        if not self.aggregate_row_count:
+            del counts["aggregate_row_count"]
+        return counts
 
 
 NAMES = tuple(item.name for item in fields(Counts))
