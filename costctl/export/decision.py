@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from costctl import __version__
-from costctl.export.policy_data import lanes_data, learned_data, routing_data, windows_of
+from costctl.export.policy_data import lanes_data, learned_data, names_of, routing_data, windows_of
 from costctl.export.rules_data import characters_data, rules_data
 from costctl.policy.schema import Policy
 from costctl.prices.book import PriceBook
@@ -55,7 +55,7 @@ def decision_data(policy: Policy, content: Content, book: PriceBook, router: Rou
         CostctlError: E463 where the learned router does not fit the policy.
     """
     return {
-        "lanes": lanes_data(policy, windows_of(policy, book)),
+        "lanes": lanes_data(policy, windows_of(policy, book), names_of(policy, book)),
         "tier_count": len(policy.tiers),
         "routing": routing_data(policy),
         "learned": learned_data(policy, book, router),

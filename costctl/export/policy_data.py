@@ -10,21 +10,38 @@ from costctl.policy.schema import Policy, Tier
 from costctl.policy.when import All, Any_, Compare, Is, Not, OneOf, When
 from costctl.prices.book import PriceBook
 from costctl.replay.classifier import Classifier, sides_of
+from costctl.replay.ratios import said
 from costctl.replay.router_scores import digest_of
 from costctl.tiers.learned import Router
 
 _LIMIT = Decimal("0.000001")  # conditions of a simulation compare with six decimals
 
 
-def lanes_data(policy: Policy, windows: Mapping[str, int | None]) -> list[dict[str, Any]]:
-    """Tiers by rising number, then specialists; `windows` has the context of each model that has one, in tokens."""
-    return [_lane(tier, policy, windows) for tier in (*policy.tiers, *policy.specialists)]
+def lanes_data(
+    policy: Policy, windows: Mapping[str, int | None], same: Mapping[str, tuple[str, ...]]
+) -> list[dict[str, Any]]:
+    """Tiers by rising number, then specialists.
+
+    `windows` has the context of each model that has one, in tokens; `same` the names under which a
+    request may ask for it.
+    """
+    return [_lane(tier, policy, windows, same) for tier in (*policy.tiers, *policy.specialists)]
 
 
-def _lane(tier: Tier, policy: Policy, windows: Mapping[str, int | None]) -> dict[str, Any]:
+def _lane(
+    tier: Tier, policy: Policy, windows: Mapping[str, int | None], same: Mapping[str, tuple[str, ...]]
+) -> dict[str, Any]:
     return {
         "name": tier.name,
-        "models": [{"name": name, "context_tokens": windows.get(name)} for name in tier.models],
+        "models": [
+            {
+                "name": name,
+                "context_tokens": windows.get(name),
+                "same": list(same.get(name, (name,))),
+                "output_tokens_ratio": _number(said(policy.assume.output_tokens_ratio, name) or Decimal(1)),
+            }
+            for name in tier.models
+        ],
         "select": tier.select,
         "weights": [_number(one) for one in tier.weights],
         "max_output_tokens": tier.max_output_tokens,
@@ -42,6 +59,15 @@ def windows_of(policy: Policy, book: PriceBook) -> dict[str, int | None]:
     for name in sorted({name for tier in (*policy.tiers, *policy.specialists) for name in tier.models} - own):
         key = book.resolve(name).model_key
         found[name] = None if key is None else book.info(key).context_window_tokens
+    return found
+
+
+def names_of(policy: Policy, book: PriceBook) -> dict[str, tuple[str, ...]]:
+    """Names of each model of the policy: as the policy has it, its price key, and that without its provider."""
+    found = {}
+    for name in sorted({name for tier in (*policy.tiers, *policy.specialists) for name in tier.models}):
+        key = book.resolve(name).model_key
+        found[name] = tuple(dict.fromkeys((name, *((key, key.split("/", 1)[-1]) if key else ()))))
     return found
 
 

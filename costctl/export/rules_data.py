@@ -22,6 +22,9 @@ def characters_data() -> dict[str, Any]:
 def rules_data(content: Content) -> dict[str, Any]:
     """What decides intent and tier; the same content gives the same data."""
     table = text.cue_table(content.intents)
+    signals = sorted(content.signals.keys() & _used_signals(content))
+    groups = [group for name in signals for group in content.signals[name]] + list(content.durations.values())
+    folded = text.fold(sorted({cue for group in groups for cue in group}))  # all at once: the engine is asked each time
     alone = sorted({cue for intent in content.intents if intent.alone for cue, _ in intent.cues})
     return {
         "tiers": list(TIERS),
@@ -29,7 +32,9 @@ def rules_data(content: Content) -> dict[str, Any]:
         "count_of": dict(COUNT_OF),
         "head_chars": text.HEAD_CHARS,
         "patterns": {
-            "number": text.NUMBER, "code": text.CODE, "accented": text.ACCENTED, "personal": list(text.PERSONAL),
+            "number": text.NUMBER, "code": text.CODE,
+            "query": list(text.QUERY_WORDS), "query_gap": text.QUERY_GAP,
+            "accented": text.ACCENTED, "personal": list(text.PERSONAL),
             "days": text.DAYS, "weeks": text.WEEKS, "spanish": text.SPANISH, "english": text.ENGLISH,
             "choice": text.CHOICE,
             "slot": text.slot_pattern([cue for group in content.signals.get("slots", ()) for cue in group]),
@@ -39,10 +44,13 @@ def rules_data(content: Content) -> dict[str, Any]:
         "cues": [list(row) for row in table.select("pattern", "rank", "intent_cue", "cue_language").rows()],
         "alone": sorted(set(text.fold([*alone, *content.fillers]).values())),
         "signals": {
-            name: [sorted(text.fold(group).values()) for group in content.signals[name]]
-            for name in sorted(content.signals.keys() & _used_signals(content))
+            name: [sorted(folded[cue] for cue in dict.fromkeys(group)) for group in content.signals[name]]
+            for name in signals
         },
-        "durations": [[days, sorted(text.fold(cues).values())] for days, cues in sorted(content.durations.items())],
+        "durations": [
+            [days, sorted(folded[cue] for cue in dict.fromkeys(cues))]
+            for days, cues in sorted(content.durations.items())
+        ],
         "rules": [
             {"name": one.name, "when": _holds(one.when, content), "tier": one.tier, "intent": one.intent}
             for one in content.rules

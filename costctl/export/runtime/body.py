@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from math import isfinite
 from typing import Any
 
 _SYSTEM_ROLES = frozenset(("system", "developer"))
@@ -25,6 +24,9 @@ _COUNTS = (
     "input_tokens", "sent_input_tokens", "output_tokens", "tool_count", "turn_count", "max_output_tokens",
     "prompt_chars", "system_chars", "history_chars", "tool_chars", "user_chars",
 )  # fmt: skip
+# What may be told beside a request; all else is read from its text, and nobody may claim it.
+_BESIDE = frozenset((*_TEXTS, *_COUNTS, "temperature", "stream", "has_image"))
+_LARGEST = 2**63
 
 
 class Request:
@@ -48,8 +50,9 @@ class Request:
             user_id=body.get("user") if isinstance(body.get("user"), str) else None,
         )  # fmt: skip
         for name, value in (metadata or {}).items():
-            if value is not None:
-                self.known[_ALIASES.get(name, name)] = value
+            field = _ALIASES.get(name, name)
+            if value is not None and field in _BESIDE:
+                self.known[field] = value
         self._settle(tools)
 
     def _read(self, messages: Any, system: Any) -> None:
@@ -67,7 +70,7 @@ class Request:
             elif role in _TOOL_ROLES:
                 tool_chars += len(text)
             has_image = has_image or image
-        self.text = user
+        self.text = _whole(user)
         self.known.update(
             prompt_chars=total, system_chars=len(system_text), tool_chars=tool_chars, user_chars=len(user),
             history_chars=total - len(system_text) - tool_chars - len(user), turn_count=turns, has_image=has_image,
@@ -94,14 +97,14 @@ def _text_of(value: Any) -> str | None:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (int, float)):
-        return str(value)
+        return str(value) if _number_of(value) is not None else None
     return value if isinstance(value, str) and value.strip().lower() not in _NOTHING else None
 
 
 def _number_of(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return value if isfinite(value) else None
+    return value if -_LARGEST < value < _LARGEST else None  # nor what is no number, or endless
 
 
 def _count_of(value: Any) -> int | None:
@@ -146,7 +149,7 @@ def _flat(content: Any) -> tuple[str, bool]:
     if isinstance(content, dict):
         content = [content]
     if not isinstance(content, list):
-        return "" if content is None else str(content), False
+        return _text_of(content) or "", False
     texts, has_image = [], False
     for part in content:
         if isinstance(part, str):
@@ -161,11 +164,19 @@ def _flat(content: Any) -> tuple[str, bool]:
     return "\n".join(texts), has_image
 
 
+def _whole(text: str) -> str:
+    """The text, with half a character (a lone surrogate) as a question mark: no such text can be encoded."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
 def _normalised(text: str) -> str:
     text = text.strip()
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _dumped(value: Any) -> str:
-    """JSON without blanks, keys in order."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, default=str)
+    """JSON without blanks, keys in order; nothing of what is nested too deep or is no JSON."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, default=str)
+    except (RecursionError, TypeError, ValueError):
+        return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from typing import Any
 
@@ -35,6 +36,19 @@ class Sessions:
         self._tiers.move_to_end(name)
         if len(self._tiers) > self._most:
             self._tiers.popitem(last=False)
+
+
+_DATE = re.compile(r"[-@](?:20[0-9]{2}-?[0-9]{2}-?[0-9]{2})\Z")
+
+
+def _undated(model: str | None) -> str | None:
+    """The model without the date that its name ends with."""
+    return None if model is None else _DATE.sub("", model)
+
+
+def _scaled(tokens: int, ratio: float) -> int:
+    """Tokens times a ratio of six decimals, halves up, in whole numbers."""
+    return (tokens * round(ratio * 1_000_000) * 2 + 1_000_000) // 2_000_000
 
 
 class Decider:
@@ -146,21 +160,22 @@ class Decider:
             return [LOGGED]
         lane = self._lanes[at]
         tokens = known["sent_input_tokens"] if known["sent_input_tokens"] is not None else known["input_tokens"]
-        sizes = [one for one in (self._answer(known), lane["max_output_tokens"]) if one is not None]
-        needed = (tokens or 0) + (min(sizes) if sizes else 0)
-        if lane["context_tokens"] is not None and needed > lane["context_tokens"]:
-            return []
-        asked = known["model"]
-        return [
-            one["name"]
-            for one in lane["models"]
-            if one["context_tokens"] is None or needed <= one["context_tokens"] or one["name"] == asked
-        ]
+        held = []
+        for one in lane["models"]:
+            is_asked = one["name"] == LOGGED or _undated(known["model"]) in one["same"] or known["model"] in one["same"]
+            sizes = (self._answer(known, 1 if is_asked else one["output_tokens_ratio"]), lane["max_output_tokens"])
+            needed = (tokens or 0) + min((size for size in sizes if size is not None), default=0)
+            windows = (lane["context_tokens"], None if is_asked else one["context_tokens"])
+            if all(window is None or needed <= window for window in windows):
+                held.append(one["name"])
+        return held
 
-    def _answer(self, known: dict[str, Any]) -> int | None:
-        """Tokens of the answer where someone knows them, else as many as the request allows."""
-        found = known["output_tokens"] if known["output_tokens"] is not None else known["max_output_tokens"]
-        return None if found is None else int(found)
+    def _answer(self, known: dict[str, Any], ratio: float) -> int | None:
+        """Tokens of the answer where someone knows them, of the model asked for; else as many as the request allows."""
+        if known["output_tokens"] is None:
+            most: int | None = known["max_output_tokens"]
+            return most
+        return _scaled(known["output_tokens"], ratio)
 
     def _stuck(self, at: int, known: dict[str, Any], sessions: Sessions | None) -> tuple[int, bool]:
         """The tier of the session, if it is higher and can hold the request."""

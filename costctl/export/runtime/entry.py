@@ -8,6 +8,18 @@ from typing import Any
 
 from costctl.export.runtime.deciding import Decider, Sessions
 
+# What LiteLLM's proxy knows of a key: nobody who holds it can say otherwise in the metadata of a request.
+_VOUCHED = {
+    "user_api_key_user_id": "user_id", "user_api_key_team_id": "team", "user_api_key_team_alias": "team",
+}  # fmt: skip
+
+
+def _vouched(metadata: dict[str, Any]) -> dict[str, Any]:
+    """The metadata, with what the proxy knows in place of what the request claims."""
+    known = {field: metadata[name] for name, field in _VOUCHED.items() if metadata.get(name)}
+    named = {"user": "user_id", "session": "session_id"}
+    return {**{key: value for key, value in metadata.items() if named.get(key, key) not in known}, **known}
+
 
 class TierPlugin:
     """LiteLLM's `classifier_plugin`: the name of the tier of a request."""
@@ -19,7 +31,7 @@ class TierPlugin:
     async def classify(self, context: Any) -> str:
         """The tier, from `context.structured_messages` and `context.metadata`."""
         metadata = getattr(context, "metadata", None)
-        metadata = metadata if isinstance(metadata, dict) else {}
+        metadata = _vouched(metadata) if isinstance(metadata, dict) else {}
         body = {"messages": getattr(context, "structured_messages", None), "model": metadata.get("request_model")}
         found: str = self._decider.decide(body, metadata, self._sessions)["tier"]
         return found

@@ -8,6 +8,7 @@ from typing import Any
 from costctl.export.runtime.cues import CueFinder, OnlyThese
 from costctl.export.runtime.words import Folder, caseless
 
+_SENTENCE_END = re.compile("[.?!]")
 _LABELLED = re.compile(r"\n|: ")
 
 
@@ -40,6 +41,8 @@ class TextFeatures:
         self._personal = [re.compile(one) for one in patterns["personal"]]
         self._days_pattern, self._weeks_pattern = re.compile(patterns["days"]), re.compile(patterns["weeks"])
         self._spanish, self._english = re.compile(patterns["spanish"]), re.compile(patterns["english"])
+        self._query = [re.compile(one, re.IGNORECASE) for one in patterns["query"]]
+        self._query_gap: int = patterns["query_gap"]
         self._choice = re.compile(patterns["choice"])
         self._slot = re.compile(patterns["slot"]) if patterns["slot"] else None
 
@@ -68,7 +71,7 @@ class TextFeatures:
             "slot_count": sum(1 for _ in self._slot.finditer(caseless(raw))) if has_lines and self._slot else 0,
             "table_rows": _table_rows(raw) if has_lines else 0,
             "choice_count": sum(1 for _ in self._choice.finditer(classed)) if has_lines else 0,
-            "has_code": self._code.search(classed) is not None,
+            "has_code": self._code.search(classed) is not None or _in_order(classed, self._query, self._query_gap),
             "contains_personal_data": any(one.search(classed) for one in self._personal),
         }  # fmt: skip
 
@@ -115,6 +118,25 @@ def _keeps_company(intent: dict[str, Any], word_count: int, counts: dict[str, in
     if intent["with"] and not any(counts.get(name) for name in intent["with"]):
         return False
     return not any(counts.get(name) for name in intent["without"])
+
+
+def _in_order(text: str, words: list[re.Pattern[str]], gap: int) -> bool:
+    """Whether these follow one another in one sentence, each 1 to `gap` characters after the one before.
+
+    The nearest of the words before is the one that counts, so one pass for each word is enough; the one pattern
+    that says the same goes back over all that lies between.
+    """
+    ends: list[int] = [one.end() for one in words[0].finditer(text)]
+    for word in words[1:]:
+        reached, place = [], 0
+        for found in word.finditer(text):
+            while place < len(ends) and ends[place] < found.start():
+                place += 1
+            between = text[ends[place - 1] : found.start()] if place else ""
+            if 0 < len(between) <= gap and not _SENTENCE_END.search(between):
+                reached.append(found.end())
+        ends = reached
+    return bool(ends)
 
 
 def _table_rows(raw: str) -> int:
