@@ -83,8 +83,10 @@ def explain(hours: Sequence[LogHour], invoice: Invoice, *, has_own_rates: bool) 
     """Explain the difference between the log and an invoice, by day and model."""
     undated = sum((hour.sums.usd.own for hour in hours if hour.hour is None), ZERO)
     dated = [hour for hour in hours if hour.hour is not None]
-    others = [hour for hour in dated if invoice.providers and hour.provider not in invoice.providers]
-    ours = [hour for hour in dated if not invoice.providers or hour.provider in invoice.providers]
+    # A call whose provider is unknown may well be one of the invoice's.
+    billers = {*invoice.providers, None} if invoice.providers else {hour.provider for hour in dated}
+    others = [hour for hour in dated if hour.provider not in billers]
+    ours = [hour for hour in dated if hour.provider in billers]
     if all(model is None for _, model in invoice.cells):
         ours = [hour._replace(model=None) for hour in ours]
     by_day = _by_day(ours)

@@ -102,7 +102,7 @@ class LogHour(NamedTuple):
 
 
 class InvoiceSums(NamedTuple):
-    """Rows of the invoice for one day and model; what not all rows say is None."""
+    """Rows of the invoice for one day and model; what not all rows (of amounts: no row) say is None."""
 
     rows: int = 0
     requests: int | None = None
@@ -110,6 +110,7 @@ class InvoiceSums(NamedTuple):
     billed_usd: Decimal | None = None
     usd: Usd | None = None  # of its tokens
     rounding_usd: Decimal = ZERO  # by how much its amounts may be rounded
+    unvalued: int = 0  # rows without an amount
 
 
 class Invoice(NamedTuple):
@@ -161,10 +162,10 @@ def read_invoice(store: Store, files: Sequence[FileCounts], own: PriceBook, list
              "listed_full": "invoice_list_full" if listed else "invoice_own_full"}  # fmt: skip
     cells: dict[tuple[date | None, str | None], InvoiceSums] = {}
     found = store.query(pages.page("ledger_invoice.sql", **names), {"is_daily": is_daily})
-    for day, model, rows, requests, billed, rounding, *row in found:
+    for day, model, rows, requests, billed, rounding, unvalued, *row in found:
         tokens = None if row[0] is None else Tokens(*row[:3])
         usd = None if tokens is None or row[3] is None else Usd(*row[3:])
-        cells[day, model] = InvoiceSums(rows, requests, tokens, billed, usd, rounding)
+        cells[day, model] = InvoiceSums(rows, requests, tokens, billed, usd, rounding, unvalued)
     providers = store.query("SELECT DISTINCT provider FROM invoice_own")
     known = frozenset(name for (name,) in providers if name is not None)
     undated = int(store.scalar("SELECT count(*) FROM invoice_own WHERE started_at IS NULL"))

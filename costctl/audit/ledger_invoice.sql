@@ -1,4 +1,4 @@
--- The invoice by day and model. What not all rows of a sum say is NULL. Amounts are rounded to as many decimals as the
+-- The invoice by day and model. What not all rows of a sum say is NULL (amounts: no row). Amounts are rounded to as many decimals as the
 -- longest of them has; a row may hide half of the last one.
 WITH amount AS (
     SELECT coalesce(max(length(rtrim(split_part(CAST(logged_cost AS VARCHAR), '.', 2), '0'))), 0) AS decimals
@@ -21,9 +21,10 @@ row AS (
 )
 SELECT CASE WHEN $is_daily THEN on_day END AS on_day, model, count(*),
     CASE WHEN count(requests) = count(*) THEN CAST(sum(requests) AS BIGINT) END,
-    CASE WHEN count(logged_cost) = count(*) THEN CAST(sum(logged_cost) AS DECIMAL(38,12)) END,
+    CAST(sum(logged_cost) AS DECIMAL(38,12)),
     CASE WHEN any_value(decimals) > 9 THEN CAST(0 AS DECIMAL(38,12)) ELSE CAST(count(*) AS DECIMAL(18,0))
         * CAST('0.' || repeat('0', any_value(decimals)) || '5' AS DECIMAL(18,12)) END,
+    count(*) FILTER (logged_cost IS NULL),
     CASE WHEN count(input_tokens) = count(*) THEN CAST(sum(input_tokens) AS BIGINT) END,
     CAST(sum(read_tokens) AS BIGINT), CAST(coalesce(sum(output_tokens), 0) AS BIGINT),
     CASE WHEN count(own) = count(*) THEN CAST(sum(own) AS DECIMAL(38,12)) END,

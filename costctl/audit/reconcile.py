@@ -244,11 +244,16 @@ def _warnings(found: Explained, parts: dict[str, Decimal], invoice: Invoice) -> 
         said.append(Warning("W291", "no day and model of both sides agrees: is it the invoice of this log?",
                             "costctl formats check FILE says what each of them holds"))  # fmt: skip
     unvalued = sum(cell.invoice.rows for cell in found.cells
-                   if cell.invoice.rows and cell.invoice.billed_usd is None and cell.invoice.usd is None)  # fmt: skip
+                   if cell.invoice.billed_usd is None and cell.invoice.usd is None)  # fmt: skip
     if unvalued:
         rows = counted(unvalued, "row of the invoice has", "rows of the invoice have")
         said.append(Warning("W292", f"{rows} neither an amount nor a price of ours: taken as nothing",
                             "give a price: --prices rates.yaml"))  # fmt: skip
+    if any(cell.invoice.billed_usd is not None for cell in found.cells):
+        bare = sum(cell.invoice.unvalued for cell in found.cells)
+        if bare:
+            rows = counted(bare, "row of the invoice has", "rows of the invoice have")
+            said.append(Warning("W297", f"{rows} no amount that can be read, such as a credit: left out of its sums"))
     if parts["unpriced"]:
         said.append(Warning("W293", "calls of models without a price are billed: their cost in the log is unknown",
                             "give a price: --prices rates.yaml"))  # fmt: skip

@@ -252,6 +252,27 @@ def test_invoices_that_cannot_be_compared(tmp_path: Path, log: Path, text: str, 
     assert caught.value.code == code
 
 
+def test_a_credit_is_no_amount_and_hides_no_other(tmp_path: Path, log: Path) -> None:
+    invoice = write_costs(tmp_path / "costs.csv", calls())
+    with invoice.open("a", encoding="utf-8") as file:
+        file.write("2026-06-09,gpt-4o-2024-08-06,-0.5\n")
+    report = compared(log, invoice, mapping=TABLE)
+    assert causes(report) == {}
+    assert "W297" in {warning.code for warning in report.warnings}
+
+
+def test_a_model_without_a_price_is_billed(tmp_path: Path, log: Path) -> None:
+    strange = {"request_id": "z", "ts": "2026-06-10T10:00:00Z", "model": "who-knows", "input_tokens": 10,
+               "cached_tokens": 0, "output_tokens": 1}  # fmt: skip
+    log.write_text(log.read_text("utf-8") + f"{json.dumps(strange)}\n", "utf-8")
+    invoice = write_costs(tmp_path / "costs.csv", calls())
+    with invoice.open("a", encoding="utf-8") as file:
+        file.write("2026-06-10,who-knows,0.75\n")
+    report = compared(log, invoice, mapping=TABLE)
+    assert causes(report) == {"unpriced": Decimal("0.75")}
+    assert "W293" in {warning.code for warning in report.warnings}
+
+
 def test_sums_beside_the_calls_of_a_log_stand_on_no_side(tmp_path: Path, log: Path) -> None:
     usage = write_usage(tmp_path / "usage.jsonl", calls())
     folder = tmp_path / "logs"
