@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from costctl.errors import CostctlError
-from costctl.export import generic, gptcache, langcache, litellm, routellm, runbook, vllm_semantic_router
+from costctl.export import (
+    bifrost,
+    cloudflare,
+    envoy,
+    generic,
+    gptcache,
+    langcache,
+    litellm,
+    routellm,
+    runbook,
+    vllm_semantic_router,
+)
 from costctl.export.base import Exported, Target
 from costctl.export.resolved import Resolved
 from costctl.policy.keys import unknown
@@ -14,6 +25,7 @@ TARGETS: tuple[Target, ...] = (
     litellm.NATIVE, litellm.PLUGIN_TARGET,
     vllm_semantic_router.TARGET,
     routellm.TARGET, gptcache.TARGET, langcache.TARGET,
+    cloudflare.TARGET, envoy.TARGET, bifrost.TARGET,
     generic.TARGET, runbook.TARGET,
 )  # fmt: skip
 

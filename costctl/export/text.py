@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 import yaml
@@ -19,6 +20,17 @@ def to_json(value: Any) -> str:
 def to_yaml(value: Any, head: str = "") -> str:
     """Block style, keys in the order given, below the comment lines of `head`."""
     return head + yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=LINE_CHARS)
+
+
+def exact(value: Decimal) -> int | float:
+    """A decimal as JSON and YAML write numbers; its text is just the decimal's, or this fails.
+
+    >>> exact(Decimal("10.50")), exact(Decimal(120))
+    (10.5, 120)
+    """
+    found: int | float = int(value) if value == value.to_integral_value() else float(value)
+    assert Decimal(repr(found)) == value, f"{value} has no exact text as a number"
+    return found
 
 
 def commented(lines: Iterable[str], mark: str = "#") -> str:

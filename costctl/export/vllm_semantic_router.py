@@ -11,7 +11,7 @@ import yaml
 from costctl.export.base import Carried, Exported, Target, approximated, dropped, expressed, header, told
 from costctl.export.cache_parts import shortest_s
 from costctl.export.resolved import Lane, Model, Resolved
-from costctl.export.text import commented, to_yaml
+from costctl.export.text import commented, exact, to_yaml
 from costctl.export.vllm_plan import Plan, Step, planned
 from costctl.export.vllm_schema import faults_of
 from costctl.export.vllm_signals import TIER_KEY
@@ -94,8 +94,7 @@ def _provider(given: Resolved, name: str, model: Model) -> dict[str, Any]:
     found: dict[str, Any] = {"name": name, "provider_model_id": model.model, "backend_refs": [backend]}
     if model.input_usd_per_million is not None and model.output_usd_per_million is not None and model.engine is None:
         prices = {"prompt_per_1m": model.input_usd_per_million, "completion_per_1m": model.output_usd_per_million}
-        # Its reader takes numbers only; they inform, and nothing is computed with them here.
-        found["pricing"] = {"currency": "USD", **{key: float(price) for key, price in prices.items()}}
+        found["pricing"] = {"currency": "USD", **{key: exact(price) for key, price in prices.items()}}
     if given.policy.retries is not None and given.policy.retries.max_count:
         found["reliability"] = {"retry_count": given.policy.retries.max_count, "retry_on": "5xx,reset,connect-failure"}
     return found

@@ -21,6 +21,9 @@ class Fault(NamedTuple):
     says: str
 
 
+_ROUTE = ("cloudflare", "route.json")
+_ENVOY = ("envoy", "gateway.yaml")
+_BIFROST = ("bifrost", "config.json")
 _VLLM = ("vllm-semantic-router", "config.yaml")
 FAULTS = (
     Fault("gptcache", "gptcache.yaml", "similarity_threshold", "similarity_treshold", "did you mean similarity_thres"),
@@ -53,6 +56,25 @@ FAULTS = (
     Fault(*_VLLM, "priority: 56\n", "priority: 5\n", "its priority must be below"),
     Fault(*_VLLM, "min_tokens: '2001'", "min_tokens: 2001", "a number of tokens in quotes"),
     Fault(*_VLLM, "type: static", "type: statik", "did you mean static?"),
+    Fault(*_ROUTE, '"timeout": 18000', '"timeout": 18', "from 100 to 600000"),
+    Fault(*_ROUTE, '"timeout": 18000', '"timout": 18000', "did you mean timeout?"),
+    Fault(*_ROUTE, '"limitType": "cost"', '"limitType": "costs"', "did you mean cost?"),
+    Fault(*_ROUTE, '"window": 86400', '"window": "1d"', "must be a whole number"),
+    Fault(*_ROUTE, '"elementId": "c-model-1"', '"elementId": "c-model-9"', "unknown element, did you mean"),
+    Fault(*_ROUTE, '"elementId": "c-via-b-model-1"', '"elementId": "c-model-1"', "a way leads back to it"),
+    Fault(*_ROUTE, '"elementId": "is-c"', '"elementId": "end"', "is-c: nothing leads to it"),
+    Fault(*_ENVOY, "request: 48s", "request: 18 seconds", "must be a duration"),
+    Fault(*_ENVOY, "modelNameOverride", "modelOverride", "did you mean modelNameOverride?"),
+    Fault(*_ENVOY, "- name: openrouter", "- name: openroutr", "unknown AIServiceBackend, did you mean openrouter?"),
+    Fault(*_ENVOY, "kind: AIServiceBackend", "kind: AIServiceBackends", "did you mean AIServiceBackend?"),
+    Fault(*_ENVOY, "priority: 3", "priority: 7", "without a gap"),
+    Fault(*_ENVOY, "value: tier-b", "value: tier-a", "tier-a: stands twice"),
+    Fault(*_BIFROST, "== \\\"C\\\"", "= \\\"C\\\"", "not an expression"),
+    Fault(*_BIFROST, "headers[", "header[", "unknown variable, did you mean headers?"),
+    Fault(*_BIFROST, '4o",\n            "weight": 1.0', '4o",\n            "weight": 0.5', "sum to 0.5, not to 1"),
+    Fault(*_BIFROST, "env.OPENAI_API_KEY", "sk-1", "a reference such as env.NAME"),
+    Fault(*_BIFROST, '"openai/gpt-4o-mini"', '"openai/gpt4o-mini"', "unknown model, did you mean openai/gpt-4o-mini?"),
+    Fault(*_BIFROST, "default_request_timeout_in_seconds", "default_request_timeout", "unknown key, did you mean"),
 )  # fmt: skip
 
 

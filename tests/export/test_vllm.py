@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
+import json
 from typing import Any
 
 import polars as pl
@@ -9,8 +12,10 @@ import pytest
 import yaml
 
 from costctl.export import vllm_semantic_router
+from tests.export.test_decision import file_of, loaded
 from tests.export.test_targets import given
-from tests.policy.example import EXAMPLE
+from tests.policy.example import EXAMPLE, parsed
+from tests.support import ROOT
 
 HOLDS = {"gt": int.__gt__, "gte": int.__ge__, "lt": int.__lt__, "lte": int.__le__}
 
@@ -18,6 +23,21 @@ HOLDS = {"gt": int.__gt__, "gte": int.__ge__, "lt": int.__lt__, "lte": int.__le_
 def config_of(text: str) -> dict[str, Any]:
     """What is exported."""
     found: dict[str, Any] = yaml.safe_load(vllm_semantic_router.export(given(text)).files["config.yaml"])
+    return found
+
+
+def asked_in_story(count: int) -> list[dict[str, Any]]:
+    """The first calls of the story whose last message is a text of the user."""
+    found: list[dict[str, Any]] = []
+    with gzip.open(ROOT / "sample_logs" / "story.jsonl.gz", "rt", encoding="utf-8") as lines:
+        for line in lines:
+            with contextlib.suppress(ValueError):  # some lines of the story are broken on purpose
+                call = json.loads(line)
+                messages = call.get("messages") if isinstance(call, dict) else None
+                if messages and messages[-1]["role"] == "user" and isinstance(messages[-1]["content"], str):
+                    found.append(call)
+            if len(found) == count:
+                break
     return found
 
 
@@ -119,3 +139,19 @@ def test_every_pattern_is_of_the_syntax_of_both_engines(example: dict[str, Any])
     for one in example["routing"]["signals"]["structure"]:
         pattern = one["feature"]["source"]["pattern"]
         assert pl.Series(["x"]).str.contains(pattern)[0] in {True, False}
+
+
+def test_most_prompts_of_the_story_go_where_the_policy_sends_them(example: dict[str, Any]) -> None:
+    """What signals do not tell (a register, which of two cues comes first) costs one request of thirteen."""
+    lanes = {one["name"]: one["modelRefs"][0]["model"] for one in example["routing"]["decisions"]}
+    decide = loaded(file_of(parsed(EXAMPLE))).decide
+    calls = asked_in_story(300)
+    same = 0
+    for call in calls:
+        facts = {key: call[key] for key in ("endpoint", "input_tokens") if call.get(key) is not None}
+        policy = decide({"model": call["model"], "messages": call["messages"]}, facts)["models"][0]
+        metadata = {"endpoint": call["endpoint"]} if call.get("endpoint") else {}
+        name = decided(example, call["messages"][-1]["content"], call.get("input_tokens") or 0, **metadata)
+        same += lanes[name].endswith(policy.rpartition("/")[2])
+    assert len(calls) == 300
+    assert same / len(calls) >= 0.9

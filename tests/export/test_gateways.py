@@ -1,0 +1,155 @@
+"""Gateways that are told the tier: what answers, in which order, and under which budget."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import yaml
+
+from costctl.export import bifrost, cloudflare, envoy
+from costctl.export.cel import faults_of
+from tests.export.test_targets import given
+from tests.policy.example import EXAMPLE
+
+TWO = """version: 1
+tiers:
+  A: {models: [gpt-4o-mini], timeout_s: 6}
+  B: {models: [gpt-4o, gpt-4.1, gpt-4.1-mini], select: weights, weights: [1, 1, 1]}
+routing: {default: A}
+budgets: {usd_per_day: [{tier: B, max: 10.5}, {user: ana, max: 1}]}
+fallbacks: {B: [A]}
+"""
+VARIABLES = {"headers", "budget_used", "request"}
+
+
+def elements_of(text: str) -> dict[str, Any]:
+    """The elements of the route by id."""
+    route = json.loads(cloudflare.export(given(text)).files["route.json"])
+    return {one["id"]: one for one in route["elements"]}
+
+
+def answering(elements: dict[str, Any], tier: str, failing: set[str]) -> list[str]:
+    """The models that are asked for a request of the tier, where these fail; budgets are not used up."""
+    asked: list[str] = []
+    at = elements["start"]["outputs"]["next"]["elementId"]
+    while elements[at]["type"] != "end":
+        one = elements[at]
+        if one["type"] == "conditional":
+            ((key, wanted),) = one["properties"]["conditions"].items()
+            way = "true" if key == "metadata.costctl_tier" and wanted == {"$eq": tier} else "false"
+        elif one["type"] == "model":
+            asked.append(one["properties"]["model"])
+            way = "fallback" if asked[-1] in failing else "success"
+        else:
+            way = "success" if one["type"] == "rate" else next(iter(one["outputs"]))
+        at = one["outputs"][way]["elementId"]
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("tier", "failing", "asked"),
+    [
+        ("C", set(), ["gpt-4o"]),
+        ("C", {"gpt-4o"}, ["gpt-4o", "gpt-4o-mini"]),
+        (
+            "C",
+            {"gpt-4o", "gpt-4o-mini", "claude-3-5-haiku-latest"},
+            ["gpt-4o", "gpt-4o-mini", "claude-3-5-haiku-latest", "meta-llama/llama-3.1-8b-instruct"],
+        ),
+        ("code", set(), ["qwen/qwen-2.5-coder-32b-instruct"]),
+        ("nobody", set(), ["meta-llama/llama-3.1-8b-instruct"]),
+    ],
+)
+def test_a_route_asks_the_chain_of_the_tier_in_order(tier: str, failing: set[str], asked: list[str]) -> None:
+    assert answering(elements_of(EXAMPLE), tier, failing) == asked
+
+
+def test_a_route_has_timeouts_in_milliseconds_and_budgets_of_a_day() -> None:
+    elements = elements_of(TWO)
+    assert elements["a-model-1"]["properties"]["timeout"] == 6_000
+    assert elements["b-via-a-model-1"]["properties"]["timeout"] == 6_000
+    assert elements["b-budget-1"]["properties"] == {
+        "key": "metadata.costctl_tier", "limit": 10.5, "limitType": "cost", "window": 86_400,
+    }  # fmt: skip
+    assert elements["b-budget-1"]["outputs"]["fallback"]["elementId"] == "b-via-a-model-1"
+    assert elements["is-budget-1"]["properties"]["conditions"] == {"metadata.user_id": {"$eq": "ana"}}
+
+
+def test_a_split_of_three_draws_twice() -> None:
+    elements = elements_of(TWO)
+    assert list(elements["b-split-1"]["outputs"]) == ["33%", "else"]
+    assert elements["b-split-1"]["outputs"]["else"]["elementId"] == "b-split-2"
+    assert list(elements["b-split-2"]["outputs"]) == ["50%", "else"]
+
+
+def test_envoy_has_the_chain_by_priority() -> None:
+    route, *others = yaml.safe_load_all(envoy.export(given(EXAMPLE)).files["gateway.yaml"])
+    rules = {one["matches"][0]["headers"][0]["value"]: one for one in route["spec"]["rules"]}
+    refs = rules["tier-c"]["backendRefs"]
+    assert [(one["priority"], one["name"], one["modelNameOverride"]) for one in refs] == [
+        (0, "openai", "gpt-4o"), (1, "openai", "gpt-4o-mini"), (2, "anthropic", "claude-3-5-haiku-latest"),
+        (3, "openrouter", "meta-llama/llama-3.1-8b-instruct"),
+    ]  # fmt: skip
+    assert rules["tier-c"]["timeouts"] == {"request": "48s"}  # 18 + 2 x 12 + 6
+    assert rules["tier-a"]["timeouts"] == {"request": "6s"}
+    (retry,) = (one["spec"]["retry"] for one in others if one["kind"] == "BackendTrafficPolicy")
+    assert retry["perRetry"]["backOff"] == {"baseInterval": "500ms", "maxInterval": "5s"}
+    assert retry["retryOn"]["httpStatusCodes"] == [429, 500, 502, 503, 504]
+
+
+def test_envoy_has_weights_within_one_priority() -> None:
+    route, *_ = yaml.safe_load_all(envoy.export(given(TWO)).files["gateway.yaml"])
+    refs = route["spec"]["rules"][1]["backendRefs"]
+    assert [(one["priority"], one["weight"]) for one in refs] == [(0, 333), (0, 333), (0, 333), (1, 1)]
+
+
+def test_bifrost_takes_the_tier_from_the_header_and_weights_that_sum_to_one() -> None:
+    config = json.loads(bifrost.export(given(TWO)).files["config.json"])
+    a, b, otherwise = config["governance"]["routing_rules"]
+    assert b["cel_expression"] == 'headers["x-costctl-tier"] == "B"'
+    assert [one["weight"] for one in b["targets"]] == [0.3333, 0.3333, 0.3334]
+    assert sum(Decimal(str(one["weight"])) for one in b["targets"]) == 1
+    assert b["fallbacks"] == ["openai/gpt-4o-mini"]
+    assert otherwise["targets"] == a["targets"]
+    assert config["providers"]["openai"]["keys"][0]["value"] == "env.OPENAI_API_KEY"
+    assert config["governance"]["budgets"] == [{"id": "budget-1", "max_limit": 1, "reset_duration": "1d"}]
+
+
+def test_bifrost_without_weights_falls_back_to_the_other_models_first() -> None:
+    config = json.loads(bifrost.export(given(EXAMPLE)).files["config.json"])
+    (b,) = (one for one in config["governance"]["routing_rules"] if one["id"] == "rule-b")
+    assert b["targets"] == [{"provider": "openai", "model": "gpt-4o-mini", "weight": 1.0}]
+    assert b["fallbacks"] == [
+        "anthropic/claude-3-5-haiku-latest", "openrouter/meta-llama/llama-3.1-8b-instruct",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "true", 'headers["a"] == "b"', "!(budget_used > 95.5) || budget_used <= -1", "'x' in headers",
+        'headers["a"].startsWith("b") ? 1 : 2', "request.size() > 3 && [1, 2].size() == 2",
+        'has(request.user) && "a" + "b" != "ab"',
+    ],
+)  # fmt: skip
+def test_what_is_an_expression_parses(expression: str) -> None:
+    assert faults_of(expression, VARIABLES) == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "fault"),
+    [
+        ('headers["a" == "b"', "not an expression: the end at character 19 where ] should be"),
+        ('headers["a"] = "b"', "not an expression: character 14 does not belong there"),
+        ("budget_used >", "not an expression: the end at character 14 where a value should be"),
+        ('headers["a"] "b"', 'not an expression: "b" at character 14 where the end should be'),
+        ("", "not an expression: the end at character 1 where a value should be"),
+        ('"open', "not an expression: character 1 does not belong there"),
+        ("header == 1", "header: unknown variable, did you mean headers?"),
+    ],
+)
+def test_what_is_none_is_told_with_its_place(expression: str, fault: str) -> None:
+    assert faults_of(expression, VARIABLES) == [fault]
