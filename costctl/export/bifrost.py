@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from costctl.export.base import Carried, Exported, Target, approximated, dropped, expressed, told
+from costctl.export.cache_parts import shortest_s
 from costctl.export.cel import faults_of as cel_faults
 from costctl.export.resolved import Lane, Model, Resolved
 from costctl.export.shape import NAME, SECONDS, SHARE, WHOLE, Choice, Flag, Items, Keys, Named, Number, Text
@@ -22,19 +23,20 @@ from costctl.policy.keys import unknown
 from costctl.policy.parts import PARTS
 
 FILE = "config.json"
-VERIFIED = "the documented fields of Bifrost 1.6 (it was not run)"
+VERIFIED = "the fields of the published schema of Bifrost's configuration (it was not run)"
 HEADER = "x-costctl-tier"
 VARIABLES = frozenset({"headers", "params", "model", "provider", "virtual_key_name", "team_name", "customer_name",
                        "budget_used", "tokens_used", "request", "request_type", "complexity_tier"})  # fmt: skip
 _PROVIDERS = {"google": "gemini", "x-ai": "xai", "aws": "bedrock", "self": "vllm"}
-_KEY = Keys({"name": NAME, "value": Text(r"env\.[A-Z][A-Z0-9_]*", "a reference such as env.NAME"),
+_REFERENCE = Text(r"env\.[A-Z][A-Z0-9_]*", "a reference such as env.NAME")
+_KEY = Keys({"name": NAME, "value": _REFERENCE,
              "models": Items(Text()), "weight": SHARE})  # fmt: skip
 _PROVIDER = Keys(
     {
         "keys": Items(_KEY),
         "network_config": Keys(
             {"default_request_timeout_in_seconds": Number(1, 3_600, is_whole=True)},
-            {"max_retries": WHOLE, "retry_backoff_initial": Number(1, 600_000, is_whole=True), "base_url": Text()},
+            {"max_retries": WHOLE, "retry_backoff_initial": Number(100, 600_000, is_whole=True), "base_url": Text()},
         ),
     }
 )
@@ -45,14 +47,22 @@ _RULE = Keys(
         "fallbacks": Items(Text(r"[^/]+/.+", "provider/model"), least=0),
     }
 )  # fmt: skip
+_BUDGET = Keys({"id": NAME, "max_limit": Number(), "reset_duration": Choice(("1d",)), "virtual_key_id": NAME})
+_ALLOWED = Keys({"provider": Text(), "allowed_models": Items(Text()), "key_ids": Items(Choice(("*",)))})
+_VIRTUAL_KEY = Keys(
+    {
+        "id": NAME, "name": Text(), "value": _REFERENCE, "is_active": Flag(), "calendar_aligned": Flag(),
+        "provider_configs": Items(_ALLOWED),
+    }
+)  # fmt: skip
+_CACHE = Keys(
+    {"ttl": SECONDS, "cache_by_model": Flag(), "conversation_history_threshold": WHOLE, "dimension": WHOLE},
+    {"provider": Text(), "embedding_model": Text(), "threshold": SHARE},
+)
+_GOVERNANCE = Keys({"routing_rules": Items(_RULE)}, {"budgets": Items(_BUDGET), "virtual_keys": Items(_VIRTUAL_KEY)})
+_PLUGIN = Keys({"name": Choice(("semantic_cache",)), "enabled": Flag(), "config": _CACHE})
 _CONFIG = Keys(
-    {"providers": Named(_PROVIDER, least=1), "governance": Keys({"routing_rules": Items(_RULE)}, {
-        "budgets": Items(Keys({"id": NAME, "max_limit": Number(), "reset_duration": Choice(("1d",))})),
-        "virtual_keys": Items(Keys({"id": NAME, "name": Text(), "is_active": Flag(), "budget_id": NAME})),
-    })},
-    {"plugins": Items(Keys({"name": Choice(("semantic_cache",)), "enabled": Flag(), "config": Keys(
-        {"ttl": SECONDS, "threshold": SHARE, "provider": Text(), "embedding_model": Text(), "cache_by_model": Flag()},
-    )}))},
+    {"providers": Named(_PROVIDER, least=1), "governance": _GOVERNANCE}, {"plugins": Items(_PLUGIN)}
 )  # fmt: skip
 
 
@@ -61,15 +71,13 @@ def export(given: Resolved) -> Exported:
     lanes = [lane for lane in given.lanes if lane.models]
     if not lanes:
         return Exported({FILE: to_json({})}, told(given, _carried(given)))
+    providers = _providers(given, lanes)
     governance: dict[str, Any] = {"routing_rules": _rules(given, lanes)}
     caps = [cap for cap in given.policy.budgets.usd_per_day if cap.scope in {"total", "team", "user"}]
     if caps:
         governance["budgets"] = [_budget(cap, at) for at, cap in enumerate(caps, 1)]
-        governance["virtual_keys"] = [
-            {"id": f"key-{at}", "name": cap.name or "all", "is_active": True, "budget_id": f"budget-{at}"}
-            for at, cap in enumerate(caps, 1)
-        ]
-    config: dict[str, Any] = {"providers": _providers(given, lanes), "governance": governance}
+        governance["virtual_keys"] = [_virtual_key(cap, at, providers) for at, cap in enumerate(caps, 1)]
+    config: dict[str, Any] = {"providers": providers, "governance": governance}
     if plugin := _cache(given):
         config["plugins"] = [plugin]
     return Exported({FILE: to_json(config)}, told(given, _carried(given)))
@@ -102,7 +110,7 @@ def _network(given: Resolved, provider: str, lanes: list[Lane]) -> dict[str, Any
     }
     retries = given.policy.retries
     if retries is not None and retries.max_count:
-        network |= {"max_retries": retries.max_count, "retry_backoff_initial": max(retries.backoff_us // 1000, 1)}
+        network |= {"max_retries": retries.max_count, "retry_backoff_initial": max(retries.backoff_us // 1000, 100)}
     return network
 
 
@@ -143,18 +151,36 @@ def _shares(lane: Lane) -> list[float]:
 
 
 def _budget(cap: UsdCap, at: int) -> dict[str, Any]:
-    return {"id": f"budget-{at}", "max_limit": exact(cap.max_usd), "reset_duration": "1d"}
+    """A day of the calendar, as the key says."""
+    limit = exact(cap.max_usd)
+    return {"id": f"budget-{at}", "max_limit": limit, "reset_duration": "1d", "virtual_key_id": f"key-{at}"}
+
+
+def _virtual_key(cap: UsdCap, at: int, providers: Mapping[str, Any]) -> dict[str, Any]:
+    """A key that may ask everything here; what is not listed is denied to it."""
+    allowed = [
+        {"provider": name, "allowed_models": one["keys"][0]["models"], "key_ids": ["*"]}
+        for name, one in providers.items()
+    ]
+    return {
+        "id": f"key-{at}", "name": cap.name or "all", "value": f"env.COSTCTL_KEY_{at}", "is_active": True,
+        "calendar_aligned": True, "provider_configs": allowed,
+    }  # fmt: skip
 
 
 def _cache(given: Resolved) -> dict[str, Any] | None:
-    near = given.policy.cache.semantic
-    if near is None:
+    """The plugin; with one dimension and no provider it answers equal requests only."""
+    near, equal = given.policy.cache.semantic, given.policy.cache.exact
+    spans = ([equal.ttl_us // 1_000_000] if equal else []) + ([shortest_s(near.ttls)] if near else [])
+    if not spans:
         return None
-    shortest = min(one.ttl_us for one in near.ttls)
-    settings = {
-        "ttl": f"{max(shortest // 1_000_000, 1)}s", "threshold": float(near.serve_min), "provider": "openai",
-        "embedding_model": "text-embedding-3-small", "cache_by_model": True,
+    # The system prompt and the first question; a later turn rests on the answers before it.
+    settings: dict[str, Any] = {
+        "ttl": f"{max(min(spans), 1)}s", "cache_by_model": True, "conversation_history_threshold": 2, "dimension": 1,
     }  # fmt: skip
+    if near is not None:
+        vectors = {"provider": "openai", "embedding_model": "text-embedding-3-small", "dimension": 1536}
+        settings |= {**vectors, "threshold": float(near.serve_min)}
     return {"name": "semantic_cache", "enabled": True, "config": settings}
 
 
@@ -175,9 +201,9 @@ def _carried(given: Resolved) -> dict[str, Carried]:
         "tiers.timeout_s": approximated("one timeout a provider, the longest of its tiers, in whole seconds"),
         "routing.default: logged": dropped("a request without the header goes to the last tier"),
         "budgets.usd_per_day: total": approximated(
-            "a budget of a virtual key that every caller must use; over it requests are refused"
+            "a budget of a virtual key that every caller must use (COSTCTL_KEY_1, ...); over it requests are refused"
         ),
-        "budgets.usd_per_day: tier": dropped("budgets are of virtual keys: give each tier a key of its own"),
+        "budgets.usd_per_day: tier": dropped("give its models budgets in model_configs by hand"),
         "budgets.usd_per_day: other": approximated(
             "a budget of a virtual key for each user and team, which must be used; endpoints and profiles have none"
         ),
@@ -188,7 +214,10 @@ def _carried(given: Resolved) -> dict[str, Carried]:
         "fallbacks": expressed("fallbacks of each rule, in order"),
         "retries": approximated("retries of each provider, after its own choice of errors"),
         "kill_switch": dropped("only its enterprise edition takes a provider out: fallbacks still answer"),
-        "cache.exact": dropped("the plugin answers equal requests too, where a semantic cache is written"),
+        "cache.exact": approximated(
+            "plugin semantic_cache, which needs a vector store and the header x-bf-cache-key: the caller must put the "
+            "scope into that header; of both caches the shorter ttl, and no max_temperature"
+        ),
         "cache.semantic": approximated(
             "plugin semantic_cache with the shortest ttl of the seasons; it needs a vector store and the header "
             "x-bf-cache-key; its vectors are not those of the simulation: calibrate the threshold; no refreshing, no "
@@ -197,7 +226,7 @@ def _carried(given: Resolved) -> dict[str, Carried]:
         "cache.prompt": dropped("prompt caching is the provider's: ask for it in the request"),
         "cache.exclude": dropped("the caller must send such requests without x-bf-cache-key"),
         "experiments": dropped("weights draw anew for each request and keep no user in an arm"),
-        "self_hosted": approximated("provider vllm, whose address is set in network_config.base_url by hand"),
+        "self_hosted": approximated("provider vllm; its address is set in the key by hand"),
     }  # fmt: skip
     routed = [part for part in PARTS if part.startswith("routing.") and part not in own]
     return {**dict.fromkeys(PARTS, looks), **dict.fromkeys(routed, by_caller), **own}
@@ -209,7 +238,7 @@ def faults(files: Mapping[str, str]) -> list[str]:
     if not config:
         return []
     wrong = _CONFIG.faults(config, "")
-    return wrong or [*_rule_faults(config), *_budget_faults(config["governance"])]
+    return wrong or [*_rule_faults(config), *_budget_faults(config["governance"]), *_cache_faults(config)]
 
 
 def _rule_faults(config: dict[str, Any]) -> list[str]:
@@ -232,11 +261,21 @@ def _rule_faults(config: dict[str, Any]) -> list[str]:
 
 
 def _budget_faults(governance: dict[str, Any]) -> list[str]:
-    budgets = [one["id"] for one in governance.get("budgets", [])]
+    keys = [one["id"] for one in governance.get("virtual_keys", [])]
     return [
-        f"virtual_keys.{one['id']}: {one['budget_id']}: {unknown(one['budget_id'], budgets, 'budget')}"
-        for one in governance.get("virtual_keys", []) if one["budget_id"] not in budgets
+        f"budgets.{one['id']}: {one['virtual_key_id']}: {unknown(one['virtual_key_id'], keys, 'virtual key')}"
+        for one in governance.get("budgets", []) if one["virtual_key_id"] not in keys
     ]  # fmt: skip
+
+
+def _cache_faults(config: dict[str, Any]) -> list[str]:
+    """One dimension is for equal requests, more are for vectors of a provider."""
+    wrong = []
+    for plugin in config.get("plugins", []):
+        asked = {"provider", "embedding_model", "threshold"} & set(plugin["config"])
+        if len(asked) != (0 if plugin["config"]["dimension"] == 1 else 3):
+            wrong.append("plugins.semantic_cache: more than one dimension goes with provider, model and threshold")
+    return wrong
 
 
 TARGET = Target("bifrost", "Bifrost", VERIFIED, export, faults)

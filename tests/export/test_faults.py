@@ -72,6 +72,8 @@ FAULTS = (
     Fault(*_BIFROST, "== \\\"C\\\"", "= \\\"C\\\"", "not an expression"),
     Fault(*_BIFROST, "headers[", "header[", "unknown variable, did you mean headers?"),
     Fault(*_BIFROST, '4o",\n            "weight": 1.0', '4o",\n            "weight": 0.5', "sum to 0.5, not to 1"),
+    Fault(*_BIFROST, '"virtual_key_id": "key-1"', '"virtual_key_id": "key-9"', "unknown virtual key"),
+    Fault(*_BIFROST, '"dimension": 1536', '"dimension": 1', "more than one dimension"),
     Fault(*_BIFROST, "env.OPENAI_API_KEY", "sk-1", "a reference such as env.NAME"),
     Fault(*_BIFROST, '"openai/gpt-4o-mini"', '"openai/gpt4o-mini"', "unknown model, did you mean openai/gpt-4o-mini?"),
     Fault(*_BIFROST, "default_request_timeout_in_seconds", "default_request_timeout", "unknown key, did you mean"),

@@ -115,7 +115,11 @@ def test_bifrost_takes_the_tier_from_the_header_and_weights_that_sum_to_one() ->
     assert b["fallbacks"] == ["openai/gpt-4o-mini"]
     assert otherwise["targets"] == a["targets"]
     assert config["providers"]["openai"]["keys"][0]["value"] == "env.OPENAI_API_KEY"
-    assert config["governance"]["budgets"] == [{"id": "budget-1", "max_limit": 1, "reset_duration": "1d"}]
+    (budget,), (key,) = config["governance"]["budgets"], config["governance"]["virtual_keys"]
+    assert budget == {"id": "budget-1", "max_limit": 1, "reset_duration": "1d", "virtual_key_id": key["id"]}
+    assert (key["name"], key["calendar_aligned"], key["value"]) == ("ana", True, "env.COSTCTL_KEY_1")
+    models = ["gpt-4o-mini", "gpt-4o", "gpt-4.1", "gpt-4.1-mini"]
+    assert key["provider_configs"] == [{"provider": "openai", "allowed_models": models, "key_ids": ["*"]}]
 
 
 def test_bifrost_without_weights_falls_back_to_the_other_models_first() -> None:
@@ -125,6 +129,16 @@ def test_bifrost_without_weights_falls_back_to_the_other_models_first() -> None:
     assert b["fallbacks"] == [
         "anthropic/claude-3-5-haiku-latest", "openrouter/meta-llama/llama-3.1-8b-instruct",
     ]  # fmt: skip
+
+
+def test_bifrost_answers_equal_requests_without_vectors() -> None:
+    text = TWO + "cache: {exact: {ttl: 2h}}\n"
+    (plugin,) = json.loads(bifrost.export(given(text)).files["config.json"])["plugins"]
+    assert plugin["config"] == {
+        "ttl": "7200s", "cache_by_model": True, "conversation_history_threshold": 2, "dimension": 1,
+    }  # fmt: skip
+    (near,) = json.loads(bifrost.export(given(EXAMPLE)).files["config.json"])["plugins"]
+    assert (near["config"]["ttl"], near["config"]["threshold"], near["config"]["dimension"]) == ("86400s", 0.9, 1536)
 
 
 @pytest.mark.parametrize(
