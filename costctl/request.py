@@ -143,6 +143,7 @@ RAW_EXTRAS: tuple[str, ...] = (
     "messages",  # list of chat messages, or text
     "system",  # system prompt beside the messages
     "response_text",
+    "embedding",  # of the last user message, as a list of numbers; read again by `--embedding log`, never kept here
     "prompt_sha256",  # hash of the normalised prompt where the log has no text
     "dedupe_key",  # the format's own identity of a record
     "replay_key",  # a sidechain row whose key a main row carries is a replay

@@ -35,7 +35,8 @@ Output = Annotated[
 Embedding = Annotated[
     str | None,
     typer.Option("--embedding", envvar="COSTCTL_EMBEDDING",
-                 help="How near prompts are: wordllama, words, model2vec:NAME, sentence-transformers:NAME."),
+                 help="How near prompts are: wordllama, words, model2vec:NAME, sentence-transformers:NAME, "
+                      "log (vectors in its column `embedding`)."),
 ]  # fmt: skip
 Maps = Annotated[
     list[str] | None, typer.Option("--map", help="field=column (dotted paths), or a YAML file of them. Repeatable.")

@@ -31,10 +31,14 @@ from costctl.formats.tasks import Task
 from costctl.store import Store
 
 IN_FLIGHT = 4
+CONTENT = ("messages", "system", "response_text")
 
 
 class Take(Protocol):
-    """What is kept of one record: a class at the top of a module, as it travels to other processes."""
+    """What is kept of one record: a class at the top of a module, as it travels to other processes.
+
+    Where it has a field `reads`, these columns of the format follow the three of `CONTENT`.
+    """
 
     def __call__(self, messages: Any, system: Any, answer: Any) -> Any:
         """Of the prompt, its system text where it stands apart, and the answer; each None where the log has none."""
@@ -59,7 +63,7 @@ class _Taking(Gathered):
     def add(self, records: Sequence[Record]) -> None:
         raw = raw_columns(records, self._of, self._ways)
         blank: list[Any] = [None] * len(records)
-        columns = (raw.get(name, blank) for name in ("messages", "system", "response_text"))
+        columns = (raw.get(name, blank) for name in (*CONTENT, *getattr(self._asked, "reads", ())))
         self.values += map(self._asked, *columns)
         self.height = len(self.values)
 

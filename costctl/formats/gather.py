@@ -49,6 +49,7 @@ class Gathered:
             self.texts += texts
         if "response_text" in raw:
             derived["response_chars"] = list(map(_length, raw.pop("response_text")))
+        raw.pop("embedding", None)
         if "api_key" in raw:
             derived["api_key_id"] = list(map(self._key_id, raw.pop("api_key")))
         _extend(self.raw, raw, self.height, height)

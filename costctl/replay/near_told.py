@@ -11,6 +11,7 @@ from costctl.replay.notes import Replay
 from costctl.replay.plan import SEMANTIC_CACHE
 from costctl.replay.scores_file import Scores
 from costctl.report import Table, Value, Warning
+from costctl.reuse.embed import GIVEN
 from costctl.reuse.false_hits import (
     UNKNOWN,
     FalseHits,
@@ -24,6 +25,7 @@ from costctl.reuse.neighbours import Visits
 from costctl.reuse.semantic_cache import Requests, SemanticPolicy, Served, sweep
 from costctl.store import Store
 
+ONE_LANGUAGE = "; the same question in another language is hardly near in it and then not counted"
 CURVE_PPB = (800_000_000, 850_000_000, 900_000_000, 930_000_000, 960_000_000, 990_000_000, 1_000_000_000)
 
 
@@ -133,11 +135,11 @@ def _row(at_ppb: int, served: Served, judge: Judge, count: int) -> tuple[Value, 
 def _warnings(done: Replay, near: NearCalls, wrong: FalseHits, is_hit: Flag) -> list[Warning]:
     semantic = done.plan.semantic
     assert semantic is not None
+    is_given = str(near.texts.name).startswith(GIVEN)
     said = [
         Warning(
             "W230",
-            f"near prompts by {near.texts.name}; the same question in another language is hardly near in it and then "
-            "not counted",
+            f"near prompts by {near.texts.name}{'' if is_given else ONE_LANGUAGE}",
             "",
         ),
         Warning(

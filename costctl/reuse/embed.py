@@ -5,7 +5,7 @@
   of its tokens: half precision adds up in double precision without rounding, on every machine alike.
 - `words`: needs nothing but numpy. Words and pairs of words by their rarity, each with a direction of its own.
 - `sentence-transformers:NAME`, `model2vec:NAME`: a model of the user's, imported only when asked for.
-- vectors that the log carries: `given`.
+- `log`: vectors that the log carries in a column (`reuse/given_vectors`).
 """
 
 from __future__ import annotations
@@ -59,18 +59,13 @@ def embed(texts: Sequence[str], name: str | None = None) -> Embedding:
     package, _, model = name.partition(":")
     if package in OUTSIDE and model:
         return Embedding(name, _outside(package, model, texts))
-    known = ", ".join((WORDLLAMA, WORDS, *(f"{one}:NAME" for one in OUTSIDE)))
+    known = ", ".join((WORDLLAMA, WORDS, GIVEN, *(f"{one}:NAME" for one in OUTSIDE)))
     raise CostctlError("E340", f"there is no embedding named {name!r}", hint=f"use one of: {known}")
 
 
 def default() -> str:
     """The name of the embedding that is used where none is asked for."""
     return WORDLLAMA if _wordllama_folder() and util.find_spec("tokenizers") else WORDS
-
-
-def given(vectors: NDArray[Any]) -> Embedding:
-    """Vectors that came with the log, one row a text."""
-    return Embedding(GIVEN, rounded(vectors))
 
 
 def summed(weights: NDArray[Any], ids: Int, offsets: Int) -> Real:

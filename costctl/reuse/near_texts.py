@@ -21,6 +21,7 @@ from costctl.formats.content import listed, turn
 from costctl.formats.sources import Reader
 from costctl.reuse import embed
 from costctl.reuse.false_hits import AnswerTest, Verdicts, answer_test, by_answers
+from costctl.reuse.given_vectors import GivenVectors, VectorTake
 from costctl.reuse.guards import guard_codes
 from costctl.reuse.slots import SLOTS, slot
 from costctl.reuse.vectors import Int, Vectors
@@ -103,19 +104,24 @@ def near_texts(store: Store, reader: Reader | None, folder: Path | None) -> Near
 def _read(store: Store, reader: Reader, name: str, file_ids: list[int]) -> NearTexts:
     from costctl.formats.contents import read_contents  # noqa: PLC0415  (heavy)
 
+    given = GivenVectors(store) if name == embed.GIVEN else None
     prompts: dict[str, int] = {}
     answers: dict[str, int] = {}
     rows: list[tuple[int, int, int, int]] = []
-    for found in read_contents(store, reader, TextTake(), file_ids):
+    take = TextTake() if given is None else VectorTake(TextTake())
+    for found in read_contents(store, reader, take, file_ids):
         for number, value in zip(found.numbers, found.values, strict=True):
             if value is not None:
-                rows.append((found.file_id, number, _numbered(prompts, value[0]), _numbered(answers, value[1])))
+                asked = _numbered(prompts, value[0])
+                rows.append((found.file_id, number, asked, _numbered(answers, value[1])))
+                if given is not None:
+                    given.add(asked, value[2], found.file_id, number)
     columns = np.array(rows, dtype=np.int64).reshape(-1, 4).T
     texts = list(prompts)
-    made = embed.embed(texts, name)
+    made = embed.embed(texts, name) if given is None else given.embedding(len(texts))
     slots = np.array([_slot_codes(name, texts) for name in SLOTS], dtype=np.int64).reshape(len(SLOTS), -1)
     file_id, line, prompt, answer = columns
-    said = embed.embed(list(answers), name)
+    said = embed.embed(list(answers), name if given is None else None)
     return NearTexts(
         file_id, line, prompt, answer, made.vectors, guard_codes(texts), slots, said.vectors, np.array(made.name)
     )

@@ -13,7 +13,8 @@ import pytest
 
 from costctl.errors import CostctlError
 from costctl.reuse import embed as module
-from costctl.reuse.embed import WORDLLAMA, WORDS, default, embed, given
+from costctl.reuse.embed import WORDLLAMA, WORDS, default, embed
+from costctl.reuse.given_vectors import packed
 from costctl.reuse.vectors import rounded, similarity_ppb, squared_norms
 
 TEXTS = (
@@ -88,9 +89,8 @@ def test_a_model_of_the_users_is_asked_by_name(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_vectors_of_the_log_are_rounded_and_must_be_finite() -> None:
-    assert given(np.array([[0.5, -1.0]])).vectors.tolist() == [[64, -127]]
-    with pytest.raises(ValueError, match="finite"):
-        given(np.array([[np.nan, 1.0]]))
+    assert packed([0.5, -1.0]) == bytes([64, 256 - 127])
+    assert packed([float("nan"), 1.0]) == "holds a number that is not finite"
     assert rounded(np.zeros((0, 5))).shape == (0, 5)
 
 
