@@ -8,11 +8,9 @@ from typing import Annotated
 
 import typer
 
-from costctl.cli.options import Output, Prices
+from costctl.cli.options import DEFAULT_TARGETS, Output, Prices
 from costctl.cli.output import Form, emit
 from costctl.errors import CostctlError, ExitCode
-
-DEFAULT_TARGETS = ("json", "runbook")
 
 
 def export_config(

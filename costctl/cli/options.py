@@ -10,6 +10,9 @@ import typer
 from costctl.cli.output import ONLY_OF, Form
 from costctl.errors import CostctlError
 
+DEFAULT_TARGETS = ("json", "runbook")
+"""Exported where the policy names no targets."""
+
 Logs = Annotated[
     list[str] | None, typer.Argument(help="Files, folders, globs, or - for standard input.", metavar="LOG...")
 ]

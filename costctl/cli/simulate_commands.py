@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from costctl.cli.options import Db, Embedding, Out, Output, Prices
+from costctl.cli.options import DEFAULT_TARGETS, Db, Embedding, Out, Output, Prices
 from costctl.cli.output import Form, check_target, emit, write_text
 from costctl.cli.progress import progress
 from costctl.errors import CostctlError, ExitCode
@@ -45,6 +45,10 @@ def simulate(
         list[str] | None,
         typer.Option("--sweep", help="Try values, as cache.exact.ttl=1h,24h (or capacity=1k,10k)."),
     ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option("--export", help="Write the policy's router configurations below this folder, as export-config."),
+    ] = None,
     embedding: Embedding = None,
     prices: Prices = None,
     threads: Annotated[
@@ -58,6 +62,8 @@ def simulate(
     from costctl.audit.options import AuditOptions  # noqa: PLC0415
     from costctl.audit.run import audit, last_audit, logs_of, reader_of  # noqa: PLC0415
     from costctl.evaluate.claims import Claims  # noqa: PLC0415
+    from costctl.export.resolved import resolved  # noqa: PLC0415
+    from costctl.export.run import beside  # noqa: PLC0415
     from costctl.gate.verdicts import is_broken, judge  # noqa: PLC0415
     from costctl.policy.classifier import load_classifier  # noqa: PLC0415
     from costctl.policy.describe import policy_digest  # noqa: PLC0415
@@ -70,6 +76,7 @@ def simulate(
     from costctl.replay.scores_file import read_scores  # noqa: PLC0415
     from costctl.replay.sweep import read_grid  # noqa: PLC0415
     from costctl.store import open_store  # noqa: PLC0415
+    from costctl.tiers.rules import load_rules  # noqa: PLC0415
 
     inputs = [str(path) for path in (policy, scores, compare_to) if path is not None]
     targets = {"-o": out, "--decisions": decisions, "--probes": probes}
@@ -93,6 +100,10 @@ def simulate(
     if probes is not None:
         write_text("".join(f"{line}\n" for line in claims.template()), probes)
     report = replace(report, provenance={**report.provenance, "policy_file": str(policy)})
+    if wanted.export is not None or export is not None:
+        names = wanted.export.targets if wanted.export is not None else DEFAULT_TARGETS
+        given = resolved(wanted, policy_digest(policy), book, load_rules().content, router)
+        report = beside(report, given, names, export)
     report = judge(report if earlier is None else compared(report, earlier), wanted.gates)
     emit(report, output, out)
     if is_broken(report):

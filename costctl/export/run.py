@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from costctl.errors import CostctlError, ExitCode
@@ -11,6 +12,7 @@ from costctl.export.base import Exported, Target
 from costctl.export.files import Drift, drifts, tree_of, unmanaged, write_tree
 from costctl.export.resolved import Resolved
 from costctl.export.targets import exported
+from costctl.export.text import comment_of
 from costctl.report import Report, Table, Value, Warning
 
 KINDS = ("expressed", "approximated", "dropped")
@@ -82,11 +84,27 @@ def differences(given: Resolved, names: Sequence[str], folder: Path) -> str:
     return "".join(line if line.endswith("\n") else f"{line}\n" for line in parts)
 
 
-def preview(given: Resolved, name: str) -> tuple[str, str]:
-    """The first file of a target, and its name: what a simulation shows beside its figures."""
-    ((_, found),) = exported(given, [name])
-    path = next(iter(found.files))
-    return path, found.files[path]
+def beside(report: Report, given: Resolved, names: Sequence[str], folder: Path | None) -> Report:
+    """A simulation with the configuration that its policy implies: the first file of the first target, line by line.
+
+    With a folder all targets are written there, and what each loses is told.
+
+    Raises:
+        CostctlError: E470 where the folder cannot be written, E471 for an unknown target.
+    """
+    if folder is not None:
+        made = export_config(given, names, folder, is_check=False, is_write=True)
+        tables = {f"export_{name}": replace(made.tables[name], name=f"export_{name}") for name in ("files", "losses")}
+        return replace(
+            report, tables={**report.tables, **tables}, warnings=(*report.warnings, *made.warnings),
+            provenance={**report.provenance, "exported_to": str(folder)},
+        )  # fmt: skip
+    ((target, found),) = exported(given, names[:1])
+    path, text = next(iter(found.files.items()))
+    lines = text.removeprefix(comment_of(text)).splitlines()
+    rows = [(f"{target.name}/{path}", number, line) for number, line in enumerate(lines, 1)]
+    config = Table.of("router_config", ("path", "line", "text"), rows)
+    return replace(report, tables={**report.tables, config.name: config})
 
 
 def _losses(made: Sequence[tuple[Target, Exported]]) -> list[tuple[Value, ...]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from costctl.money import ratio_display, usd_display
-from costctl.render.cells import cell, safe
+from costctl.render.cells import cell, escaped, safe
 from costctl.render.grid import grid
 from costctl.report import Report, Table, counted
 
@@ -62,6 +62,8 @@ SECTIONS = (
       "over_budget_count", "latency_ms_p95"), 8),
 )  # fmt: skip
 COMPARED_MAX = 40
+CONFIG_LINES = 18
+NOT_ASKED = "the policy has no "  # such figures are not missing: nobody asked for them; --output json lists them too
 NOTED = ("references", "staged", "scenarios", "self_hosted")
 Row = Mapping[str, Any]
 
@@ -74,7 +76,32 @@ def simulation(report: Report, width: int, section: Callable[[str, str, tuple[st
             lines += section(name, heading, _filled(report.tables[name], columns), rows)
         if name in NOTED:
             lines += _notes(report, name)
-    return [*lines, *_rests(report)]
+    return [*lines, *_configuration(report, width), *_rests(report)]
+
+
+def _configuration(report: Report, width: int) -> list[str]:
+    """The beginning of the router configuration that the policy implies, or where all of them were written."""
+    folder = report.provenance.get("exported_to")
+    if folder is not None:
+        losses: list[Row] = list(report.tables["export_losses"].dicts())
+        count = len(report.tables["export_files"].rows)
+        lines = ["", f"  ROUTER CONFIGURATION: {counted(count, 'file', 'files')} in {safe(str(folder), 60)}/"]
+        for target in dict.fromkeys(str(row["target"]) for row in losses):
+            of_target = [row for row in losses if row["target"] == target]
+            kinds = [row["kind"] for row in of_target]
+            told = ", ".join(f"{kinds.count(kind)} {kind}" for kind in ("expressed", "approximated", "dropped"))
+            dropped = ", ".join(str(row["part"]) for row in of_target if row["kind"] == "dropped")
+            lines.append(f"    {safe(target)}: {told}{': ' if dropped else ''}{safe(dropped, 400)}")
+        return lines
+    table = report.tables.get("router_config")
+    if table is None or not table.rows:
+        return []
+    rows: list[Row] = list(table.dicts())
+    shown = min(CONFIG_LINES, len(rows))
+    name = safe(str(rows[0]["path"]), 60)
+    lines = ["", f"  ROUTER CONFIGURATION {name}: {shown} of {len(rows):,} lines (all: --export DIR)"]
+    texts = [escaped(str(row["text"])).rstrip() for row in rows[:shown]]
+    return lines + [f"    {text if len(text) <= width - 4 else f'{text[: width - 5]}…'}".rstrip() for text in texts]
 
 
 def _filled(table: Table, columns: tuple[str, ...]) -> tuple[str, ...]:
@@ -239,7 +266,9 @@ def _rests(report: Report) -> list[str]:
     missing: Any = report.provenance["not_computed"]
     reasons: dict[str, list[str]] = {}
     for name, reason in missing.items():
+        if reason.startswith(NOT_ASKED):
+            continue
         reasons.setdefault(reason, []).append(str(name).removesuffix("_ratio").removesuffix("_count").replace("_", " "))
-    lines.append("  NOT COMPUTED")
+    lines += ["  NOT COMPUTED"] if reasons else []
     lines += [f"    {', '.join(names)}: {reason}" for reason, names in reasons.items()]
     return [*lines, ""]

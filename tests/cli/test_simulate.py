@@ -295,3 +295,26 @@ def test_policy_check_tells_what_stands_beside(
     assert "$6 a month, $20 once" in out
     assert "by user: now 50%, mini 50%" in out
     assert "2 times the log" in out
+
+
+def test_the_router_configuration_stands_beside_the_projections(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy, folder = tmp_path / "policy.yaml", tmp_path / "router"
+    text = "version: 1\ntiers: {A: {models: [gpt-4o-mini]}}\nrouting: {default: A}\nhedge: {tier: A, after_s: 2}\n"
+    policy.write_text(text, "utf-8")
+    arguments = ["simulate", STORY, "--policy", str(policy), "--db", str(tmp_path / "c.duckdb")]
+    assert "ROUTER CONFIGURATION" not in said(capsys, *arguments)[1]
+
+    policy.write_text(text + "export: {targets: [runbook, json]}\n", "utf-8")
+    screen = said(capsys, *arguments)[1]
+    assert "ROUTER CONFIGURATION runbook/RUNBOOK.md: 18 of" in screen
+    assert all(len(line) <= 80 for line in screen.splitlines())
+    report = json.loads(said(capsys, *arguments, "--output", "json")[1])
+    told = [row["text"] for row in report["tables"]["router_config"]]
+
+    code, screen, _ = said(capsys, *arguments, "--export", str(folder))
+    assert code == 0
+    assert "ROUTER CONFIGURATION: " in screen
+    assert (folder / "runbook" / "RUNBOOK.md").read_text("utf-8").splitlines()[-len(told) :] == told
+    assert said(capsys, "export-config", "--policy", str(policy), "--folder", str(folder), "--check")[0] == 0
