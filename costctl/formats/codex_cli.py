@@ -91,7 +91,7 @@ class _State(NamedTuple):
     session: Record
     context: Record
     total: Record
-    request_count: int
+    restart_count: int
 
 
 def _kind(piece: Record) -> str:
@@ -126,10 +126,12 @@ def _request(piece: Record, state: _State) -> tuple[Outcome, _State]:
     if total is not None and total == state.total:
         return _UNMOVED, state
     moved = _moved(total, last, state.total)
-    state = state._replace(total=total if total is not None else state.total)
+    # The counts of a file that was cut before: its first state may repeat one that the other part of it has.
+    is_cut = bool(not state.session and not state.total and total and last)
+    restarts = state.restart_count + _is_anew(total, state.total)
+    state = state._replace(total=total if total is not None else state.total, restart_count=restarts)
     if not any(value for name, value in moved.items() if name != "total_tokens"):
         return _UNMOVED, state
-    number = state.request_count + 1
     session, context = state.session, state.context
     place = context.get("cwd") or session.get("cwd")
     tier = context.get("service_tier")
@@ -143,10 +145,11 @@ def _request(piece: Record, state: _State) -> tuple[Outcome, _State]:
         # Who asks for fast is served, and billed, as priority (log-formats, 7.1).
         "service_tier": "priority" if tier == "fast" else service_tier(tier),
         "project": PurePosixPath(str(place).replace("\\", "/")).name if place else None,
-        # A copy of a row has its time as well; a fork repeats its place and its counts only.
-        "dedupe_key": f"{piece['at']}:{vector}", "replay_key": f"{number}:{vector}",
+        # A copy of a row has its time as well; a fork repeats its counts only, and so does a state told twice.
+        "dedupe_key": f"{piece['at']}:{vector}", "replay_key": f"{restarts}:{vector}",
+        "is_sidechain": True if is_cut else None,
     }  # fmt: skip
-    return found, state._replace(request_count=number)
+    return found, state
 
 
 def _moved(total: Record | None, last: Record | None, before: Record) -> Record:
@@ -159,8 +162,13 @@ def _moved(total: Record | None, last: Record | None, before: Record) -> Record:
         if type(value) is not int or type(earlier) is not int:
             return last if last is not None else total  # a value that the strict reader will refuse
         moved[name] = value - earlier
-    # The counter began anew.
-    return (last if last is not None else total) if any(value < 0 for value in moved.values()) else moved
+    return (last if last is not None else total) if _is_anew(total, before) else moved
+
+
+def _is_anew(total: Record | None, before: Record) -> bool:
+    """Whether the counter began anew."""
+    pairs = ((value, before.get(name, 0)) for name, value in (total or {}).items())
+    return any(type(value) is int and type(earlier) is int and value < earlier for value, earlier in pairs)
 
 
 FORMATS = (

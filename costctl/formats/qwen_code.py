@@ -6,13 +6,14 @@ telemetry gives its duration, and stands for the call only where no answer does 
 
 from __future__ import annotations
 
-from bisect import bisect
 from datetime import datetime
+from itertools import product
 from pathlib import PurePosixPath
 from typing import Any
 
 from costctl.formats.agent_counts import counts_of
 from costctl.formats.base import Ignored, LogFormat, Outcome, Record, identity_columns
+from costctl.formats.nearest import Nearest
 
 _RESPONSE, _ERROR = "qwen-code.api_response", "qwen-code.api_error"
 _FROM_USAGE = (
@@ -23,6 +24,8 @@ _FROM_EVENT = (
     ("input", "input_token_count"), ("output", "output_token_count"), ("cached", "cached_content_token_count"),
     ("thoughts", "thoughts_token_count"), ("tool", "tool_token_count"), ("total", "total_token_count"),
 )  # fmt: skip
+_ANY = object()  # whatever model, whatever counts
+_LATE = float("inf")  # telemetry without a time comes last
 NEAR_S = 2.0  # an answer is written right after its telemetry
 
 
@@ -119,28 +122,42 @@ def _request(row: Record, beside: Record) -> Record:
 def _paired(pieces: list[Record], events: list[int]) -> dict[int, int]:
     """Answers and the telemetry of the same call: of one model, at the same moment or else with equal counts."""
     free = set(events)
-    by_counts: dict[Any, list[int]] = {}
+    groups: dict[Any, list[tuple[float, int]]] = {}
     for other in events:
-        by_counts.setdefault(_counted(pieces[other]["event"]), []).append(other)
-    timed = sorted((when, other) for other in events if (when := _second(pieces[other]["event"])) is not None)
+        event, when = pieces[other]["event"], _second(pieces[other]["event"])
+        model = event["response_model"]
+        for group in product((event["session_id"],), (_counted(event), _ANY), {model, _ANY}):
+            if when is not None or group[1] is not _ANY:
+                groups.setdefault(group, []).append((_LATE if when is None else when, other))
+    index = {group: Nearest(items, free) for group, items in groups.items()}
     found: dict[int, int] = {}
     for place in sorted((p for p, piece in enumerate(pieces) if "answer" in piece), key=lambda p: _order(pieces[p])):
-        answer = pieces[place]["answer"]
-        at = _second(answer)
-        near: list[int] = []
-        if at is not None:
-            start, end = (bisect(timed, (bound, place)) for bound, place in ((at - NEAR_S, -1), (at + NEAR_S, 2**62)))
-            near = [other for _, other in timed[start:end]]
-        equal = by_counts.get(_counted(answer), []) if answer["counts"] else []
-        fits = [other for other in near or equal if other in free and _is_fit(answer, pieces[other]["event"])]
-        if not fits and near:
-            fits = [other for other in equal if other in free and _is_fit(answer, pieces[other]["event"])]
-        if fits:
-            found[place] = min(fits, key=lambda other: _distance(answer, pieces[other]["event"]))
-            free.discard(found[place])
-            if found[place] in equal:
-                equal.remove(found[place])
+        told = _telemetry_of(pieces[place]["answer"], index)
+        if told is not None:
+            found[place] = told
+            free.discard(told)
     return found
+
+
+def _telemetry_of(answer: Record, index: dict[Any, Nearest]) -> int | None:
+    """The nearest telemetry that nobody has: close by with equal counts, close by, else anywhere with equal counts."""
+    at, model = _second(answer), answer["response_model"]
+    models = (_ANY,) if model is None else (model, None)  # telemetry without a model fits any
+
+    def nearest(counts: Any) -> tuple[float, int] | None:
+        groups = (index.get((answer["session_id"], counts, one)) for one in models)
+        if at is None:
+            known = (group.first() for group in groups if group is not None)
+            return min(((_LATE, one) for one in known if one is not None), default=None)
+        return min((one for group in groups if group is not None and (one := group.to(at)) is not None), default=None)
+
+    equal = nearest(_counted(answer))
+    if equal is not None and equal[0] <= NEAR_S:
+        return equal[1]
+    close = nearest(_ANY) if at is not None else None
+    if close is not None and close[0] <= NEAR_S:
+        return close[1]
+    return equal[1] if equal is not None and answer["counts"] else None
 
 
 def _counted(row: Record) -> Any:
@@ -149,16 +166,6 @@ def _counted(row: Record) -> Any:
 
 def _order(piece: Record) -> float:
     return _second(piece["answer"]) or 0.0
-
-
-def _is_fit(answer: Record, event: Record) -> bool:
-    models = {str(answer["response_model"]), str(event["response_model"])} - {"None"}
-    return len(models) < 2 and answer["session_id"] == event["session_id"]
-
-
-def _distance(answer: Record, event: Record) -> tuple[bool, float]:
-    at, when = _second(answer), _second(event)
-    return _counted(answer) != _counted(event), float("inf") if at is None or when is None else abs(at - when)
 
 
 def _second(row: Record) -> float | None:

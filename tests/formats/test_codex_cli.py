@@ -118,3 +118,14 @@ def test_two_files_of_one_session(tmp_path: Path) -> None:
 def test_sessions_of_equal_counts_are_two(tmp_path: Path) -> None:
     other = [session(0, "other"), state(1.5, FIRST), state(2.5, SECOND)]
     assert input_of(tmp_path, written(tmp_path, "a", PARENT), written(tmp_path, "b", other)) == 600
+
+
+@pytest.mark.parametrize("cut", range(1, 7))
+@pytest.mark.parametrize("overlap", [0, 1, 2])
+def test_a_file_in_two_pieces_counts_as_one(tmp_path: Path, cut: int, overlap: int) -> None:
+    """Wherever it was cut, also where the counter repeats itself."""
+    lines = [session(0, "s"), state(1, FIRST, FIRST), state(2, FIRST, FIRST), state(3, SECOND, usage(200, 90, 20)),
+             state(4, SECOND, usage(200, 90, 20)), state(5, SECOND, usage(200, 90, 20)),
+             state(6, THIRD, usage(400, 210, 30)), state(7, THIRD, usage(400, 210, 30))]  # fmt: skip
+    one, two = lines[:cut], lines[max(cut - overlap, 1) :]
+    assert input_of(tmp_path, written(tmp_path, "a", one), written(tmp_path, "b", two)) == 700

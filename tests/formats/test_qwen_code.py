@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
 
 from costctl.formats.base import Ignored, Outcome, Record
@@ -83,3 +85,34 @@ def test_other_rows_are_no_requests(kind: str) -> None:
 def test_thoughts_lie_inside_the_output() -> None:
     (found,) = requests(answer(1, {**COUNTS, "thoughtsTokenCount": 15}))
     assert (found["output_tokens"], found["reasoning_tokens"]) == (20, 15)
+
+
+def test_calls_of_one_moment_are_paired_in_linear_time() -> None:
+    """Four times the rows take about four times the time, not sixteen."""
+
+    def seconds(count: int) -> float:
+        pieces = [
+            one
+            for _ in range(count)
+            for line in (event(1, **EVENT), answer(1))
+            if isinstance(one := unwrap(line), dict)
+        ]
+        best = float("inf")
+        for _ in range(3):
+            start = process_time()
+            found = resolve(pieces)
+            best = min(best, process_time() - start)
+        assert sum(isinstance(one, dict) for one in found) == count
+        return best
+
+    assert seconds(4000) < 8 * seconds(1000)
+
+
+def test_telemetry_without_a_model_or_a_time_fits() -> None:
+    nameless = event(1, **EVENT)
+    nameless["systemPayload"]["uiEvent"]["model"] = None
+    timeless = event(2, **EVENT)
+    timeless["timestamp"] = None
+    for lines in ((nameless, answer(1.1)), (timeless, answer(1.1)), (event(9, **EVENT), answer(1.1))):
+        (found,) = requests(*lines)
+        assert found["latency_ms"] == 900
