@@ -132,7 +132,7 @@ def _request(body: Record) -> Record:
     found = read_request(body)
     found.pop("request_model")
     config = _object(body.get("inferenceConfig") or body.get("textGenerationConfig"))
-    for holder in (body, config):
+    for holder in (body, config) if config else (body,):
         limit = next((holder[name] for name in _LIMITS if holder.get(name) is not None), None)
         found["max_output_tokens"] = limit if limit is not None else found["max_output_tokens"]
         if holder.get("temperature") is not None:
@@ -158,10 +158,10 @@ def _answer(body: Any, *, is_stream: bool) -> Record:
         found.pop(name, None)
     if not found:
         found = _converse(body)
-    usage = read_usage(metrics)
-    for name, value in usage.items():
-        found.setdefault(name, value)
-    tier = _object(body.get("serviceTier")).get("type")
+    if metrics:
+        for name, value in read_usage(metrics).items():
+            found.setdefault(name, value)
+    tier = _object(body.get("serviceTier")).get("type") if "serviceTier" in body else None
     found["service_tier"] = service_tier(tier) if tier else None
     found["latency_ms"] = metrics.get("invocationLatency", _object(body.get("metrics")).get("latencyMs"))
     found["time_to_first_token_ms"] = metrics.get("firstByteLatency") if is_stream else None

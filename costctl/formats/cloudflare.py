@@ -45,8 +45,9 @@ def unwrap(record: Record) -> Outcome:
         {} if _is_encrypted(row.get(name)) else opened_body(first(row.get(name), row.get(f"{name}_body")))
         for name in ("request", "response")
     )
-    found = read_request(asked)
-    found.update((name, value) for name, value in read_body(answered).items() if value is not None)
+    found = read_request(asked) if asked else {}
+    if answered:
+        found.update((name, value) for name, value in read_body(answered).items() if value is not None)
     metadata = {} if _is_encrypted(row.get("metadata")) else opened_object(row.get("metadata"))
     row_id, step, status = row.get("id"), whole(row.get("step")), whole(row.get("status_code"))
     is_hit = _flag(row.get("cached"))
@@ -62,7 +63,7 @@ def unwrap(record: Record) -> Outcome:
     has_failed = _flag(row.get("success")) is False or (isinstance(status, int) and status >= 400)
     if has_failed:
         found.update(status="error", error_type=first(found.get("error_type"), f"http_{status}" if status else "error"))
-    if not is_answer(answered):
+    if not answered or not is_answer(answered):
         found.update(_counts(row, has_failed=has_failed))
     if row.get("cost") is not None and not has_failed:
         found.update(logged_cost=row["cost"], logged_currency="USD", logged_cost_kind="estimated")
