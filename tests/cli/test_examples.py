@@ -18,6 +18,8 @@ from costctl.cli import run
 from costctl.cli.app import app
 from tests.support import ROOT
 
+pytestmark = pytest.mark.xdist_group("examples")  # one reads what another has written
+
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 LINES = [line for block in BLOCKS for line in block.splitlines() if line.startswith(("costctl ", "cp "))]
