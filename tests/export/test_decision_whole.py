@@ -16,12 +16,16 @@ from hypothesis import strategies as st
 
 from costctl.cli import run
 from costctl.export.decision import decision_file
+from costctl.policy.classifier import load_classifier
 from costctl.policy.load import load_policy
 from costctl.prices.book import load_book
+from costctl.tiers.router_file import dump_router
 from costctl.tiers.rules import load_rules
 from tests.export.test_decision import loaded
+from tests.replay.test_classifier import router
 from tests.support import ROOT
 
+SUPPORT = ROOT.parent / "shared" / "data" / "support_bot" / "requests.jsonl.gz"
 STORY = ROOT / "sample_logs" / "story.jsonl.gz"
 ASSUME = "assume: {output_tokens_ratio: %s, input_tokens_ratio: 1}\n"
 TIERS = "tiers: {A: {models: [gpt-4o-mini]}, B: {models: [gpt-4o, claude-sonnet-4-5]}, C: {models: [gpt-4.1]}}\n"
@@ -58,7 +62,9 @@ class Both:
     def module(self, text: str) -> ModuleType:
         policy = self._folder / "policy.yaml"
         policy.write_text("version: 1\n" + text, "utf-8")
-        return loaded(decision_file(load_policy(policy), "0" * 64, load_rules().content, load_book()))
+        wanted = load_policy(policy)
+        router = load_classifier(wanted, policy)
+        return loaded(decision_file(wanted, "0" * 64, load_rules().content, load_book(), router))
 
     def differences(self, text: str, log: Path, bodies: dict[str, Any]) -> tuple[int, Counter[tuple[str, str]]]:
         """Calls compared, and how often which pair of tiers differs; what no other model may take is left out."""
@@ -79,10 +85,10 @@ class Both:
         return compared, differing
 
 
-def story() -> dict[str, Any]:
+def requests_of(log: Path) -> dict[str, Any]:
     """Body and what the log tells beside it, by request id."""
     found = {}
-    with gzip.open(STORY, "rt", encoding="utf-8") as lines:
+    with gzip.open(log, "rt", encoding="utf-8") as lines:
         for line in lines:
             try:
                 row = json.loads(line)
@@ -103,8 +109,24 @@ def story() -> dict[str, Any]:
 @pytest.mark.parametrize("ratio", ["1", "3"])
 @pytest.mark.parametrize("name", POLICIES)
 def test_every_call_of_the_story_goes_where_the_simulation_sent_it(tmp_path: Path, name: str, ratio: str) -> None:
-    compared, differing = Both(tmp_path).differences(POLICIES[name] + ASSUME % ratio, STORY, story())
+    compared, differing = Both(tmp_path).differences(POLICIES[name] + ASSUME % ratio, STORY, requests_of(STORY))
     assert compared > 5_500
+    assert not differing
+
+
+def test_a_learned_router_decides_alike(tmp_path: Path) -> None:
+    (tmp_path / "router.json").write_text(dump_router(router(models=("gpt-4o-mini", "gpt-4.1"))), "utf-8")
+    text = f"{TIERS}routing: {{default: B, classifier: {{file: router.json}}}}\n{ASSUME % 1}"
+    compared, differing = Both(tmp_path).differences(text, STORY, requests_of(STORY))
+    assert compared > 5_500
+    assert not differing
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SUPPORT.exists(), reason="the real data lie outside this repository")
+def test_every_call_of_a_real_log_goes_where_the_simulation_sent_it(tmp_path: Path) -> None:
+    compared, differing = Both(tmp_path).differences(POLICIES["rules"] + ASSUME % 1, SUPPORT, requests_of(SUPPORT))
+    assert compared > 25_000
     assert not differing
 
 
