@@ -13,6 +13,7 @@ from costctl.export import (
     gptcache,
     langcache,
     litellm,
+    portkey,
     routellm,
     runbook,
     vllm_semantic_router,
@@ -22,7 +23,7 @@ from costctl.export.resolved import Resolved
 from costctl.policy.keys import unknown
 
 TARGETS: tuple[Target, ...] = (
-    litellm.NATIVE, litellm.PLUGIN_TARGET,
+    litellm.NATIVE, litellm.PLUGIN_TARGET, portkey.TARGET,
     vllm_semantic_router.TARGET,
     routellm.TARGET, gptcache.TARGET, langcache.TARGET,
     cloudflare.TARGET, envoy.TARGET, bifrost.TARGET,

@@ -10,7 +10,7 @@ NOT_YET: Mapping[str, str] = {
     **dict.fromkeys(
         (
             "export.targets.*=openrouter",
-            "export.targets.*=claude-code-router", "export.targets.*=portkey",
+            "export.targets.*=claude-code-router",
         ),
         LATER,
     ),

@@ -25,6 +25,7 @@ _ROUTE = ("cloudflare", "route.json")
 _ENVOY = ("envoy", "gateway.yaml")
 _BIFROST = ("bifrost", "config.json")
 _VLLM = ("vllm-semantic-router", "config.yaml")
+_PORTKEY = ("portkey", "config.json")
 FAULTS = (
     Fault("gptcache", "gptcache.yaml", "similarity_threshold", "similarity_treshold", "did you mean similarity_thres"),
     Fault("gptcache", "gptcache.yaml", "similarity_threshold: 0.9", "similarity_threshold: 90", "from 0 to 1"),
@@ -33,6 +34,15 @@ FAULTS = (
     Fault("gptcache", "gptcache.yaml", "max_size: 100000", "maxsize: 100000", "did you mean max_size"),
     Fault("gptcache", "start.sh", "-of gptcache.yaml", "-of cache.yaml", "must start with gptcache.yaml"),
     Fault("gptcache", "start.sh", "-s 127.0.0.1", "-s 0.0.0.0", "must start with gptcache.yaml"),
+    Fault(*_PORTKEY, "request_timeout", "request_timout", "did you mean request_timeout?"),
+    Fault(*_PORTKEY, "request_timeout\": 18000", "request_timeout\": 18", "from 100 to"),
+    Fault(*_PORTKEY, "request_timeout\": 18000", "request_timeout\": \"18s\"", "must be a whole number"),
+    Fault(*_PORTKEY, "\"then\": \"tier-c\"", "\"then\": \"tier-d\"", "unknown target"),
+    Fault(*_PORTKEY, "\"default\": \"tier-a\"", "\"default\": \"tier-z\"", "strategy.default: "),
+    Fault(*_PORTKEY, "\"mode\": \"fallback\"", "\"mode\": \"falback\"", "did you mean fallback?"),
+    Fault(*_PORTKEY, "${OPENAI_API_KEY}", "sk-1", "a reference such as"),
+    Fault(*_PORTKEY, "\"name\": \"tier-c-1\"", "\"name\": \"tier-a-1\"", "must begin with a model of its own"),
+    Fault(*_PORTKEY, "\"max_tokens\": 2500", "\"max_token\": 2500", "did you mean max_tokens?"),
     Fault("redis-langcache", "langcache.json", "ttl_millis", "ttl_seconds", "ttls[0].ttl_seconds: unknown key"),
     Fault("redis-langcache", "langcache.json", 'threshold": 0.8', 'threshold": 0.95', "must not"),
     Fault("redis-langcache", "langcache.json", '"exact"', '"exakt"', "did you mean exact?"),
