@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from costctl.errors import CostctlError
 from costctl.export import (
     bifrost,
+    claude_code_router,
     cloudflare,
     envoy,
     generic,
@@ -23,7 +24,7 @@ from costctl.export.resolved import Resolved
 from costctl.policy.keys import unknown
 
 TARGETS: tuple[Target, ...] = (
-    litellm.NATIVE, litellm.PLUGIN_TARGET, portkey.TARGET,
+    litellm.NATIVE, litellm.PLUGIN_TARGET, portkey.TARGET, claude_code_router.TARGET,
     vllm_semantic_router.TARGET,
     routellm.TARGET, gptcache.TARGET, langcache.TARGET,
     cloudflare.TARGET, envoy.TARGET, bifrost.TARGET,

@@ -10,7 +10,6 @@ NOT_YET: Mapping[str, str] = {
     **dict.fromkeys(
         (
             "export.targets.*=openrouter",
-            "export.targets.*=claude-code-router",
         ),
         LATER,
     ),

@@ -25,6 +25,7 @@ _ROUTE = ("cloudflare", "route.json")
 _ENVOY = ("envoy", "gateway.yaml")
 _BIFROST = ("bifrost", "config.json")
 _VLLM = ("vllm-semantic-router", "config.yaml")
+_CCR = ("claude-code-router", "config.json")
 _PORTKEY = ("portkey", "config.json")
 FAULTS = (
     Fault("gptcache", "gptcache.yaml", "similarity_threshold", "similarity_treshold", "did you mean similarity_thres"),
@@ -34,6 +35,13 @@ FAULTS = (
     Fault("gptcache", "gptcache.yaml", "max_size: 100000", "maxsize: 100000", "did you mean max_size"),
     Fault("gptcache", "start.sh", "-of gptcache.yaml", "-of cache.yaml", "must start with gptcache.yaml"),
     Fault("gptcache", "start.sh", "-s 127.0.0.1", "-s 0.0.0.0", "must start with gptcache.yaml"),
+    Fault(*_CCR, "CUSTOM_ROUTER_PATH", "CUSTOM_ROUTE_PATH", "did you mean CUSTOM_ROUTER_PATH?"),
+    Fault(*_CCR, "\"background\": ", "\"backround\": ", "did you mean background?"),
+    Fault(*_CCR, "\"tier-c\": [", "\"tier-cc\": [", "unknown scenario"),
+    Fault(*_CCR, "openai,gpt-4o-mini", "openai,gpt-4o-mni", "did you mean openai,gpt-4o-mini?"),
+    Fault(*_CCR, "$OPENAI_API_KEY", "sk-1", "a reference such as $NAME"),
+    Fault("claude-code-router", "router.js", "openai,gpt-4o\"", "openai,gpt-5o\"", "router.js.C: unknown model"),
+    Fault("claude-code-router", "router.js", "\"max_tokens\": 2500", "\"max_token\": 2500", "did you mean max_tokens?"),
     Fault(*_PORTKEY, "request_timeout", "request_timout", "did you mean request_timeout?"),
     Fault(*_PORTKEY, "request_timeout\": 18000", "request_timeout\": 18", "from 100 to"),
     Fault(*_PORTKEY, "request_timeout\": 18000", "request_timeout\": \"18s\"", "must be a whole number"),

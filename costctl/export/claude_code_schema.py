@@ -1,0 +1,89 @@
+"""What may stand in the files for claude-code-router: it takes misspelt keys and unknown models without a word."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from costctl.export.shape import NAME, WHOLE, Choice, Flag, Items, Keys, Named, Number, Shape, Text
+from costctl.policy.keys import unknown
+
+_ASKED = Text(r"[a-z0-9-]+,\S+", "provider,model")
+_PROVIDER = Keys(
+    {
+        "name": NAME, "models": Items(Text(r"\S+", "a model")),
+        "api_key": Text(r"\$[A-Z][A-Z0-9_]*", "a reference such as $NAME"),
+        "api_base_url": Text(r"https://[^\s$]+|\$\{[A-Z][A-Z0-9_]*\}/\S+", "https://... or ${NAME}/..."),
+    },
+    {"transformer": Keys({"use": Items(Choice(("Anthropic", "openrouter", "deepseek", "groq", "gemini")))})},
+)  # fmt: skip
+_CONFIG = Keys(
+    {
+        "HOST": Choice(("127.0.0.1",)), "PORT": Number(1, 65_535, is_whole=True), "LOG": Flag(),
+        "Providers": Items(_PROVIDER), "Router": Keys(dict.fromkeys(("default", "background", "think"), _ASKED)),
+        "fallback": Named(Items(_ASKED)), "CUSTOM_ROUTER_PATH": Text(r"\$HOME/\S+/router\.js", "the path of router.js"),
+    },
+    # Fewer are meant as seconds.
+    {"API_TIMEOUT_MS": Number(1_000, 10**9, is_whole=True)},
+)  # fmt: skip
+_LANES = re.compile(r"(?ms)^const LANES = (\{.*?^\});$")
+
+
+class _Maybe(Shape):
+    """A value of this shape, or none."""
+
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+
+    def faults(self, value: Any, at: str) -> list[str]:
+        """See `Shape`."""
+        return [] if value is None else self._shape.faults(value, at)
+
+
+_LANE = Keys(
+    {
+        "scenario": NAME, "max_tokens": _Maybe(WHOLE), "temperature": _Maybe(Number(0, 2)),
+        "models": Items(Keys({"name": Text(), "asked": _ASKED, "weight": Number()})),
+    }
+)  # fmt: skip
+
+
+def config_faults(config: Mapping[str, Any]) -> list[str]:
+    """Everything that is wrong with a `config.json`, each with its place."""
+    wrong = _CONFIG.faults(config, "")
+    if wrong:
+        return wrong
+    known = _models(config)
+    wrong = [f"Router.{name}: {unknown(one, known, 'model')}"
+             for name, one in config["Router"].items() if one not in known]  # fmt: skip
+    for name, chain in config["fallback"].items():
+        wrong += [f"fallback.{name}: {unknown(one, known, 'model')}" for one in chain if one not in known]
+        wrong += [f"fallback.{name}: asks {one} twice" for one in sorted(set(chain)) if chain.count(one) > 1]
+    return wrong
+
+
+def router_faults(code: str, config: Mapping[str, Any]) -> list[str]:
+    """Lanes of the router that have a wrong shape, a model of no provider, or fallbacks that no lane has."""
+    found = _LANES.search(code)
+    if found is None:
+        return ["router.js: LANES is missing"]
+    lanes = json.loads(found[1])
+    wrong = Named(_LANE, 1).faults(lanes, "router.js")
+    if wrong or _CONFIG.faults(config, ""):
+        return wrong
+    known = _models(config)
+    asked = [(name, one["asked"]) for name, lane in lanes.items() for one in lane["models"]]
+    wrong = [f"router.js.{name}: {unknown(one, known, 'model')}" for name, one in asked if one not in known]
+    scenarios = {lane["scenario"] for lane in lanes.values()} | set(config["Router"])
+    return wrong + [f"fallback.{one}: {unknown(one, scenarios, 'scenario')}"
+                    for one in config["fallback"] if one not in scenarios]  # fmt: skip
+
+
+def _models(config: Mapping[str, Any]) -> list[str]:
+    def each() -> Iterator[str]:
+        for provider in config["Providers"]:
+            yield from (f"{provider['name']},{one}" for one in provider["models"])
+
+    return list(each())
