@@ -46,6 +46,7 @@ class Maker:
         self.size = size
         self.near = Random(f"near {seed}")  # apart, so that the other stages keep their policies
         self.gain = Random(f"gain {seed}")  # likewise
+        self.bite = Random(f"bite {seed}")  # likewise
         self.assumed = self._assume()  # one for all policies of a log, since each means new prices of every call
 
     def policy(self) -> dict[str, Any]:
@@ -162,6 +163,9 @@ class Maker:
                 for scope, part in ((rng.choice(whom), rng.choice((0.02, 0.1, 0.3))) for _ in range(rng.randint(1, 3)))
             ]
             budgets["tokens_per_day"] = caps
+        if budgets["over"] == "refuse" and not budgets.keys() & {"usd_per_day", "usd_per_request_max"}:
+            # Else many a policy that refuses would have nothing to refuse for.
+            budgets["usd_per_request_max"] = round(size.call_usd * self.bite.uniform(0.3, 3), 6)
         return budgets
 
     def _usd_caps(self, lanes: list[str]) -> Any:
