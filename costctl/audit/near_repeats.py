@@ -14,7 +14,7 @@ import numpy as np
 from costctl.audit import pages
 from costctl.errors import CostctlError
 from costctl.formats.sources import Reader
-from costctl.reuse.false_hits import answer_test, by_answers, by_fingerprints, false_hits
+from costctl.reuse.false_hits import answer_test, by_answers, false_hits
 from costctl.reuse.intervals import Share
 from costctl.reuse.near_texts import NOTHING, near_texts
 from costctl.reuse.neighbours import Visits, neighbours
@@ -70,13 +70,12 @@ def near_repeats(store: Store, reader: Reader | None, is_failed_or_repeated: str
     store.append("near_hit", {name: asked[name][at] for name in ("file_id", "source_line")})
     answer = asked["answer"].astype(np.int64)
     test = answer_test(texts.answer_vectors, answer, node) if (answer != NOTHING).any() else None
-    if test is None:
-        verdicts = by_fingerprints(answer, at, answered_by)
-    else:
-        verdicts = by_answers(texts.answer_vectors, answer, test, at, answered_by)
-    wrong = false_hits(verdicts, answered_by, len(node), test).wrong_per_hit
     if not len(at):
         return NearRepeats(True, "none above 0.90 with equal numbers, times and names")
-    if wrong.estimate is None:
+    wrong = None
+    if test is not None:
+        verdicts = by_answers(texts.answer_vectors, answer, test, at, answered_by)
+        wrong = false_hits(verdicts, answered_by, len(node), test).wrong_per_hit
+    if wrong is None or wrong.estimate is None:
         return NearRepeats(True, "at most: how many of these answers would have been wrong, the log does not show")
     return NearRepeats(True, "", wrong)

@@ -14,7 +14,7 @@ from costctl.policy.schema import Policy
 from costctl.replay.calls import load_calls
 from costctl.replay.compile import semantic_alone
 from costctl.replay.near import know_texts, near_calls
-from costctl.replay.near_told import Judge, answer_labels
+from costctl.replay.near_told import Judge, answer_labels, differing_vectors
 from costctl.replay.scores_file import Scores
 from costctl.report import Report, Table, Value, Warning
 from costctl.reuse.calibrate import Calibration, Per, Trial, calibrate, needed_trials, trials
@@ -90,9 +90,8 @@ def propose(store: Store, policy: Policy, bound: Bound, reader: Reader | None, s
         "judged_by": "labels" if judge.has_labels else "answers", "per": bound.per,
     }  # fmt: skip
     tables = [Table.of("tried", columns, rows), _thresholds(tried, found)]
-    return Report(
-        "calibrate", totals, {table.name: table for table in tables}, tuple(_said(judge, missing)), provenance
-    )
+    said = (*differing_vectors(near), *_said(judge, missing))
+    return Report("calibrate", totals, {table.name: table for table in tables}, said, provenance)
 
 
 def _thresholds(tried: Sequence[Trial], found: Calibration) -> Table:

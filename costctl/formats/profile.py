@@ -171,6 +171,7 @@ def _is_sound(texts: Mapping[str, Any]) -> bool:
     return (
         all(isinstance(texts[name], str) for name in ("embedding", "asked_embedding", "why_no_answers"))
         and isinstance(texts["lowest_ppb"], int)
+        and isinstance(texts.get("differing_count", 0), int)  # profiles of before do not tell it
         and (test is None or isinstance(test["cut_ppb"], int))
         and all(len(share) == SHARE_PARTS and all(map(_is_number, share[1:])) for share in shares)
         and all(share[0] is None or _is_number(share[0]) for share in shares)

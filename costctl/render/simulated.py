@@ -173,7 +173,8 @@ def _head(report: Report, width: int) -> list[str]:
 def _wrong(total: Mapping[str, Any]) -> str:
     """A hit rate is never shown alone."""
     if "wrong_per_hit_ratio" not in total:
-        return "wrong per hit: not known"
+        most = total.get("wrong_per_hit_ratio_high")
+        return "wrong per hit: not known" + ("" if most is None else f", at most {ratio_display(most)}")
     low, high = (ratio_display(total[f"wrong_per_hit_ratio_{end}"]) for end in ("low", "high"))
     return f"wrong per hit: {ratio_display(total['wrong_per_hit_ratio'])} ({low} .. {high})"
 

@@ -16,6 +16,7 @@ from costctl.reuse.false_hits import (
     UNKNOWN,
     FalseHits,
     Verdicts,
+    at_most,
     by_fingerprints,
     by_labels,
     false_hits,
@@ -65,6 +66,9 @@ def tell_near(store: Store, done: Replay, scores: Scores | None = None) -> Found
             found.missing[name] = "no hit"
         elif share.estimate is None:
             found.missing[name] = judge.why
+            if wrong.basis == "bounds":
+                found.tell(f"{name}_low", share.low, "bounded")
+                found.tell(f"{name}_high", share.high, "bounded")
         else:
             found.tell(name, share.estimate, "estimated")
             found.tell(f"{name}_low", share.low, "estimated")
@@ -100,8 +104,28 @@ class Judge:
 
     def rates(self, at: Int, answered_by: Int) -> FalseHits:
         """Wrong per hit and per call, with intervals."""
-        test = None if self.has_labels else self._test
-        return false_hits(self.verdicts(at, answered_by), answered_by, self._count, test)
+        verdicts = self.verdicts(at, answered_by)
+        if self.has_labels:
+            return false_hits(verdicts, answered_by, self._count)
+        if self._test is None:  # no verdict could be wrong, so their share would be 0 whatever is true
+            return at_most(verdicts, self._count)
+        return false_hits(verdicts, answered_by, self._count, self._test)
+
+
+def differing_vectors(near: NearCalls) -> list[Warning]:
+    """What is said of prompts whose records carry different vectors; nothing where there are none."""
+    count = int(near.texts.differing_count)
+    if not count:
+        return []
+    what = (
+        "prompts have different vectors in their records"
+        if count > 1
+        else "prompt has different vectors in its records"
+    )
+    return [
+        Warning("W239", f"{count:,} {what}: the first one counts",
+                "one model for all of the log, and the vector of the last user message alone, not of the whole request")
+    ]  # fmt: skip
 
 
 def _curve(done: Replay, judge: Judge) -> Table:
@@ -148,6 +172,7 @@ def _warnings(done: Replay, near: NearCalls, wrong: FalseHits, is_hit: Flag) -> 
             "put the store's price into the policy: fixed_costs: [{name: redis, usd_per_month: 60}]",
         ),
     ]
+    said += differing_vectors(near)
     if is_hit.any() and wrong.wrong_per_hit.estimate is None:
         said.append(
             Warning("W232", "no figure here says how many of the hits of the semantic cache are wrong answers",

@@ -105,6 +105,7 @@ def _texts(store: Store, reader: Reader, count: int) -> dict[str, Any] | None:
         told = {
             "embedding": str(found.texts.name), "asked_embedding": reader.embedding or embed.default(),
             "lowest_ppb": WHOLE_PPB, "test": test_said(near.test), "why_no_answers": near.why_no_answers,
+            "differing_count": int(found.texts.differing_count),
         }  # fmt: skip
     known |= {f"slot_{at}": none for at in range(form.SLOT_COUNT) if f"slot_{at}" not in known}
     known.pop("slots", None)

@@ -98,6 +98,7 @@ def carried_texts(store: Store, told: Mapping[str, Any]) -> CarriedTexts:
         np.array(told["embedding"]),
         Pairs(*(np.asarray(near[name]).astype(np.int32) for name in ("one", "other", "ppb"))),
         int(told["lowest_ppb"]), np.sort(_whole(like["pair"])), test_told(told["test"]), str(told["why_no_answers"]),
+        differing_count=np.array(told.get("differing_count", 0)),
     )  # fmt: skip
 
 

@@ -34,7 +34,7 @@ class FalseHits(NamedTuple):
     wrong_per_request: Share
     hits: int
     requests: int
-    basis: str  # labels | answers | nothing
+    basis: str  # labels | answers | bounds | nothing
 
 
 class AnswerTest(NamedTuple):
@@ -104,6 +104,19 @@ def false_hits(
     if test is not None:
         per_hit = _corrected(per_hit, test, level)
     return FalseHits(per_hit, _per_request(per_hit, hits, requests), hits, requests, basis)
+
+
+def at_most(verdicts: Verdicts, requests: int) -> FalseHits:
+    """Bounds where a verdict can be right and never wrong, as those of `by_fingerprints`: no estimate.
+
+    Of these hits none is known to be wrong, and all may be that are not known to be right.
+
+    >>> at_most(np.array([0, 0, 0, -1], dtype=np.int8), 10).wrong_per_hit[:3]
+    (None, 0.0, 0.25)
+    """
+    hits, right = len(verdicts), int(np.count_nonzero(verdicts == RIGHT))
+    per_hit = Share(None, 0.0, 1 - right / hits if hits else 1.0, hits, float(hits))
+    return FalseHits(per_hit, _per_request(per_hit, hits, requests), hits, requests, "bounds" if right else "nothing")
 
 
 def checked_test(test: AnswerTest, is_alike: NDArray[np.bool_], is_right: NDArray[np.bool_]) -> AnswerTest:

@@ -1,7 +1,7 @@
 """Vectors of prompts that the log carries in a column `embedding`: rounded at once, and never kept as the log has them.
 
-The vector of a prompt is that of the first record with this last user message. A prompt without one is like nothing
-but itself.
+The vector of a prompt is that of the first record with this last user message; prompts whose records carry different
+ones are counted. A prompt without one is like nothing but itself.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ class GivenVectors:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._known: dict[int, bytes] = {}
+        self._differing: set[int] = set()
         self._first: tuple[int, int] | None = None  # file and line of the first vector
 
     def add(self, prompt: int, vector: bytes | str | None, file_id: int, line: int) -> None:
@@ -92,7 +93,13 @@ class GivenVectors:
                 "vectors of two models cannot be compared",
                 HINT, ExitCode.INPUT,
             )  # fmt: skip
-        self._known.setdefault(prompt, vector)
+        if self._known.setdefault(prompt, vector) != vector:
+            self._differing.add(prompt)
+
+    @property
+    def differing_count(self) -> int:
+        """Prompts whose records carry vectors that differ after rounding."""
+        return len(self._differing)
 
     def embedding(self, count: int) -> Embedding:
         """The vectors of so many prompts, by their number.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,8 @@ class NearTexts:
     slots: Int  # by slot, then prompt: equal numbers are equal values, -1 open
     answer_vectors: Vectors
     name: NDArray[Any]  # of the embedding
+    # How many prompts carry different vectors in their records: the first one counts.
+    differing_count: NDArray[Any] = field(default_factory=lambda: np.array(0), kw_only=True)
 
     @property
     def why_unjudged(self) -> str:
@@ -97,7 +99,7 @@ def near_texts(store: Store, reader: Reader | None, folder: Path | None) -> Near
     if known is not None:
         return NearTexts(**known)
     found = _read(store, reader, name, [file_id for file_id, _ in files])
-    save(target, {field.name: getattr(found, field.name) for field in fields(found)})
+    save(target, {one.name: getattr(found, one.name) for one in fields(found)})
     return found
 
 
@@ -123,8 +125,9 @@ def _read(store: Store, reader: Reader, name: str, file_ids: list[int]) -> NearT
     file_id, line, prompt, answer = columns
     said = embed.embed(list(answers), name if given is None else None)
     return NearTexts(
-        file_id, line, prompt, answer, made.vectors, guard_codes(texts), slots, said.vectors, np.array(made.name)
-    )
+        file_id, line, prompt, answer, made.vectors, guard_codes(texts), slots, said.vectors, np.array(made.name),
+        differing_count=np.array(0 if given is None else given.differing_count),
+    )  # fmt: skip
 
 
 def _numbered(known: dict[str, int], text: str | None) -> int:

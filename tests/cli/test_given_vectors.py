@@ -104,6 +104,28 @@ def test_a_prompt_without_a_vector_is_like_nothing_but_itself(near: Near) -> Non
     assert said.endswith("; 2 of 3 prompts have none")
 
 
+def test_prompts_with_different_vectors_are_counted(near: Near) -> None:
+    """Equal after rounding is equal; without a vector is not different."""
+    lines = rows()
+    more = ((0, [0.0, 0.2, 0.9]), (0, [0.9, 0.2, 0.0]), (1, [0.0, 1.0, 1e-9]), (2, None))
+    lines += [
+        {**lines[n], "id": f"m{at}", "timestamp": f"2026-03-02T11:0{at}:00Z", "embedding": vector}
+        for at, (n, vector) in enumerate(more)
+    ]
+    _, report, _ = near.said(near.jsonl(lines))
+    said = [one["message"] for one in report["warnings"] if one["code"] == "W239"]
+    assert said == ["1 prompt has different vectors in its records: the first one counts"]
+    assert near.said()[1]["warnings"] == report["warnings"]  # also of what was kept
+    profile = near.folder / "profile.parquet"
+    log = str(near.folder / "log.jsonl")
+    assert run(["profile", log, "--embedding", "log", "--db", str(near.folder / "p.duckdb"), "-o", str(profile)]) == 0
+    near._capsys.readouterr()
+    _, carried, _ = near.said(profile)
+    assert [one["message"] for one in carried["warnings"] if one["code"] == "W239"] == said
+    _, report, _ = near.said(near.jsonl(rows()))
+    assert not [one for one in report["warnings"] if one["code"] == "W239"]
+
+
 def test_other_dimensions_are_refused_with_both_places(near: Near) -> None:
     err = near.refused(([1.0, 2.0], [1.0, 2.0], [1.0, 2.0, 3.0]))
     assert "log.jsonl:3: embedding has 3 numbers, that of" in err

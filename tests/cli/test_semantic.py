@@ -185,6 +185,30 @@ def test_answers_of_the_log_say_how_many_hits_are_wrong(tmp_path: Path, capsys: 
     assert hits == sorted(hits, reverse=True)
 
 
+@pytest.mark.parametrize(
+    ("said", "most"), [(("one", "one", "two", "three"), 2 / 3), (("one", "two", "three", "four"), 1), (("one",) * 4, 0)]
+)
+def test_too_few_answers_bound_the_wrong_hits_and_are_no_zero(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], said: tuple[str, ...], most: float
+) -> None:
+    """Three hits: equal answers are right, and of the others nobody knows; none of them shows that none is wrong."""
+    words = (ASKED, NEAR, f"{ASKED} please", f"{NEAR} please")
+    calls = [call(at, one, response=answer) for at, (one, answer) in enumerate(zip(words, said, strict=True))]
+    report = Run(tmp_path, capsys, calls)("serve_min: 0.6, ttl: 1h")
+    assert served(report) == ["provider", *["semantic_cache"] * 3]
+    total, provenance = report["totals"], report["provenance"]
+    for name, whole in (("wrong_per_hit_ratio", 1), ("wrong_per_request_ratio", 3 / 4)):
+        assert name not in total
+        assert "too few answers" in provenance["not_computed"][name]
+        if most == 1:  # a bound that says nothing is not told
+            assert f"{name}_high" not in total
+            continue
+        assert (total[f"{name}_low"], total[f"{name}_high"]) == (0, pytest.approx(most * whole))
+        assert provenance["status"][f"{name}_high"] == "bounded"
+    assert any(one["code"] == "W232" for one in report["warnings"])
+    assert all(row["wrong_per_hit_ratio"] is None for row in report["tables"]["semantic_curve"])
+
+
 def test_a_log_without_prompts_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log, policy = tmp_path / "log.csv", tmp_path / "policy.yaml"
     log.write_text("timestamp,model,prompt_tokens,completion_tokens\n2026-03-02,gpt-4o,10,5\n", "utf-8")
