@@ -14,6 +14,7 @@ from costctl.export import (
     gptcache,
     langcache,
     litellm,
+    openrouter,
     portkey,
     routellm,
     runbook,
@@ -24,7 +25,7 @@ from costctl.export.resolved import Resolved
 from costctl.policy.keys import unknown
 
 TARGETS: tuple[Target, ...] = (
-    litellm.NATIVE, litellm.PLUGIN_TARGET, portkey.TARGET, claude_code_router.TARGET,
+    litellm.NATIVE, litellm.PLUGIN_TARGET, portkey.TARGET, claude_code_router.TARGET, openrouter.TARGET,
     vllm_semantic_router.TARGET,
     routellm.TARGET, gptcache.TARGET, langcache.TARGET,
     cloudflare.TARGET, envoy.TARGET, bifrost.TARGET,

@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-LATER = "comes with a later version of export-config"
-
-NOT_YET: Mapping[str, str] = {
-    **dict.fromkeys(
-        (
-            "export.targets.*=openrouter",
-        ),
-        LATER,
-    ),
-}  # fmt: skip
+NOT_YET: Mapping[str, str] = {}
 """Dotted path -> reason; `*` is any name or item, `=` one value of a key.
 
 A key leaves this table in the change that gives it its effect."""

@@ -26,6 +26,7 @@ _ENVOY = ("envoy", "gateway.yaml")
 _BIFROST = ("bifrost", "config.json")
 _VLLM = ("vllm-semantic-router", "config.yaml")
 _CCR = ("claude-code-router", "config.json")
+_OPENROUTER = ("openrouter", "requests.json")
 _PORTKEY = ("portkey", "config.json")
 FAULTS = (
     Fault("gptcache", "gptcache.yaml", "similarity_threshold", "similarity_treshold", "did you mean similarity_thres"),
@@ -42,6 +43,10 @@ FAULTS = (
     Fault(*_CCR, "$OPENAI_API_KEY", "sk-1", "a reference such as $NAME"),
     Fault("claude-code-router", "router.js", "openai,gpt-4o\"", "openai,gpt-5o\"", "router.js.C: unknown model"),
     Fault("claude-code-router", "router.js", "\"max_tokens\": 2500", "\"max_token\": 2500", "did you mean max_tokens?"),
+    Fault(*_OPENROUTER, "\"max_tokens\": 2500", "\"max_token\": 2500", "did you mean max_tokens?"),
+    Fault(*_OPENROUTER, "allow_fallbacks", "allow_fallback", "did you mean allow_fallbacks?"),
+    Fault(*_OPENROUTER, "\"openai/gpt-4o-mini\"", "\"anthropic/claude-3.5-haiku\"", "stands twice"),
+    Fault("openrouter", "keys.json", "daily", "dayly", "did you mean daily?"),
     Fault(*_PORTKEY, "request_timeout", "request_timout", "did you mean request_timeout?"),
     Fault(*_PORTKEY, "request_timeout\": 18000", "request_timeout\": 18", "from 100 to"),
     Fault(*_PORTKEY, "request_timeout\": 18000", "request_timeout\": \"18s\"", "must be a whole number"),
