@@ -18,6 +18,7 @@ from costctl.export import (
     portkey,
     routellm,
     runbook,
+    switchyard,
     vllm_semantic_router,
 )
 from costctl.export.base import Exported, Target
@@ -28,7 +29,7 @@ TARGETS: tuple[Target, ...] = (
     litellm.NATIVE, litellm.PLUGIN_TARGET, portkey.TARGET, claude_code_router.TARGET, openrouter.TARGET,
     vllm_semantic_router.TARGET,
     routellm.TARGET, gptcache.TARGET, langcache.TARGET,
-    cloudflare.TARGET, envoy.TARGET, bifrost.TARGET,
+    cloudflare.TARGET, envoy.TARGET, bifrost.TARGET, switchyard.TARGET,
     generic.TARGET, runbook.TARGET,
 )  # fmt: skip
 

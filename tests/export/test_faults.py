@@ -27,6 +27,7 @@ _BIFROST = ("bifrost", "config.json")
 _VLLM = ("vllm-semantic-router", "config.yaml")
 _CCR = ("claude-code-router", "config.json")
 _OPENROUTER = ("openrouter", "requests.json")
+_SWITCHYARD = ("switchyard", "routes.toml")
 _PORTKEY = ("portkey", "config.json")
 FAULTS = (
     Fault("gptcache", "gptcache.yaml", "similarity_threshold", "similarity_treshold", "did you mean similarity_thres"),
@@ -66,6 +67,14 @@ FAULTS = (
     Fault("routellm", "start.sh", "--strong-model", "--strong-modl", "must start the server"),
     Fault("routellm", "start.sh", "openrouter/meta-llama/llama-3.1-8b-instruct", "openai/gpt-4o", "are the same"),
     Fault("routellm", "calibrate.py", "STRONG_SHARE = 0.15", "STRONG_SHARE = 15", "a share from 0 to 1"),
+    Fault(*_SWITCHYARD, "timeout_ms", "timout_ms", "did you mean timeout_ms?"),
+    Fault(*_SWITCHYARD, "timeout_ms = 18000", "timeout_ms = 18", "from 100 to"),
+    Fault(*_SWITCHYARD, 'target = "tier-c-1"', 'target = "tier-a-1"', "is of another tier"),
+    Fault(*_SWITCHYARD, 'target = "tier-c-1"', 'target = "tier-d-1"', "unknown target"),
+    Fault(*_SWITCHYARD, 'llm_client = "tier-c-openai"', 'llm_client = "tier-c-opnai"', "did you mean tier-c-openai?"),
+    Fault(*_SWITCHYARD, 'type = "passthrough"', 'type = "passthru"', "did you mean passthrough?"),
+    Fault(*_SWITCHYARD, 'api_key_env = "OPENAI_API_KEY"', 'api_key = "sk-1"', "did you mean api_key_env?"),
+    Fault(*_SWITCHYARD, "max_tokens = 2500", "max_token = 2500", "did you mean max_tokens?"),
     Fault(*_VLLM, "reliability:", "reliabilty:", "did you mean reliability?"),
     Fault(*_VLLM, "per_attempt_timeout: 18s", "per_attempt_timeout: 18", "must be a duration"),
     Fault(*_VLLM, "total_timeout: 72s", "total_timeout: 36 parsecs", "must be a duration"),
