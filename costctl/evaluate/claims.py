@@ -13,6 +13,7 @@ import numpy as np
 from costctl.evaluate.logged_choices import tell_off_policy
 from costctl.evaluate.off_policy import bounds
 from costctl.evaluate.probe import Plan, plans, template
+from costctl.evaluate.probed_told import Planned, tell_probed
 from costctl.replay.again import Found, Main
 from costctl.replay.calls import UNKNOWN, Flag, Int, codes
 from costctl.replay.draws import uniform
@@ -36,23 +37,26 @@ class Claims:
         self._models: list[str] = []
 
     def __call__(self, main: Main, evidence: Evidence | None) -> Found:
-        """Bounds, the off-policy estimate and the probe plan; `evidence` is that of a file of scores."""
+        """Bounds, estimates by the log's chances and by probes, the probe plan; `evidence` is of a file of scores."""
         found = Found()
         known = evidence if evidence is not None else _of_log(main)
         scores = known.policy_scores(main.outcome)
         _tell_bounds(main.outcome, scores, found)
         tell_off_policy(main, known, found)
-        self._plan(main, np.isnan(scores) & ~known.is_altered, found)
+        could = _could_be_tried(main.outcome, known)
+        if not np.isnan(scores[could]).all():
+            calls = np.flatnonzero(could & _has_own_id(main.store, len(could)))
+            planned = Planned(calls, _strata(main, calls), _draws(main, calls))
+            tell_probed(main.outcome, scores, planned, main.seed, found)
+        self._plan(main, could & np.isnan(scores), found)
         return found
 
     def template(self) -> Iterator[str]:
         """The finest plan as lines of a file of scores, in the order in which to try them."""
         return template(self._ids, self._models)
 
-    def _plan(self, main: Main, is_unknown: Flag, found: Found) -> None:
+    def _plan(self, main: Main, is_new: Flag, found: Found) -> None:
         outcome = main.outcome
-        is_new = outcome.is_served & is_unknown & outcome.lanes.take("is_other_model", outcome.decisions.lane)
-        is_new &= ~outcome.lanes.take("is_capped", outcome.decisions.lane)
         if not is_new.any():
             return
         untried = np.flatnonzero(is_new & _has_own_id(main.store, outcome.calls.count))
@@ -60,10 +64,9 @@ class Claims:
             found.missing["probe_plan"] = NO_IDS
             return
         model = outcome.serving_model[untried]
-        draws = uniform(main.seed, outcome.calls.draw_key[untried], "probe")
         costs: Int = outcome.lanes.take("cost_pusd", outcome.decisions.lane)
         whole = int(np.count_nonzero(outcome.is_served | outcome.decisions.is_cached))
-        made = plans(untried, _strata(main.store, untried, model), draws, costs[untried], whole)
+        made = plans(untried, _strata(main, untried), _draws(main, untried), costs[untried], whole)
         found.tables.append(Table.of("probe_plan", PLAN_COLUMNS, _rows(outcome, made, model, costs)))
         ids, finest, widest = _ids(main.store, made[0].rows), made[0], made[-1]
         names = [outcome.lanes.models[code] for code in outcome.serving_model[finest.rows].tolist()]
@@ -101,10 +104,23 @@ def _has_own_id(store: Store, count: int) -> Flag:
     return has_own
 
 
-def _strata(store: Store, untried: Int, model: Int) -> Int:
+def _could_be_tried(outcome: Outcome, known: Evidence) -> Flag:
+    """The answers of other models than the logged ones that the policy leaves whole."""
+    lane = outcome.decisions.lane
+    is_whole = ~outcome.lanes.take("is_capped", lane) & ~known.is_altered
+    return np.asarray(outcome.is_served & outcome.lanes.take("is_other_model", lane) & is_whole)
+
+
+def _draws(main: Main, calls: Int) -> Real:
+    """The draw of each call, by its id and the seed."""
+    return uniform(main.seed, main.outcome.calls.draw_key[calls], "probe")
+
+
+def _strata(main: Main, calls: Int) -> Int:
     """Endpoint by serving model as a number; by the model alone where that would be too many."""
-    endpoint, _ = codes(store, "endpoint")
-    both: Int = (endpoint[untried].astype(np.int64) + 1) * (int(model.max()) + 1) + model
+    endpoint, _ = codes(main.store, "endpoint")
+    model = main.outcome.serving_model[calls]
+    both: Int = (endpoint[calls].astype(np.int64) + 1) * (int(model.max(initial=0)) + 1) + model
     is_few = len(np.unique(both)) <= STRATA_MAX
     number: Int = np.unique(both if is_few else model, return_inverse=True)[1].astype(np.int64)
     return number

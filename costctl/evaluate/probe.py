@@ -80,6 +80,13 @@ def order_of(stratum: Int, draws: Real) -> Int:
     return by_draw[np.lexsort((draws[by_draw], when))].astype(np.int64)
 
 
+def trial_order(stratum: Int, draws: Real) -> Int:
+    """The order of a plan: `order_of`, but two of each stratum first, else its spread could not be known."""
+    order = order_of(stratum, draws)
+    first = _first_of_each(stratum[order])
+    return np.concatenate([order[first], order[~first]])
+
+
 def plans(
     unknown: Int, stratum: Int, draws: Real, cost_pusd: Int, call_count: int, variance: float = WORST_VARIANCE,
     half_widths: Sequence[float] = HALF_WIDTHS,
@@ -87,12 +94,10 @@ def plans(
     """One plan per half-width over the calls `unknown` (positions), whose stratum, draw and cost stand beside them.
 
     `cost_pusd` is what one probe costs, picodollars at list on the model that would answer, -1 where unknown.
-    Each stratum gets at least two probes, else its spread could not be known.
+    Each stratum gets at least two probes.
     """
-    order = order_of(stratum, draws)
-    first = _first_of_each(stratum[order])
-    order = np.concatenate([order[first], order[~first]])
-    least = int(np.count_nonzero(first))
+    order = trial_order(stratum, draws)
+    least = int(np.count_nonzero(_first_of_each(stratum)))
     found = []
     for half_width in half_widths:
         count = probes_needed(len(unknown), call_count, half_width, variance)

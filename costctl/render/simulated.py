@@ -200,6 +200,15 @@ def _more_figures(total: Mapping[str, Any]) -> list[str]:
         count, worth = total["off_policy_call_count"], total["off_policy_effective_count"]
         lines.append(f"  mean score by the log's chances (SNIPS): {total['off_policy_quality_mean']}{span},")
         lines.append(f"    of {count:,} calls to models; as sure as {worth:,} scores would make it")
+    if "moved_quality_mean" in total:
+        span, tries = _span(total, "moved_quality_mean", str), total["probed_call_count"]
+        lines.append(
+            f"  mean score of {total['probed_of_count']:,} moved answers: {total['moved_quality_mean']}{span},"
+        )
+        lines.append(f"    by {tries:,} tries of the probe plan")
+    if "probed_quality_mean" in total:
+        span = _span(total, "probed_quality_mean", str)
+        lines.append(f"  mean score of all answers by these tries: {total['probed_quality_mean']}{span}")
     for name, text in (
         ("routing_accuracy", "in the expected tier"),
         ("complex_to_premium", "of the dearest served there"),

@@ -6,6 +6,7 @@ import csv
 import json
 from decimal import Decimal
 from pathlib import Path
+from statistics import variance
 from typing import Any
 
 import pytest
@@ -62,6 +63,98 @@ def test_the_file_of_probes_comes_back_as_scores(reports: Reports, tmp_path: Pat
     assert told["totals"]["quality_bound_low"] == round(len(rows) / 80, 4)
     assert told["totals"]["quality_bound_high"] == 1
     assert told["provenance"]["status"]["quality_bound_low"] == "bounded"
+
+
+class Probes:
+    """90 calls that move and 30 that stay; an answer is right where its number is not divisible by 4."""
+
+    def __init__(self, reports: Reports, tmp_path: Path) -> None:
+        self._reports, target = reports, tmp_path / "probes.csv"
+        reports.write(HALF, calls(90, 30))
+        code, _, err = reports.said("--probes", str(target))
+        assert code == 0, err
+        with target.open(encoding="utf-8", newline="") as file:
+            self.rows = list(csv.DictReader(file))
+
+    def scored(self, tried: list[dict[str, str]], *more: str) -> str:
+        lines = [f"{row['request_id']},{row['model']},{int(row['request_id'][1:]) % 4 != 0:d}" for row in tried]
+        return self._reports.scores("\n".join(["request_id,model,score", *lines, *more]) + "\n")
+
+    def told(self, tried: list[dict[str, str]], *more: str, options: tuple[str, ...] = ()) -> dict[str, Any]:
+        code, out, err = self._reports.said("--scores", self.scored(tried, *more), *options)
+        assert code == 0, err
+        found: dict[str, Any] = json.loads(out)
+        return found
+
+
+KEPT = [f"r{n},gpt-4o,1" for n in range(90, 120)]
+
+
+def test_the_beginning_of_the_plan_is_an_estimate_of_the_rest(reports: Reports, tmp_path: Path) -> None:
+    """By hand: the tried mean m, its variance with one more 0 and 1, (1 - 40 / 90) left untried; 30 others at 1."""
+    probes = Probes(reports, tmp_path)
+    report = probes.told(probes.rows[:40], *KEPT)
+    total, status = report["totals"], report["provenance"]["status"]
+    tries = [int(row["request_id"][1:]) % 4 != 0 for row in probes.rows[:40]]
+    mean, spread = sum(tries) / 40, variance([*map(float, tries), 0.0, 1.0])
+    half = 1.959963984540054 * (spread / 40 * (1 - 40 / 90)) ** 0.5
+    assert total["moved_quality_mean"] == round(mean, 4)
+    assert total["moved_quality_mean_low"] == pytest.approx(mean - half, abs=1e-4)
+    assert total["moved_quality_mean_high"] == pytest.approx(mean + half, abs=1e-4)
+    assert total["probed_quality_mean"] == pytest.approx((90 * mean + 30) / 120, abs=1e-4)
+    assert total["probed_quality_mean_low"] == pytest.approx((90 * (mean - half) + 30) / 120, abs=1e-4)
+    assert (total["probed_call_count"], total["probed_of_count"]) == (40, 90)
+    assert status["probed_quality_mean"] == status["moved_quality_mean_low"] == "estimated"
+    screen = reports.said("--scores", probes.scored(probes.rows[:40], *KEPT), output="table")[1]
+    assert f"mean score of 90 moved answers: {round(mean, 4)} (" in screen
+    assert f"mean score of all answers by these tries: {total['probed_quality_mean']} (" in screen
+
+
+def test_without_scores_of_the_others_only_the_moved_answers_are_estimated(reports: Reports, tmp_path: Path) -> None:
+    probes = Probes(reports, tmp_path)
+    report = probes.told(probes.rows[:40])
+    assert "moved_quality_mean" in report["totals"]
+    assert "probed_quality_mean" not in report["totals"]
+    assert report["provenance"]["not_computed"]["probed_quality_mean"].endswith(
+        "30 answers that are not of the plan have no score"
+    )
+
+
+def test_scores_that_are_not_the_beginning_estimate_nothing(reports: Reports, tmp_path: Path) -> None:
+    """One left out, chosen by hand, of another seed, or too few: no estimate, and why."""
+    probes = Probes(reports, tmp_path)
+    by_hand = sorted(probes.rows, key=lambda row: int(row["request_id"][1:]))[:40]
+    beginning, other_seed = probes.rows[:40], ("--seed", "8")
+    cases = ((probes.rows[1:41], ()), (by_hand, ()), (beginning, other_seed), (beginning[:29], ()))
+    for number, (tried, options) in enumerate(cases):
+        report = probes.told(tried, *KEPT, options=options)
+        assert not [name for name in report["totals"] if name.startswith(("moved_quality", "probed"))]
+        why = report["provenance"]["not_computed"]["probed_quality_mean"]
+        assert ("29 tries are too few" if number == len(cases) - 1 else "not the beginning of the plan's order") in why
+
+
+def test_all_of_the_plan_is_no_estimate(reports: Reports, tmp_path: Path) -> None:
+    probes = Probes(reports, tmp_path)
+    whole = [{"request_id": f"r{n}", "model": "gpt-4o-mini"} for n in range(90)]
+    report = probes.told(whole, *KEPT)
+    total = report["totals"]
+    right = sum(n % 4 != 0 for n in range(90))
+    assert total["probed_quality_mean_low"] == total["probed_quality_mean"] == round((right + 30) / 120, 4)
+    assert total["probed_quality_mean"] == total["policy_quality_mean"]
+    assert report["provenance"]["status"]["probed_quality_mean"] == "replayed"
+
+
+def test_answers_of_the_plan_that_a_cache_repeats_are_no_plain_sample(reports: Reports, tmp_path: Path) -> None:
+    """The repeat of a tried call has its score, and would count as known only because the call was drawn."""
+    probes = Probes(reports, tmp_path)
+    first = int(probes.rows[0]["request_id"][1:])
+    again = request(120, timestamp="2026-03-02T13:00:00Z", endpoint="/a", prompt_hash=f"q{first}")
+    reports.write(HALF + "cache: {exact: {ttl: 2d}}\n", [*calls(90, 30), again])
+    report = probes.told(probes.rows[:40], *KEPT)
+    assert "moved_quality_mean" in report["totals"]
+    assert "a cache gives answers of the plan again" in report["provenance"]["not_computed"]["probed_quality_mean"]
+    whole = [{"request_id": f"r{n}", "model": "gpt-4o-mini"} for n in range(90)]
+    assert "probed_quality_mean" in probes.told(whole, *KEPT)["totals"]
 
 
 def test_each_model_has_its_rows_and_its_price(reports: Reports) -> None:
