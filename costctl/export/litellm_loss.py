@@ -71,7 +71,8 @@ def _routing(given: Resolved, *, is_plugin: bool) -> dict[str, Carried]:
         }  # fmt: skip
     keywords = (
         "its scorer knows whole words of the last message and its length, no stems and no conditions, and the highest "
-        f"tier wins; the rest goes to {where}. It agreed on {MEASURED} of our sample log under the policy of our tests; litellm-plugin is exact"
+        f"tier wins; the rest goes to {where}. It agreed on {MEASURED} of our sample log "
+        "under the policy of our tests; litellm-plugin is exact"
     )
     no_rule = dropped("its scorer has no such rule; export litellm-plugin")
     return {

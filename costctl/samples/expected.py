@@ -60,13 +60,16 @@ class Counts:
         self.reasoning_tokens += reasoning
 
     def as_dict(self) -> dict[str, int]:
-        """Names and counts, in the order above; sums only where there are some."""
+        """Names and counts, in the order above; sums only where there are some, of those only what they count."""
         counts = asdict(self)
         if not self.aggregate_row_count:
             del counts["aggregate_row_count"]
-        return counts
+            return counts
+        # What an export of sums does not count is unknown, not 0.
+        return {name: count for name, count in counts.items() if count or name not in _OFTEN_UNCOUNTED}
 
 
+_OFTEN_UNCOUNTED = frozenset({"cache_read_tokens", "cache_write_tokens", "reasoning_tokens"})
 NAMES = tuple(item.name for item in fields(Counts))
 
 
