@@ -39,6 +39,8 @@ _NUMBER = re.compile(
     rf"(?P<unit>{'|'.join(sorted(_UNIT_SECONDS, key=len, reverse=True))})?"
 )
 _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d*)?")
+_GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.0+)?")
+_DOTTED = re.compile(r"[+-]?[1-9]\d{0,2}\.000")
 _ISO = "%Y-%m-%dT%H:%M:%S%.f%:z"
 
 
@@ -71,9 +73,14 @@ def _count_none(values: Sequence[Any]) -> int:
 
 def _whole(name: str, value: Any, limit: int) -> int | None:
     if isinstance(value, str):
-        text = value.strip().replace(",", "")
+        text = value.strip()
         if text.lower() in NULLS:
             return None
+        if "," in text and not _GROUPED.fullmatch(text):  # 1,5 is one and a half where commas are decimal
+            raise ValueError(f"{name} is not a whole number: commas stand before three digits")
+        if _DOTTED.fullmatch(text):
+            raise ValueError(f"{name} is ambiguous: a dot before three zeros may stand for thousands")
+        text = text.replace(",", "")
         if not re.fullmatch(r"[+-]?\d+(\.0+)?", text):
             raise ValueError(f"{name} is not a whole number")
         value = int(text.split(".")[0])

@@ -147,3 +147,17 @@ def test_numbers_that_are_none_are_unknown() -> None:
 def test_a_latency_without_a_unit_is_read_by_its_size(values: list[object], expected: list[float | None]) -> None:
     series, bad = convert.durations("latency", values)
     assert (series.to_list(), bad) == (pytest.approx(expected), {})
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("1,234", 1234), ("12,345,678", 12345678), ("1,234.0", 1234), ("0.000", 0), ("3.0", 3), ("7", 7),
+        ("1,5", None), ("12,34", None), ("1,2345", None), (",123", None), ("1.000", None), ("120.000", None),
+    ],
+)  # fmt: skip
+def test_commas_group_three_digits_and_are_never_left_out(text: str, found: int | None) -> None:
+    """`1,5` was read as 15, and `1.000` may be a thousand."""
+    series, bad = convert.tokens("input_tokens", [text])
+    assert series.to_list() == [found]
+    assert bool(bad) == (found is None)
