@@ -290,7 +290,7 @@ def _depth(value: Any) -> int:
 def _json_reason(error: orjson.JSONDecodeError, line: bytes) -> str:
     if "utf-8" in error.msg.lower() or "surrogate" in error.msg.lower():
         return "not valid UTF-8"
-    if "recursion" in error.msg.lower():
+    if "recursion" in error.msg.lower() or "depth" in error.msg.lower():
         return f"nested deeper than {DEPTH_MAX} levels"
     if error.msg.startswith("unexpected end") or error.pos >= len(line.rstrip()):
         return "not valid JSON: the line ends before the record does"

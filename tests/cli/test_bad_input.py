@@ -95,6 +95,7 @@ REJECTED = [
     (b'{"model": "gpt-4o\xff\xfe", "input_tokens": 1, "output_tokens": 1}', "not valid UTF-8"),
     (b'{"model": "gpt-4o", "input_tokens": 1, "x": ' + b"[" * 80 + b"]" * 80 + b"}", "nested deeper than 64"),
     (b'{"model": "gpt-4o", "input_tokens": 1, "x": ' + b"[ " * 80 + b"]" * 80 + b"}", "nested deeper than 64"),
+    (b'{"model": "gpt-4o", "input_tokens": 1, "x": ' + b"[" * 5000 + b"]" * 5000 + b"}", "nested deeper than 64"),
     (
         b'{"model": "gpt-4o", "input_tokens": 1, "x": ' + b'[{"a":' * 33 + b"1" + b"}]" * 33 + b"}",
         "nested deeper than 64",
