@@ -152,7 +152,8 @@ def _head(report: Report, width: int) -> list[str]:
             lines.append(f"  latency {name}   {cell(before, 'latency_ms'):>14} {told:>14}{span}".rstrip())
     if "baseline_latency_ms_p50" in total:
         lines.append("  latencies are of whole calls with their retries, in audit of single requests")
-    lines.append(f"  cache hits    {'—':>14} {ratio_display(total['cache_hit_ratio']):>14}")
+    hits = ratio_display(total["cache_hit_ratio"]) if "cache_hit_ratio" in total else "—"
+    lines.append(f"  cache hits    {'—':>14} {hits:>14}")
     if "semantic_hit_ratio" in total:
         lines.append(f"    semantic    {'—':>14} {ratio_display(total['semantic_hit_ratio']):>14}   {_wrong(total)}")
     counts = (

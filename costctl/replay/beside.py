@@ -56,7 +56,8 @@ def add_beside(main: Main, asked: Asked, found: Found) -> None:
         _add(found, asked.claims(main, evidence))
     _without_routing(main, found)
     _add(found, tell_self_hosted(main))
-    _add(found, tell_fixed_costs(policy.fixed_costs, main.done.calls, found.totals, found.status["saving_usd"]))
+    engines, standing = [one.spec for one in main.done.hosted.works], found.status["saving_usd"]
+    _add(found, tell_fixed_costs(policy.fixed_costs, engines, main.done.calls, found.totals, standing))
     if policy.experiments:
         _add(found, tell_experiments(main))
     if asked.is_staged:

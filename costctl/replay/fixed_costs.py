@@ -10,6 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from costctl.policy.results import FixedCost
+from costctl.policy.stages import SelfHosted
 from costctl.replay.again import Found
 from costctl.replay.calls import Calls, span_us
 from costctl.replay.project import usd
@@ -28,14 +29,16 @@ def charged_pusd(usd_per_month: Decimal, span: int) -> int:
 
 
 def tell_fixed_costs(
-    costs: Sequence[FixedCost], calls: Calls, totals: Mapping[str, Value], standing: str
+    costs: Sequence[FixedCost], engines: Sequence[SelfHosted], calls: Calls, totals: Mapping[str, Value], standing: str
 ) -> Found:  # fmt: skip
-    """Fixed cost, net saving and days until one-off costs are paid back; nothing without fixed costs.
+    """Fixed cost, net saving and days until one-off costs are paid back; nothing without fixed or one-off costs.
 
+    What it took to set up engines of one's own is paid back too; their hours are in the policy's cost already.
     `totals` are those of the main replay, `standing` the status of its saving.
     """
     found = Found()
-    if not costs:
+    set_up = [one for one in engines if one.one_off_usd]
+    if not costs and not set_up:
         return found
     span = span_us(calls)
     if not span:
@@ -44,10 +47,11 @@ def tell_fixed_costs(
         return found
     charges = [charged_pusd(one.usd_per_month, span) for one in costs]
     fixed = usd(sum(charges))
-    one_off = sum((one.one_off_usd for one in costs), Decimal(0))
-    rows = [
+    one_off = sum([*(one.one_off_usd for one in costs), *(one.one_off_usd for one in set_up)], Decimal(0))
+    rows: list[tuple[Value, ...]] = [
         (one.name, one.usd_per_month, usd(charge), one.one_off_usd) for one, charge in zip(costs, charges, strict=True)
     ]
+    rows += [(one.name, None, None, one.one_off_usd) for one in set_up]
     columns = ("name", "per_month_usd", "fixed_cost_usd", "one_off_usd")
     found.tables.append(Table.of("fixed_costs", columns, rows))
     found.tell("fixed_cost_usd", fixed, "exact")

@@ -48,6 +48,11 @@ class ExactCache:
     bar: Small | None = None
     bars: tuple[str, ...] = ()
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether no call has a key of its prompt (the first bar), so that nothing can be said of hits."""
+        return self.bar is not None and len(self.bar) > 0 and bool((self.bar == 1).all())
+
 
 @dataclass(frozen=True)
 class SemanticCache:

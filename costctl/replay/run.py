@@ -44,6 +44,7 @@ from costctl.report import Report, Table, Value, Warning
 from costctl.store import Store
 
 NOTHING_MORE = Asked()
+NO_PROMPTS = "not identifiable: no call of the log has a text or a key of its prompt, so none is looked up"
 NOT_COMPUTED = {
     **dict.fromkeys(
         ("semantic_hit_ratio", "semantic_refresh_ratio", "wrong_per_hit_ratio", "wrong_per_request_ratio"),
@@ -146,6 +147,10 @@ def simulate(
     rest = list(project.rests(outcome, done.candidates))
     totals, status = _totals(outcome, rest)
     missing = dict(NOT_COMPUTED)
+    if done.plan.cache is not None and done.plan.cache.is_blind:
+        for name in ("exact_hit_ratio", *(() if policy.cache.semantic else ("cache_hit_ratio",))):
+            missing[name] = NO_PROMPTS
+            del totals[name], status[name]
     timed = tell_latency(done)
     totals, status, missing = totals | timed.totals, status | timed.status, missing | timed.missing
     semantic = tell_near(store, done, asked.scores)

@@ -120,3 +120,33 @@ def test_an_outage_of_another_day_is_said_to_be_none(reports: Reports) -> None:
         if row["scenario"].startswith("outage")
     ]  # fmt: skip
     assert row["what"] == "no call of the log is in that time, so nothing happens"
+
+
+def test_without_prompts_nothing_is_said_of_hits(reports: Reports) -> None:
+    """A log that tells no prompt has no hit ratio, and no gate on one passes."""
+    policy = "cache: {exact: {ttl: 24h}}\ngates: [{gate: 'exact_hit_ratio <= 0.5', level: warn}]\n"
+    report = reports(policy, [request(number, prompt_hash="") for number in range(3)])
+    why = report["provenance"]["not_computed"]
+    assert "exact_hit_ratio" not in report["totals"]
+    assert why["cache_hit_ratio"].startswith("not identifiable: no call of the log has a text")
+    assert [row["verdict"] for row in report["tables"]["gates"]] == ["NOT RUN"]
+    assert "cache hits" in reports.said(output="table")[1]
+    some = reports(policy, [request(0, prompt_hash=""), request(1)])
+    assert some["totals"]["exact_hit_ratio"] == 0
+
+
+def test_engines_are_paid_back_with_what_it_took_to_set_them_up(reports: Reports) -> None:
+    """$0.0245 saved in an hour less an engine's hour, against $100 for a cache and $10 for the engine."""
+    engine = (
+        "tiers: {A: {models: [self/own]}}\nassume: {output_tokens_ratio: 1, input_tokens_ratio: 1}\n"
+        "self_hosted: [{name: self/own, accelerator: L4, usd_per_hour: 0.01, tokens_per_s: 1000, one_off_usd: 10}]\n"
+        "routing: {default: A}\n"
+    )
+    both = "fixed_costs: [{name: redis, usd_per_month: 0, one_off_usd: 100}]\n"
+    days = {}
+    for name, more in (("engine", ""), ("both", both)):
+        report = reports(engine + more, [request(number) for number in range(0, 60, 10)])
+        days[name] = Decimal(report["totals"]["payback_days"])
+        assert report["totals"]["net_saving_usd"] == report["totals"]["saving_usd"]
+    assert abs(days["both"] - 11 * days["engine"]) <= Decimal("0.6")
+    assert days["engine"] > 0
