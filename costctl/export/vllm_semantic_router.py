@@ -10,6 +10,7 @@ import yaml
 
 from costctl.export.base import Carried, Exported, Target, approximated, dropped, expressed, header, told
 from costctl.export.cache_parts import shortest_s
+from costctl.export.reliability import CODES
 from costctl.export.resolved import Lane, Model, Resolved
 from costctl.export.text import commented, exact, to_yaml
 from costctl.export.vllm_plan import Plan, Step, planned
@@ -30,7 +31,6 @@ _KNOWN = {
         )
     },
 }  # fmt: skip
-_CODES = {"timeout": (408, 504), "rate_limit": (429,), "server_error": (500, 502, 503), "error": (500, 502, 503)}
 
 
 def export(given: Resolved) -> Exported:
@@ -191,7 +191,7 @@ def _fallback(given: Resolved) -> dict[str, Any] | None:
     kinds = given.policy.retries.on if given.policy.retries is not None else ("timeout", "rate_limit", "server_error")
     found: dict[str, Any] = {
         "version": 1, "enabled": True, "max_attempts": attempts,
-        "retryable_status_codes": sorted({code for kind in kinds for code in _CODES[kind]}),
+        "retryable_status_codes": sorted({code for kind in kinds for code in CODES[kind]}),
     }  # fmt: skip
     if spans := _timeouts_us(given):
         found["per_attempt_timeout"] = _span(max(spans))
