@@ -11,12 +11,13 @@ from costctl.export.shape import NAME, WHOLE, Choice, Flag, Items, Keys, Named, 
 from costctl.policy.keys import unknown
 
 _ASKED = Text(r"[a-z0-9-]+,\S+", "provider,model")
+PROVIDER_KEYS: Mapping[str, Shape] = {
+    "name": NAME, "models": Items(Text(r"\S+", "a model")),
+    "api_key": Text(r"\$[A-Z][A-Z0-9_]*", "a reference such as $NAME"),
+    "api_base_url": Text(r"https://[^\s$]+|\$\{[A-Z][A-Z0-9_]*\}/\S+", "https://... or ${NAME}/..."),
+}  # fmt: skip
 _PROVIDER = Keys(
-    {
-        "name": NAME, "models": Items(Text(r"\S+", "a model")),
-        "api_key": Text(r"\$[A-Z][A-Z0-9_]*", "a reference such as $NAME"),
-        "api_base_url": Text(r"https://[^\s$]+|\$\{[A-Z][A-Z0-9_]*\}/\S+", "https://... or ${NAME}/..."),
-    },
+    PROVIDER_KEYS,
     {"transformer": Keys({"use": Items(Choice(("Anthropic", "openrouter", "deepseek", "groq", "gemini")))})},
 )  # fmt: skip
 _CONFIG = Keys(
@@ -28,10 +29,10 @@ _CONFIG = Keys(
     # Fewer are meant as seconds.
     {"API_TIMEOUT_MS": Number(1_000, 10**9, is_whole=True)},
 )  # fmt: skip
-_LANES = re.compile(r"(?ms)^const LANES = (\{.*?^\});$")
+LANES = re.compile(r"(?ms)^const LANES = (\{.*?^\});$")
 
 
-class _Maybe(Shape):
+class Maybe(Shape):
     """A value of this shape, or none."""
 
     def __init__(self, shape: Shape) -> None:
@@ -44,7 +45,7 @@ class _Maybe(Shape):
 
 _LANE = Keys(
     {
-        "scenario": NAME, "max_tokens": _Maybe(WHOLE), "temperature": _Maybe(Number(0, 2)),
+        "scenario": NAME, "max_tokens": Maybe(WHOLE), "temperature": Maybe(Number(0, 2)),
         "models": Items(Keys({"name": Text(), "asked": _ASKED, "weight": Number()})),
     }
 )  # fmt: skip
@@ -55,7 +56,7 @@ def config_faults(config: Mapping[str, Any]) -> list[str]:
     wrong = _CONFIG.faults(config, "")
     if wrong:
         return wrong
-    known = _models(config)
+    known = models_of(config)
     wrong = [f"Router.{name}: {unknown(one, known, 'model')}"
              for name, one in config["Router"].items() if one not in known]  # fmt: skip
     for name, chain in config["fallback"].items():
@@ -66,14 +67,14 @@ def config_faults(config: Mapping[str, Any]) -> list[str]:
 
 def router_faults(code: str, config: Mapping[str, Any]) -> list[str]:
     """Lanes of the router that have a wrong shape, a model of no provider, or fallbacks that no lane has."""
-    found = _LANES.search(code)
+    found = LANES.search(code)
     if found is None:
         return ["router.js: LANES is missing"]
     lanes = json.loads(found[1])
     wrong = Named(_LANE, 1).faults(lanes, "router.js")
     if wrong or _CONFIG.faults(config, ""):
         return wrong
-    known = _models(config)
+    known = models_of(config)
     asked = [(name, one["asked"]) for name, lane in lanes.items() for one in lane["models"]]
     wrong = [f"router.js.{name}: {unknown(one, known, 'model')}" for name, one in asked if one not in known]
     scenarios = {lane["scenario"] for lane in lanes.values()} | set(config["Router"])
@@ -81,9 +82,11 @@ def router_faults(code: str, config: Mapping[str, Any]) -> list[str]:
                     for one in config["fallback"] if one not in scenarios]  # fmt: skip
 
 
-def _models(config: Mapping[str, Any]) -> list[str]:
+def models_of(config: Mapping[str, Any], between: str = ",") -> list[str]:
+    """Every model of the providers, as the router is asked for it."""
+
     def each() -> Iterator[str]:
         for provider in config["Providers"]:
-            yield from (f"{provider['name']},{one}" for one in provider["models"])
+            yield from (f"{provider['name']}{between}{one}" for one in provider["models"])
 
     return list(each())

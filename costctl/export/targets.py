@@ -8,6 +8,7 @@ from costctl.errors import CostctlError
 from costctl.export import (
     bifrost,
     claude_code_router,
+    claude_code_router_v3,
     cloudflare,
     envoy,
     generic,
@@ -26,8 +27,8 @@ from costctl.export.resolved import Resolved
 from costctl.policy.keys import unknown
 
 TARGETS: tuple[Target, ...] = (
-    litellm.NATIVE, litellm.PLUGIN_TARGET, portkey.TARGET, claude_code_router.TARGET, openrouter.TARGET,
-    vllm_semantic_router.TARGET,
+    litellm.NATIVE, litellm.PLUGIN_TARGET, portkey.TARGET, claude_code_router.TARGET,
+    claude_code_router_v3.TARGET, openrouter.TARGET, vllm_semantic_router.TARGET,
     routellm.TARGET, gptcache.TARGET, langcache.TARGET,
     cloudflare.TARGET, envoy.TARGET, bifrost.TARGET, switchyard.TARGET,
     generic.TARGET, runbook.TARGET,

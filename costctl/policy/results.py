@@ -117,8 +117,9 @@ GateField = Annotated[Gate, PlainValidator(_gate, json_schema_input_type=Text | 
 
 
 Target = Literal[
-    "litellm", "litellm-plugin", "openrouter", "claude-code-router", "portkey", "vllm-semantic-router", "routellm",
-    "gptcache", "redis-langcache", "cloudflare", "envoy", "bifrost", "switchyard", "json", "runbook",
+    "litellm", "litellm-plugin", "openrouter", "claude-code-router", "claude-code-router-v3", "portkey",
+    "vllm-semantic-router", "routellm", "gptcache", "redis-langcache", "cloudflare", "envoy", "bifrost", "switchyard",
+    "json", "runbook",
 ]  # fmt: skip
 
 

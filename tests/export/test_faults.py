@@ -26,6 +26,8 @@ _ENVOY = ("envoy", "gateway.yaml")
 _BIFROST = ("bifrost", "config.json")
 _VLLM = ("vllm-semantic-router", "config.yaml")
 _CCR = ("claude-code-router", "config.json")
+_CCR3 = ("claude-code-router-v3", "config.json")
+_CCR3_SCRIPT = ("claude-code-router-v3", "costctl-route.js")
 _OPENROUTER = ("openrouter", "requests.json")
 _SWITCHYARD = ("switchyard", "routes.toml")
 _PORTKEY = ("portkey", "config.json")
@@ -44,6 +46,20 @@ FAULTS = (
     Fault(*_CCR, "$OPENAI_API_KEY", "sk-1", "a reference such as $NAME"),
     Fault("claude-code-router", "router.js", "openai,gpt-4o\"", "openai,gpt-5o\"", "router.js.C: unknown model"),
     Fault("claude-code-router", "router.js", "\"max_tokens\": 2500", "\"max_token\": 2500", "did you mean max_tokens?"),
+    Fault(*_CCR3, "\"timeoutMs\": 2000", "\"timeoutMs\": 2", "from 100 to 30000"),
+    Fault(*_CCR3, "\"timeoutMs\"", "\"timeoutMS\"", "did you mean timeoutMs?"),
+    Fault(*_CCR3, "\"type\": \"script\"", "\"type\": \"scirpt\"", "did you mean script?"),
+    Fault(*_CCR3, "\"rewrites\"", "\"rewrite\"", "did you mean rewrites?"),
+    Fault(*_CCR3, "\"enabled\": true", "\"enabled\": false", "Router.rules.costctl-route: is not enabled"),
+    Fault(*_CCR3, "\"value\": \"openrouter/", "\"value\": \"openrouter,", "must be provider/model"),
+    Fault(*_CCR3, "\"mode\": \"off\"", "\"mode\": \"of\"", "did you mean off?"),
+    Fault(*_CCR3, "\"mode\": \"retry\"", "\"mode\": \"model-chain\"", "model-chain goes with models"),
+    Fault(*_CCR3, "$OPENAI_API_KEY", "sk-1", "a reference such as $NAME"),
+    Fault(*_CCR3, "openai_chat_completions", "openai_chat", "openai_chat_completions"),
+    Fault(*_CCR3, "not-contains", "contains", "not-contains"),
+    Fault(*_CCR3_SCRIPT, "\"asked\": \"openai/gpt-4o\"", "\"asked\": \"openai/gpt-5o\"", "costctl-route.js.C: unknown"),
+    Fault(*_CCR3_SCRIPT, "\"retries\": ", "\"retry\": ", "did you mean retries?"),
+    Fault(*_CCR3_SCRIPT, "\"chain\": [\n      \"openai/", "\"chain\": [\n      \"opnai/", "unknown model"),
     Fault(*_OPENROUTER, "\"max_tokens\": 2500", "\"max_token\": 2500", "did you mean max_tokens?"),
     Fault(*_OPENROUTER, "allow_fallbacks", "allow_fallback", "did you mean allow_fallbacks?"),
     Fault(*_OPENROUTER, "\"openai/gpt-4o-mini\"", "\"anthropic/claude-3.5-haiku\"", "stands twice"),
