@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Protocol
 
+import numpy as np
+
 from costctl.policy.results import Outage
 from costctl.policy.schema import Policy
 from costctl.prices.book import PriceBook
@@ -14,6 +16,7 @@ from costctl.replay.calls import Calls, exact_sum
 from costctl.replay.candidates import PriceDays
 from costctl.replay.compile import Known
 from costctl.replay.notes import Replay
+from costctl.replay.plan import FAILED, REFUSED
 from costctl.report import Table, Value, Warning
 from costctl.store import Store
 
@@ -46,6 +49,14 @@ class Main:
         return outcome_of(self.replayed(self.done.calls, policy, self.book, self.known))
 
     @property
+    def knows_hits(self) -> bool:
+        """Whether the log tells enough of its prompts to say how many calls the caches answer."""
+        exact, semantic = self.done.plan.cache, self.policy.cache.semantic
+        if semantic is not None:
+            return self.done.plan.semantic is not None
+        return exact is None or not exact.is_blind
+
+    @property
     def baseline_pusd(self) -> int:
         """The baseline of the log."""
         return exact_sum(self.done.calls.baseline_pusd)
@@ -74,6 +85,14 @@ def outcome_of(done: Replay) -> project.Outcome:
 def spent_pusd(outcome: project.Outcome) -> int:
     """What the policy costs in all."""
     return exact_sum(outcome.policy_pusd)
+
+
+def unanswered(outcome: project.Outcome) -> tuple[int, int]:
+    """Calls that had an answer in the log and have none here, and the picodollars that count as saved by that."""
+    calls, served_by = outcome.calls, outcome.decisions.served_by
+    is_lost = calls.is_ok & ((served_by == REFUSED) | (served_by == FAILED))
+    kept = exact_sum(calls.baseline_pusd, is_lost) - exact_sum(outcome.policy_pusd, is_lost)
+    return int(np.count_nonzero(is_lost)), kept
 
 
 def ratio_of(part: int, whole: int) -> float | None:

@@ -74,7 +74,7 @@ def attempts_table(done: Replay) -> Table:
 
 
 def attempt_warnings(store: Store, policy: Policy, done: Replay, outcome: Outcome) -> list[Warning]:
-    """What the drawn attempts rest on, and limits that meet no call."""
+    """What the drawn attempts rest on."""
     made, said = done.decisions, []
     if made.played is None:
         return []
@@ -98,15 +98,6 @@ def attempt_warnings(store: Store, policy: Policy, done: Replay, outcome: Outcom
         said.append(
             Warning("W272", f"{policy.escalate.ratio:.1%} of answers escalate where the log does not show it: assumed")
         )
-    known = {name.split("/", maxsplit=1)[0] for name in done.lanes.models}
-    unmet = sorted(set(policy.limits) - known)
-    if unmet:
-        said.append(
-            Warning(
-                "W273", f"limits of {', '.join(unmet)}: no call goes to such a provider",
-                f"providers here: {', '.join(sorted(known))}",
-            )
-        )  # fmt: skip
     return said
 
 

@@ -49,6 +49,7 @@ class Attempting:
     escalation: tuple[int, int] | None = None
     is_escalated: Flag = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
     outage: Down | None = None
+    draws: bool = True  # whether the policy says anything of attempts; without, only an outage touches a call
 
     @property
     def longest(self) -> int:
@@ -148,9 +149,12 @@ class _Part:
         model = taken.model[self._cut]
         as_logged = np.int64((1 << kernel.ATTEMPTS) + (1 << kernel.BILLED) + kernel.IS_OK)
         service = taken.service_us[self._cut]  # an engine of one's own always answers, and takes its own time
-        turns, took = np.full(len(wanted), as_logged), np.where(is_other, service, self._logged_us)
+        # An outage leaves alone what it does not meet: no attempt is drawn that would not be drawn without it.
+        is_left = not self._of.draws or lane == self._lanes.logged
+        turns = np.full(len(wanted), np.int64(kernel.LEFT) if is_left else as_logged)
+        took = np.where(is_other, service, self._logged_us)
         is_played = wanted & self._of.log.is_covered(model) & (is_other | self._of.has_settings[self._arm, lane])
-        is_played &= service < 0
+        is_played &= (service < 0) & (not is_left)
         for arm, rules in enumerate(self._of.rules):
             of_arm = self._arm == arm
             rows = np.flatnonzero(is_played & of_arm)
@@ -192,9 +196,9 @@ def attempting(
         CostctlError: E416 where neither the log nor the policy says how often calls escalate.
     """
     rules = tuple(_lane_rules(one) for one in arms.policies)
-    said = (policy.retries, policy.hedge, policy.escalate, policy.kill_switch, outage)
-    has_timeout = any(rule.timeout_us is not None for of_arm in rules for rule in of_arm)
-    if not (any(said) or policy.fallbacks or policy.limits or has_timeout):
+    said = (policy.retries, policy.hedge, policy.escalate, policy.kill_switch, policy.fallbacks, policy.limits)
+    draws = any(said) or any(rule.timeout_us is not None for of_arm in rules for rule in of_arm)
+    if not draws and outage is None:
         return None
     names = [one.name for one in (*policy.tiers, *policy.specialists)]
     chains = [(number, *_fallbacks(policy, lanes, name)) for number, name in enumerate(names)]
@@ -210,7 +214,7 @@ def attempting(
     return Attempting(
         (*chains, (lanes.logged,) if outage else ()), arms.of_call, rules, settings, log, _first_attempts(store, calls),
         seed, providers, np.array([providers.index(name) for name in of_model], dtype=np.int64), dict(policy.limits),
-        policy.kill_switch, escalation or None, escalated, _down_of(outage, providers) if outage else None,
+        policy.kill_switch, escalation or None, escalated, _down_of(outage, providers) if outage else None, draws,
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from costctl.replay.conditions import COLUMN_OF, REUSABLE, Conditions
 from costctl.replay.draws import uniform
 from costctl.replay.engine import Decisions
 from costctl.replay.lanes import LaneNames, Lanes, build_lanes
-from costctl.replay.near import semantic_cache
+from costctl.replay.near import lacks_texts, semantic_cache
 from costctl.replay.plan import PROVIDER, Budgets, Cap, ExactCache, Plan, SemanticCache
 from costctl.replay.priors import priors_of
 from costctl.replay.ratios import Assumed
@@ -145,7 +145,7 @@ def plan_of(
     return Plan(
         cache=None if exact is None else _exact_cache(store, policy, arms, exact, calls, routed),
         semantic=None
-        if semantic is None
+        if semantic is None or lacks_texts(store)
         else semantic_cache(store, policy, semantic, calls, lanes, _may_reuse(store, policy)),
         session=None if sticky is None else session_codes(store, sticky),
         budgets=budgets if budgets.says_something else None,

@@ -33,6 +33,7 @@ OPTIONAL = {
 }  # fmt: skip
 NO_SOURCE = "no source had it"
 NO_ENTRY_ALIVE = "no live entry"
+TAKES_NO_PART = ("takes no part: its model has no list price", "takes no part: it has no time")
 FORMS = {".jsonl": "FORMAT json, ARRAY false", ".parquet": "FORMAT parquet"}
 
 
@@ -67,7 +68,9 @@ def keep(
         "notice": made.notice,
     }
     if cache is not None and cache.bar is not None:
-        columns["exact_cache"] = np.where(made.served_by == EXACT_CACHE, -1, cache.bar).astype(np.int16)
+        calls, known = outcome.calls, len(cache.bars)
+        why = np.where(calls.is_unpriced, known, np.where(calls.is_dated, cache.bar, known + 1))
+        columns["exact_cache"] = np.where(made.served_by == EXACT_CACHE, -1, why).astype(np.int16)
     if (made.similarity_ppb >= 0).any():
         columns["similarity_ppb"] = made.similarity_ppb
     if routed.gain_ppb is not None:
@@ -93,7 +96,8 @@ def keep(
     names = {
         "policy": (policy,),
         "model": lanes.models, "lane": lanes.names, "served_by": SERVED_BY, "reason": routed.reasons,
-        "exact cache": (NO_ENTRY_ALIVE, *(f"kept out: {bar}" for bar in cache.bars[1:])) if cache is not None else (),
+        "exact cache": (NO_ENTRY_ALIVE, *(f"kept out: {bar}" for bar in cache.bars[1:]), *TAKES_NO_PART)
+        if cache is not None else (),
         "raise": routed.raises, "floor": routed.floors, "cap": caps,
         "source": (*outcome.extras.source_names, NO_SOURCE),
         "beside": [f"{one.stage}: {one.name}" for one in beside],

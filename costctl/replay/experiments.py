@@ -82,13 +82,13 @@ def _split(main: Main, divided: Assigned, here: Flag) -> tuple[Value, ...]:
     count = int(np.count_nonzero(here))
     units = len(np.unique(divided.unit[here & divided.has_unit]))
     baseline, spent = exact_sum(main.done.calls.baseline_pusd, here), exact_sum(outcome.policy_pusd, here)
-    hits = int(np.count_nonzero(here & outcome.decisions.is_cached))
+    hits = ratio_of(int(np.count_nonzero(here & outcome.decisions.is_cached)), count) if main.knows_hits else None
     middle: list[Value] = [None, None]
     if not latency.uncovered:
         known = latency.policy_us[here & (latency.policy_us >= 0)]
         middle = [None if one.told_ms is None else float(one.told_ms) for one in latency_quantiles(known, (50, 95))]
     return (
-        units, count, usd(baseline), usd(spent), ratio_of(baseline - spent, baseline), ratio_of(hits, count), *middle,
+        units, count, usd(baseline), usd(spent), ratio_of(baseline - spent, baseline), hits, *middle,
     )  # fmt: skip
 
 

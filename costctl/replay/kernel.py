@@ -26,6 +26,7 @@ QUEUE, FALLBACK, ERROR = 0, 1, 2  # what happens to calls over a provider's limi
 ATTEMPTS, RETRIES, HEDGES, TIMEOUTS, BILLED, FAILURES = 0, 10, 20, 30, 40, 50
 FIELD = 1023
 IS_OK = 1 << 60
+LEFT = NONE  # in place of a turn: the call is as it is without attempts
 # Places in `State.numbers`.
 DAY, DAY_CALLS, HEAD, TAIL, SIZE, EVENTS = range(6)
 NUMBERS = 6
@@ -288,7 +289,8 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
         spent, billed_tokens = 0, 0
         if has_budgets or has_attempts:
             spent, billed_tokens = costs[row * lane_count + lane], tokens[row * lane_count + lane]
-        if has_attempts and chain_first[lane] < chain_end[lane]:
+        is_played = has_attempts and chain_first[lane] < chain_end[lane]
+        if is_played and turns[row * place_count + chain_first[lane]] != LEFT:
             served, counts, took_us, waited_us, notice, is_timed = NONE, 0, 0, 0, 0, True
             spent, billed_tokens = 0, 0
             first, end = chain_first[lane], chain_end[lane]
@@ -333,7 +335,7 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
                 billed = (turn >> BILLED) & FIELD
                 spent += billed * costs[row * lane_count + at]
                 billed_tokens += billed * tokens[row * lane_count + at]
-                if has_switch and provider >= 0:
+                if has_switch and provider >= 0 and time_us >= of_provider[OUT_UNTIL_US][provider]:
                     attempts, failures = (turn >> ATTEMPTS) & FIELD, (turn >> FAILURES) & FIELD
                     _watch(switch, of_provider, events, numbers, provider, time_us, attempts, failures)
                 if end == NONE:

@@ -43,7 +43,8 @@ def replay_latency(store: Store, calls: Calls, lanes: Lanes, decisions: Decision
     latency[decisions.is_cached] = 0
     uncovered: tuple[str, ...] = ()
     service = lanes.take("service_us", decisions.lane)
-    if decisions.played is not None:
+    if plan.attempts is not None and plan.attempts.draws:
+        assert decisions.played is not None
         took = decisions.played.latency_us
         is_played = is_served & (took != AS_LOGGED)
         latency[is_played] = took[is_played]
@@ -52,6 +53,7 @@ def replay_latency(store: Store, calls: Calls, lanes: Lanes, decisions: Decision
         came_by = _asked(plan, lanes, decisions, is_moved)
         uncovered = _asked(plan, lanes, decisions, is_played & (took == UNKNOWN) & is_moved)
         return Latency(latency, is_drawn, _without(plan, lanes, uncovered), _assumed(lanes, came_by))
+    # Without rules for attempts an outage alone may have met calls: those have no answer, so no latency either.
     on_engine = is_moved & (service >= 0)
     latency[on_engine] = service[on_engine]
     is_moved &= ~on_engine

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
 
+from costctl.errors import CostctlError
 from costctl.formats.profile import profile_of
 from costctl.formats.sources import Reader
 from costctl.policy.schema import Policy
@@ -41,6 +42,7 @@ class NearCalls(NamedTuple):
 
 
 _texts: WeakKeyDictionary[Store, tuple[NearTexts, Path]] = WeakKeyDictionary()
+_blind: WeakSet[Store] = WeakSet()  # those whose log has no text of any prompt
 
 
 def know_texts(store: Store, reader: Reader | None) -> None:
@@ -59,6 +61,27 @@ def know_texts(store: Store, reader: Reader | None) -> None:
     found = near_texts(store, reader, folder)
     assert folder is not None
     _texts[store] = found, folder
+
+
+def know_texts_if_any(store: Store, policy: Policy, reader: Reader | None) -> None:
+    """The same for a policy with the stage; where the log has no texts, the stage is skipped (`lacks_texts`).
+
+    Raises:
+        CostctlError: E124 as `near_texts`.
+    """
+    _blind.discard(store)
+    try:
+        if policy.cache.semantic is not None:
+            know_texts(store, reader)
+    except CostctlError as error:
+        if error.code != "E419":
+            raise
+        _blind.add(store)
+
+
+def lacks_texts(store: Store) -> bool:
+    """Whether `know_texts_if_any` found that a policy's semantic cache has nothing to compare."""
+    return store in _blind
 
 
 def near_calls(store: Store, count: int) -> NearCalls:

@@ -6,7 +6,7 @@ import numpy as np
 
 from costctl.replay.again import Found
 from costctl.replay.calls import Flag, Int, plain
-from costctl.replay.near import NearCalls, near_calls
+from costctl.replay.near import NearCalls, lacks_texts, near_calls
 from costctl.replay.notes import Replay
 from costctl.replay.plan import SEMANTIC_CACHE
 from costctl.replay.scores_file import Scores
@@ -27,6 +27,8 @@ from costctl.reuse.semantic_cache import Requests, SemanticPolicy, Served, sweep
 from costctl.store import Store
 
 ONE_LANGUAGE = "; the same question in another language is hardly near in it and then not counted"
+NO_PROMPTS = "not identifiable: the log has no text of any prompt, so none can be compared"
+FIGURES = ("semantic_hit_ratio", "semantic_refresh_ratio", "wrong_per_hit_ratio", "wrong_per_request_ratio")
 CURVE_PPB = (800_000_000, 850_000_000, 900_000_000, 930_000_000, 960_000_000, 990_000_000, 1_000_000_000)
 
 
@@ -51,7 +53,7 @@ def tell_near(store: Store, done: Replay, scores: Scores | None = None) -> Found
     """Totals, the table `semantic_curve`, and what must be known of them; nothing without the stage."""
     found, semantic, made = Found(), done.plan.semantic, done.decisions
     if semantic is None:
-        return found
+        return _skipped() if lacks_texts(store) else found
     near, count = near_calls(store, done.calls.count), max(done.calls.count, 1)
     is_hit, is_refreshed = made.served_by == SEMANTIC_CACHE, made.is_refreshed
     found.tell("semantic_hit_ratio", int(np.count_nonzero(is_hit)) / count, "replayed")
@@ -76,6 +78,15 @@ def tell_near(store: Store, done: Replay, scores: Scores | None = None) -> Found
     found.tables.append(_curve(done, judge))
     found.warnings += _warnings(done, near, wrong, is_hit)
     return found
+
+
+def _skipped() -> Found:
+    """Of a log without prompts: what is left out, and that the rest of the policy is replayed all the same."""
+    said = "cache.semantic is skipped: it compares prompts, and this log has no text of any; the rest is replayed"
+    hint = "log the prompts (messages), or their vectors with --embedding log"
+    return Found(
+        missing=dict.fromkeys((*FIGURES, "cache_hit_ratio"), NO_PROMPTS), warnings=[Warning("W278", said, hint)]
+    )
 
 
 class Judge:

@@ -48,21 +48,25 @@ def warnings(
     policy: Policy, done: Replay, outcome: project.Outcome, rest: list[project.Rest], audit: Report | None
 ) -> tuple[Warning, ...]:
     """Every warning of a simulation, in a fixed order; `audit` is the report of the log's audit."""
-    return (*_of_calls(done, outcome, rest, audit), *_cold_budgets(policy, done))
+    return (*_of_calls(policy, done, outcome, rest, audit), *_cold_budgets(policy, done))
 
 
-def _of_calls(done: Replay, outcome: project.Outcome, rest: list[project.Rest], audit: Report | None) -> list[Warning]:
+def _of_calls(
+    policy: Policy, done: Replay, outcome: project.Outcome, rest: list[project.Rest], audit: Report | None
+) -> list[Warning]:
     calls = done.calls
     said = []
     for code, here, what in (
-        ("W201", calls.is_unpriced, "have no list price"),
-        ("W202", ~calls.is_dated, "have no time"),
+        ("W201", calls.is_unpriced, "have no list price, so they meet no cache and no budget"),
+        ("W202", ~calls.is_dated, "have no time, so they meet no cache and no budget"),
         ("W203", ~calls.is_ok & ~calls.is_unpriced & calls.is_dated, "failed in the log, so no other model is tried"),
         ("W204", calls.is_ok & ~calls.is_unpriced & calls.is_dated & ~calls.is_movable, "have no token counts"),
     ):
         count = int(np.count_nonzero(here))
         if count:
-            said.append(Warning(code, f"{counted(count, 'call', 'calls')} {what}: left as the log has them", ""))
+            stays = exact_sum(outcome.policy_pusd, here)
+            told = f"; {usd_display(project.usd(stays))} of the policy's cost is theirs" if stays else ""
+            said.append(Warning(code, f"{counted(count, 'call', 'calls')} {what}: left as the log has them{told}", ""))
     if any(one.output.how != "assumed" for one in rest):
         said.append(
             Warning(
@@ -102,6 +106,7 @@ def _of_calls(done: Replay, outcome: project.Outcome, rest: list[project.Rest], 
                 "log the cached tokens, or leave cache.prompt out to compare both sides uncached",
             )
         )
+    said += _unsaid_reads(policy, done, outcome)
     moved_cached = is_elsewhere & (calls.cache_read_tokens > 0)
     if moved_cached.any() and not done.cached.read_tokens[is_elsewhere].any():
         count = int(np.count_nonzero(moved_cached))
@@ -112,6 +117,21 @@ def _of_calls(done: Replay, outcome: project.Outcome, rest: list[project.Rest], 
             )
         )
     return said
+
+
+def _unsaid_reads(policy: Policy, done: Replay, outcome: project.Outcome) -> list[Warning]:
+    """Calls that stay where they are, of which the log does not say what they read: `cache.prompt` is silent there."""
+    if policy.cache.prompt is None:
+        return []
+    unsaid = outcome.is_served & ~done.cached.is_predicted & (done.calls.cache_read_tokens < 0) & done.calls.is_movable
+    count = int(np.count_nonzero(unsaid))
+    if not count:
+        return []
+    what = (
+        f"{counted(count, 'call stays', 'calls stay')} on the logged model, and the log does not say what a prompt "
+        "cache gave there: the price stays as logged, and cache.prompt changes nothing of it"
+    )
+    return [Warning("W279", what, "log the cached tokens that the provider reports, also where they are 0")]
 
 
 def _cold_budgets(policy: Policy, done: Replay) -> list[Warning]:

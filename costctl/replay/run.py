@@ -16,7 +16,7 @@ from costctl.policy.results import Outage
 from costctl.policy.schema import Policy
 from costctl.prices.book import PriceBook
 from costctl.replay import project
-from costctl.replay.again import Found, Main
+from costctl.replay.again import Found, Main, unanswered
 from costctl.replay.attempts_told import NOT_ASKED, attempt_status, attempt_totals, attempt_warnings, attempts_table
 from costctl.replay.beside import Asked, add_beside
 from costctl.replay.calls import Calls, calls_digest, exact_sum, forget_lean, load_calls
@@ -30,15 +30,15 @@ from costctl.replay.engine import Decisions, walk, warm_up
 from costctl.replay.extras import extras_of, with_extras
 from costctl.replay.latency import replay_latency
 from costctl.replay.latency_told import tell_latency
-from costctl.replay.near import know_texts
+from costctl.replay.near import know_texts_if_any
 from costctl.replay.near_told import tell_near
 from costctl.replay.notes import Replay, warnings
-from costctl.replay.plan import DEGRADED, EXACT_CACHE, FAILED, OVER_BUDGET, REFUSED, SEMANTIC_CACHE
+from costctl.replay.plan import DEGRADED, EXACT_CACHE, OVER_BUDGET, REFUSED, SEMANTIC_CACHE
 from costctl.replay.route import route
 from costctl.replay.self_hosted import serve, with_hosted
 from costctl.replay.sent_prices import sent_as_logged
 from costctl.replay.sent_told import sent_status, sent_tables, sent_totals, sent_warnings
-from costctl.replay.unmet import idle_rules, unmet
+from costctl.replay.unmet import idle, unmet
 from costctl.replay.validation import remember_answers
 from costctl.report import Report, Table, Value, Warning
 from costctl.store import Store
@@ -137,8 +137,7 @@ def simulate(
     refuse_unfit(store, policy, None if asked.reader is None else asked.reader.embedding)
     if policy.post_process is not None and policy.post_process.validation is not None:
         remember_answers(store, policy.post_process.validation, asked.reader)
-    if policy.cache.semantic is not None:
-        know_texts(store, asked.reader)
+    know_texts_if_any(store, policy, asked.reader)
     unread = _read_prefixes(store, policy, asked.reader)
     classifier = know_classifier(store, policy, book, asked.router, asked.reader)
     done = replayed(load_calls(store), policy, book, known)
@@ -155,6 +154,8 @@ def simulate(
     totals, status, missing = totals | timed.totals, status | timed.status, missing | timed.missing
     semantic = tell_near(store, done, asked.scores)
     totals, status, missing = totals | semantic.totals, status | semantic.status, missing | semantic.missing
+    for name in semantic.missing.keys() & totals.keys():  # what counts both caches is not known either
+        del totals[name], status[name]
     learned = tell_classifier(classifier, policy, done, outcome, book)
     totals, status, missing = totals | learned.totals, status | learned.status, missing | learned.missing
     totals |= attempt_totals(done)
@@ -188,8 +189,8 @@ def simulate(
         *learned.warnings,
         *semantic.warnings,
         *unread,
-        *unmet(store, policy, book),
-        *idle_rules(store, policy.routing, done.routed),
+        *unmet(store, policy, book, done),
+        *idle(store, policy, done),
     ]
     add_beside(
         Main(store, policy, book, seed, days, known, done, outcome, replayed), asked,
@@ -243,10 +244,9 @@ def _totals(outcome: project.Outcome, rest: list[project.Rest]) -> tuple[dict[st
         "refused_count": int(np.count_nonzero(made.served_by == REFUSED)),
         "left_as_logged_count": int(np.count_nonzero(~calls.is_movable)),
     }
-    is_lost = calls.is_ok & ((made.served_by == REFUSED) | (made.served_by == FAILED))
-    if is_lost.any():
-        kept = exact_sum(calls.baseline_pusd, is_lost) - exact_sum(outcome.policy_pusd, is_lost)
-        totals |= {"unanswered_count": int(np.count_nonzero(is_lost)), "unanswered_saving_usd": project.usd(kept)}
+    lost_count, kept = unanswered(outcome)
+    if lost_count:
+        totals |= {"unanswered_count": lost_count, "unanswered_saving_usd": project.usd(kept)}
     status = {name: "exact" if name.startswith(("call", "baseline")) else "replayed" for name in totals}
     ratios = [ratio for one in rest for ratio in (one.input, one.output)]
     if any(ratio.low != ratio.high for ratio in ratios):

@@ -13,10 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from costctl.errors import CostctlError
+from costctl.money import usd_display
 from costctl.policy.results import Scenarios
 from costctl.prices.book import PriceBook
 from costctl.prices.cost import priced_query
-from costctl.replay.again import Main, outcome_of, ratio_of, spent_pusd
+from costctl.replay.again import Main, outcome_of, ratio_of, spent_pusd, unanswered
 from costctl.replay.attempts_told import attempt_totals
 from costctl.replay.calls import exact_sum, load_calls
 from costctl.replay.candidates import PriceDays
@@ -25,12 +26,13 @@ from costctl.replay.notes import Replay
 from costctl.replay.plan import DEGRADED, OVER_BUDGET, REFUSED
 from costctl.replay.project import usd
 from costctl.replay.quantiles import latency_quantiles
-from costctl.report import Table, Value
+from costctl.report import Table, Value, counted
 from costctl.store import Store
 
 COLUMNS = (
     "scenario", "call_count", "baseline_cost_usd", "policy_cost_usd", "saving_usd", "saving_ratio", "cache_hit_ratio",
-    "degraded_count", "over_budget_count", "refused_count", "failed_count", "latency_ms_p95", "what",
+    "degraded_count", "over_budget_count", "refused_count", "failed_count", "unanswered_count", "unanswered_saving_usd",
+    "latency_ms_p95", "what",
 )  # fmt: skip
 # What the price join adds to an attempt.
 PRICED = (
@@ -55,7 +57,7 @@ def scenarios(main: Main, wanted: Scenarios) -> Table:
         CostctlError: E417 for a price of a model that prices do not know, or that is named twice.
     """
     told = [one for scenario in SCENARIOS if (one := scenario(main, wanted)) is not None]
-    rows = [_row(Stress("as logged", "", main.done)), *map(_row, told)]
+    rows = [_row(main, one) for one in (Stress("as logged", "", main.done), *told)]
     return Table.of("scenarios", COLUMNS, rows)
 
 
@@ -83,18 +85,11 @@ def other_prices(main: Main, wanted: Scenarios) -> Stress | None:
     return Stress("other prices", what, done)
 
 
-def attempts_drawn(main: Main, wanted: Scenarios) -> Stress | None:
-    """What an outage is to be compared with, where the policy itself draws no attempts: all but the outage."""
-    if wanted.outage is None or main.done.decisions.played is not None:
-        return None
-    none = wanted.outage.model_copy(update={"duration_us": 0})
-    done = main.replayed(main.done.calls, main.policy, main.book, main.known, none)
-    what = "moved calls meet the failures that the log shows of their model, and nobody tries again: as in the outage"
-    return Stress("attempts drawn", what, done)
-
-
 def an_outage(main: Main, wanted: Scenarios) -> Stress | None:
-    """A provider answers nothing for a while: every try fails at once, also of calls left as logged."""
+    """A provider answers nothing for a while: every try fails at once, also of calls left as logged.
+
+    Calls that it does not meet are those of the main replay, so the row stands beside that of the log as it is.
+    """
     outage = wanted.outage
     if outage is None:
         return None
@@ -106,13 +101,17 @@ def an_outage(main: Main, wanted: Scenarios) -> Stress | None:
     what = f"every try fails at once; {int(np.count_nonzero(asked)):,} logged calls went there in that time"
     if not is_then.any():
         what = "no call of the log is in that time, so nothing happens"
+    lost_count, kept = unanswered(outcome_of(done))
+    if lost_count:
+        without = f"{counted(lost_count, 'call', 'calls')} without an answer that had one in the log"
+        what += f"; {usd_display(usd(kept))} of the saving is of {without}"
     if not any(name.startswith(f"{outage.provider}/") for name in main.done.lanes.models):
         what += "; no model of the log or the policy is of that provider"
     return Stress(f"outage of {outage.provider}", what, done)
 
 
 SCENARIOS: tuple[Callable[[Main, Scenarios], Stress | None], ...] = (
-    more_volume, other_prices, attempts_drawn, an_outage,
+    more_volume, other_prices, an_outage,
 )  # fmt: skip
 
 
@@ -156,16 +155,17 @@ def _priced_at(store: Store, book: PriceBook, days: PriceDays) -> Iterator[None]
         store.execute("DROP VIEW temp.main.request")
 
 
-def _row(stress: Stress) -> tuple[Value, ...]:
+def _row(main: Main, stress: Stress) -> tuple[Value, ...]:
     done, outcome = stress.done, outcome_of(stress.done)
     made, count = done.decisions, max(done.calls.count, 1)
     baseline, spent = exact_sum(done.calls.baseline_pusd), spent_pusd(outcome)
-    hits = int(np.count_nonzero(made.is_cached))
+    hits = int(np.count_nonzero(made.is_cached)) / count if main.knows_hits else None
+    lost_count, kept = unanswered(outcome)
     return (
         stress.name, done.calls.count, usd(baseline), usd(spent), usd(baseline - spent),
-        ratio_of(baseline - spent, baseline), hits / count, int(np.count_nonzero(made.notice & DEGRADED)),
+        ratio_of(baseline - spent, baseline), hits, int(np.count_nonzero(made.notice & DEGRADED)),
         int(np.count_nonzero(made.notice & OVER_BUDGET)), int(np.count_nonzero(made.served_by == REFUSED)),
-        attempt_totals(done)["policy_failed_count"], _p95(done), stress.what,
+        attempt_totals(done)["policy_failed_count"], lost_count, usd(kept), _p95(done), stress.what,
     )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ def staged(main: Main) -> Table:
     steps = (
         ("exact cache", cached, "" if policy.cache.exact else ABSENT),
         ("+ routing", routed, "" if has_routing else ABSENT),
-        ("+ semantic cache", near, "" if policy.cache.semantic else ABSENT),
+        ("+ semantic cache", near, _without_near(main)),
         ("+ prompt caching and the rest", whole, rest),
     )
     bands = {claim.id: claim for claim in load_claims()}
@@ -49,6 +49,12 @@ def staged(main: Main) -> Table:
     assert rows[-1][1] == usd(spent_pusd(main.outcome)), "the roadmap does not end at the policy"
     assert sum((Decimal(str(row[4])) for row in rows), Decimal(0)) == usd(main.baseline_pusd - whole)
     return Table.of("staged", COLUMNS, rows)
+
+
+def _without_near(main: Main) -> str:
+    if main.policy.cache.semantic is None:
+        return ABSENT
+    return "skipped: the log has no prompts" if main.done.plan.semantic is None else ""
 
 
 def exact_cache_only(policy: Policy) -> Policy:

@@ -1,4 +1,7 @@
-"""Names of a policy that nothing in the log or in the prices answers to: most likely they are misspelt."""
+"""Names of a policy that nothing in the log or in the prices answers to: most likely they are misspelt.
+
+Each place of the policy that names something of the log is one line of `_names`.
+"""
 
 from __future__ import annotations
 
@@ -8,32 +11,52 @@ from difflib import get_close_matches
 import numpy as np
 from numpy.typing import NDArray
 
-from costctl.policy.schema import Floor, Policy, Raise, Routing, Rule
+from costctl.policy.schema import Floor, Policy, Raise, Rule
 from costctl.policy.tell import condition
-from costctl.policy.when import All, Any_, Compare, Is, OneOf, When
+from costctl.policy.when import All, Any_, Compare, Is, Not, OneOf, When
 from costctl.prices.book import PriceBook
-from costctl.replay.conditions import Conditions
-from costctl.replay.route import Route
+from costctl.replay.conditions import COLUMN_OF, Conditions
+from costctl.replay.notes import Replay
+from costctl.replay.outputs import ASKED_SQL, asking
 from costctl.report import Warning
 from costctl.store import Store
 
+# What caps and exclusions call a column of the log by.
+NAMED = {**COLUMN_OF, "user": "user_id"}
 
-def unmet(store: Store, policy: Policy, book: PriceBook) -> list[Warning]:
-    """A warning for each such name of the intent matrix, token caps, prompt caches and token ratios."""
+
+def unmet(store: Store, policy: Policy, book: PriceBook, done: Replay) -> list[Warning]:
+    """A warning for each name of a value of the log, a provider or a model that nothing there is called."""
     said = []
-    for key, name, known in _names(store, policy, book):
+    for key, name, known in dict.fromkeys(
+        (key, name, tuple(known)) for key, name, known in _names(store, policy, book, done)
+    ):
         near = get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}?" if near else ""
         said.append(Warning("W237", f"{key}: nothing is called {name}, so that entry has no effect", hint))
     return said
 
 
-def _names(store: Store, policy: Policy, book: PriceBook) -> Iterator[tuple[str, str, list[str]]]:
-    yield from _missing("routing.matrix", policy.routing.matrix, _values(store, "intent"))
-    columns = {"endpoint": "endpoint", "user_profile": "user_profile", "user": "user_id", "team": "team"}
-    for cap in policy.budgets.tokens_per_day:
-        if cap.name is not None and cap.scope in columns:
-            yield from _missing("budgets.tokens_per_day", [str(cap.name)], _values(store, columns[cap.scope]))
+def _names(store: Store, policy: Policy, book: PriceBook, done: Replay) -> Iterator[tuple[str, str, list[str]]]:
+    values = _Values(store)
+    yield from values.missing("routing.matrix", "intent", policy.routing.matrix)
+    for key in ("usd_per_day", "tokens_per_day"):
+        for cap in getattr(policy.budgets, key):
+            if cap.name is not None and cap.scope != "tier":
+                yield from values.missing(f"budgets.{key}", cap.scope, [cap.name])
+    for field, _, name in (text.partition(":") for text in policy.cache.exclude):
+        if name:
+            yield from values.missing("cache.exclude", field, [name])
+    if policy.batch is not None:
+        yield from values.missing("batch.endpoints", "endpoint", policy.batch.endpoints)
+    for key, when in _conditions(policy):
+        for atom in _atoms(when, denied=True):
+            if isinstance(atom, OneOf):
+                yield from values.missing(f"{key}.{atom.field}", atom.field, atom.values)
+    at_work = sorted({name.split("/", maxsplit=1)[0] for name in done.lanes.models})
+    yield from _missing("limits", policy.limits, at_work)
+    if policy.scenarios is not None and policy.scenarios.outage is not None:
+        yield from _missing("scenarios.outage", [policy.scenarios.outage.provider], at_work)
     if policy.cache.prompt is not None:
         named = policy.cache.prompt.providers
         listed = () if isinstance(named, str) else named
@@ -46,21 +69,52 @@ def _names(store: Store, policy: Policy, book: PriceBook) -> Iterator[tuple[str,
                 yield f"assume.{key}", model, book.near(model)
 
 
+def _conditions(policy: Policy) -> Iterator[tuple[str, When]]:
+    """What is asked of the answer, and of what rules ask only what must not be: `idle` tells the rest of those."""
+    if policy.post_process is not None:
+        for key in ("reformat", "translate"):
+            work = getattr(policy.post_process, key)
+            if work is not None:
+                yield f"post_process.{key}.when", work.when
+    for key, items in (
+        ("rules", policy.routing.rules),
+        ("raise", policy.routing.raises),
+        ("floors", policy.routing.floors),
+    ):
+        for item in items:
+            yield from ((f"routing.{key}.when", one) for one in _denied(item.when))
+
+
+class _Values:
+    """The texts that calls have in a column, asked for once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[str, list[str]] = {}
+
+    def missing(self, key: str, field: str, names: Iterable[str]) -> Iterator[tuple[str, str, list[str]]]:
+        """The names that no call has there; one that ends in `*` is the beginning of some."""
+        yield from _missing(key, names, self._of(field))
+
+    def _of(self, field: str) -> list[str]:
+        if field not in self._known:
+            column = {**NAMED, **ASKED_SQL}.get(field, f'"{field}"')
+            sql = f"SELECT DISTINCT {column} AS value FROM replay_call WHERE value IS NOT NULL ORDER BY 1"
+            self._known[field] = [str(text) for (text,) in self._store.query(sql)]
+        return self._known[field]
+
+
 def _missing(key: str, names: Iterable[str], known: Iterable[str]) -> Iterator[tuple[str, str, list[str]]]:
     there = list(known)
     for name in names:
-        if name not in there:
+        is_there = any(one.startswith(name[:-1]) for one in there) if name.endswith("*") else name in there
+        if not is_there:
             yield key, name, there
 
 
-def _values(store: Store, column: str) -> list[str]:
-    return [
-        text for (text,) in store.query(f"SELECT DISTINCT {column} FROM request WHERE {column} IS NOT NULL ORDER BY 1")
-    ]
-
-
-def idle_rules(store: Store, routing: Routing, routed: Route) -> list[Warning]:
-    """A warning for each rule, raise and floor whose condition no call meets, with what of it never holds."""
+def idle(store: Store, policy: Policy, done: Replay) -> list[Warning]:
+    """A warning for each part of the policy whose condition no call meets, with what of it never holds."""
+    routing, routed, work = policy.routing, done.routed, policy.post_process
     said = []
     named: list[tuple[str, tuple[Rule | Raise | Floor, ...], NDArray[np.int16]]] = [
         ("rules", routing.rules, routed.reason), ("raise", routing.raises, routed.raised_by),
@@ -72,8 +126,33 @@ def idle_rules(store: Store, routing: Routing, routed: Route) -> list[Warning]:
                 continue
             never = [condition(atom) for atom in _atoms(item.when) if not _count(store, atom)]
             why = f"never in this log: {'; '.join(dict.fromkeys(never))}" if never else "never all of it together"
-            said.append(Warning("W276", f"routing.{key}: {item.name} meets no call; {why}"))
-    return said
+            said.append(f"routing.{key}: {item.name} meets no call; {why}")
+    for key in ("reformat", "translate"):
+        part = None if work is None else getattr(work, key)
+        if part is not None and not asking(store, part.when).any():
+            said.append(
+                f"post_process.{key} meets no call; what the answer is to be is told by none of them, or otherwise"
+            )
+    return [Warning("W276", text) for text in (*said, *_unasked(done), *_unchanged(policy, done))]
+
+
+def _unasked(done: Replay) -> Iterator[str]:
+    """Data sources that no call asks."""
+    sources = [one for one in done.extras.items if one.stage == "data_sources"]
+    for number, one in enumerate(sources):
+        if not one.is_done.any():
+            why = "the ones before it have all that is asked for"
+            if not number or not sources[0].is_done.any():
+                why = "no call that goes to a tier has the intent external_facts"
+            yield f"data_sources: {one.name} is never asked; {why}"
+
+
+def _unchanged(policy: Policy, done: Replay) -> Iterator[str]:
+    """Tiers that an arm of an experiment changes and that no call goes to."""
+    for experiment in policy.experiments:
+        for name in sorted({name for arm in experiment.arms for name in arm.tiers}):
+            if not (done.decisions.entry_lane == done.lanes.number(name)).any():
+                yield f"experiments: {experiment.name} changes {name}, and no call goes there, so its arms are alike"
 
 
 def _count(store: Store, when: When) -> int:
@@ -82,11 +161,24 @@ def _count(store: Store, when: When) -> int:
     return int(store.query(f"SELECT count(*) FROM replay_call WHERE {sql}", conditions.params)[0][0])
 
 
-def _atoms(when: When) -> Iterator[When]:
-    """The single conditions of a condition; what must not hold is left out."""
+def _denied(when: When) -> Iterator[When]:
+    """The parts of a condition that must not hold."""
     match when:
         case All(parts) | Any_(parts):
             for part in parts:
-                yield from _atoms(part)
+                yield from _denied(part)
+        case Not(part):
+            yield part
+
+
+def _atoms(when: When, *, denied: bool = False) -> Iterator[When]:
+    """The single conditions of a condition; what must not hold is left out, unless asked for."""
+    match when:
+        case All(parts) | Any_(parts):
+            for part in parts:
+                yield from _atoms(part, denied=denied)
+        case Not(part):
+            if denied:
+                yield from _atoms(part, denied=True)
         case Compare() | Is() | OneOf():
             yield when

@@ -209,12 +209,38 @@ def test_too_few_answers_bound_the_wrong_hits_and_are_no_zero(
     assert all(row["wrong_per_hit_ratio"] is None for row in report["tables"]["semantic_curve"])
 
 
-def test_a_log_without_prompts_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_prompts_the_stage_is_skipped_and_the_rest_replayed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Routing saves what it does without the key; what the cache would give is not computed, no gate on it runs."""
     log, policy = tmp_path / "log.csv", tmp_path / "policy.yaml"
-    log.write_text("timestamp,model,prompt_tokens,completion_tokens\n2026-03-02,gpt-4o,10,5\n", "utf-8")
-    policy.write_text(POLICY % SERVE, "utf-8")
-    assert run(["simulate", str(log), "--policy", str(policy), "--db", str(tmp_path / "c.duckdb")]) == 4
-    assert "E419" in capsys.readouterr().err
+    log.write_text(
+        "timestamp,model,prompt_tokens,completion_tokens,user_id\n2026-03-02T10:00:00Z,gpt-4o,100000,0,u\n", "utf-8"
+    )
+    rest = (
+        "routing: {default: A}\nscenarios: {volume_ratio: 2}\n"
+        "gates: [{gate: 'semantic_hit_ratio <= 1', level: warn}, {gate: 'cache_hit_ratio <= 1', level: warn}]\n"
+    )
+    where = ["--policy", str(policy), "--db", str(tmp_path / "c.duckdb")]
+    policy.write_text(POLICY % SERVE + rest, "utf-8")
+    assert run(["simulate", str(log), *where, "--staged", "--output", "json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert Decimal(report["totals"]["policy_cost_usd"]) == Decimal("0.015")
+    missing = report["provenance"]["not_computed"]
+    for name in ("semantic_hit_ratio", "semantic_refresh_ratio", "wrong_per_hit_ratio", "cache_hit_ratio"):
+        assert name not in report["totals"]
+        assert "no text of any prompt" in missing[name]
+    assert [row["verdict"] for row in report["tables"]["gates"]] == ["NOT RUN", "NOT RUN"]
+    assert [row["cache_hit_ratio"] for row in report["tables"]["scenarios"]] == [None, None]
+    assert report["tables"]["staged"][2]["what"] == "skipped: the log has no prompts"
+    assert [one["code"] for one in report["warnings"]].count("W278") == 1
+    assert run(["simulate", str(log), *where]) == 0
+    assert "cache.semantic is skipped" in capsys.readouterr().out
+    policy.write_text((POLICY % SERVE).replace("cache", "# cache") + rest, "utf-8")
+    assert run(["simulate", *where, "--output", "json"]) == 0
+    plain = json.loads(capsys.readouterr().out)
+    assert plain["totals"]["policy_cost_usd"] == report["totals"]["policy_cost_usd"]
+    assert "W278" not in [one["code"] for one in plain["warnings"]]
 
 
 def test_a_part_of_the_key_that_nobody_knows_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

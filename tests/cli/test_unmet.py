@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,3 +41,102 @@ def test_names_that_nothing_answers_to(
     assert [name in one["message"] for name, one in zip(names, found, strict=False)] == [True] * len(found)
     assert len(found) == len(told)
     assert all(near in one["hint"] for near, one in zip(told, found, strict=True))
+
+
+ROUTED = """
+version: 1
+tiers: {A: {models: [gpt-4o-mini]}, B: {models: [gpt-4.1-mini]}}
+routing: {default: A}
+assume: {output_tokens_ratio: 1, input_tokens_ratio: 1}
+"""
+QUESTION, FACTS = "How can I change the delivery address of my order?", "What is the weather in Lisbon today?"
+
+
+def asked(number: int, words: str = QUESTION, **more: Any) -> dict[str, Any]:
+    """One call in English of user u1 in team red."""
+    return {
+        "id": f"r{number}", "timestamp": f"2026-03-02T00:0{number}:00Z", "model": "gpt-4o", "endpoint": "/chat",
+        "user_id": "u1", "team": "red", "messages": [{"role": "user", "content": words}],
+        "usage": {"prompt_tokens": 100, "completion_tokens": 10}, **more,
+    }  # fmt: skip
+
+
+class Simulated:
+    """Reports of small logs under policies."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self._folder, self._capsys = folder, capsys
+
+    def __call__(self, policy: str, calls: list[dict[str, Any]]) -> dict[str, Any]:
+        log, file = self._folder / "log.jsonl", self._folder / "policy.yaml"
+        log.write_text("".join(json.dumps(one) + "\n" for one in calls), "utf-8")
+        file.write_text(policy, "utf-8")
+        db = str(self._folder / "c.duckdb")
+        assert run(["simulate", str(log), "--policy", str(file), "--db", db, "--output", "json"]) == 0
+        report: dict[str, Any] = json.loads(self._capsys.readouterr().out)
+        return report
+
+
+@pytest.fixture
+def simulated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Simulated:
+    return Simulated(tmp_path, capsys)
+
+
+NAMES = """
+budgets: {{usd_per_day: [{{user: {0}, max: 1}}, {{team: {1}, max: 1}}], tokens_per_day: [{{user: {0}, max: 1M}}]}}
+cache: {{exact: {{ttl: 1h}}, exclude: ['endpoint:{2}', 'team:{3}']}}
+batch: {{endpoints: ['{4}'], max_delay: 24h}}
+limits: {{{5}: {{requests_per_min: 100, over: queue}}}}
+post_process: {{translate: {{tier: A, when: {{output_language_not: {6}}}}}}}
+scenarios: {{outage: {{provider: {7}, from: '2026-03-02T00:00Z', for: 1m}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("u1", "red", "/chat", "re*", "/ch*", "openai", "en", "openai"), []),
+        (
+            ("u1x", "rad", "/chatt", "blue*", "/laed*", "opnai", "xx", "opanai"),
+            [
+                ("budgets.usd_per_day", "u1x", "u1"), ("budgets.usd_per_day", "rad", "red"),
+                ("budgets.tokens_per_day", "u1x", "u1"), ("cache.exclude", "/chatt", "/chat"),
+                ("cache.exclude", "blue*", ""), ("batch.endpoints", "/laed*", "/lead"),
+                ("post_process.translate.when.output_language", "xx", ""), ("limits", "opnai", "openai"),
+                ("scenarios.outage", "opanai", "openai"),
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_names_that_no_call_has_are_told_wherever_they_stand(
+    simulated: Simulated, names: tuple[str, ...], told: list[tuple[str, str, str]]
+) -> None:
+    report = simulated(ROUTED + NAMES.format(*names), [asked(0), asked(1, endpoint="/lead")])
+    said = [
+        (one["message"].split(": ")[0], one["message"].split("called ")[1].split(", so")[0], one["hint"])
+        for one in report["warnings"] if one["code"] == "W237"
+    ]  # fmt: skip
+    assert said == [(key, name, f"did you mean {near}?" if near else "") for key, name, near in told]
+
+
+def test_parts_that_no_call_meets_are_told(simulated: Simulated) -> None:
+    """Nobody asks for facts, for JSON or for tier B; the second source would have nothing left to say anyway."""
+    sources = "[{name: own, hit_ratio: 100%}, {name: official, hit_ratio: 100%}]"
+    arms = "{one: 50%, two: {share: 50%, tiers: {B: {models: [gpt-4o]}}}}"
+    policy = (
+        f"{ROUTED}data_sources: {sources}\nexperiments: [{{name: mini, unit: user, arms: {arms}}}]\n"
+        "post_process: {reformat: {tier: A, when: {output_format: json}}}\n"
+    )
+
+    def idle(request: dict[str, Any], of: str = policy) -> list[str]:
+        said = [one["message"].split(";")[0] for one in simulated(of, [request])["warnings"] if one["code"] == "W276"]
+        return [text.split(", and")[0] for text in said]
+
+    assert idle(asked(0)) == [
+        "post_process.reformat meets no call", "data_sources: own is never asked",
+        "data_sources: official is never asked", "experiments: mini changes B",
+    ]  # fmt: skip
+    facts = asked(0, FACTS, response_format={"type": "json_object"})
+    assert idle(facts) == ["data_sources: official is never asked", "experiments: mini changes B"]
+    met = policy.replace("own, hit_ratio: 100%", "own, hit_ratio: 0%").replace("default: A", "default: B")
+    assert idle(facts, met) == []

@@ -208,9 +208,19 @@ def test_a_limit_on_tokens_and_days(simulated: Simulated) -> None:
     assert waits == [0, 0, 57_000, day_ms - 4_000, day_ms - 5_000]
 
 
+def test_what_failed_calls_cost_is_told_to_stay(simulated: Simulated) -> None:
+    """A failure that was billed all the same is moved nowhere: its dollars are in both columns."""
+    simulated("routing: {default: A}\n", [ASKED, attempt(2, 6, "gpt-4o", status="error", prompt_tokens=10**6)])
+    (said,) = [one["message"] for one in simulated.report["warnings"] if one["code"] == "W203"]
+    assert said.startswith("1 call failed in the log, so no other model is tried: left as the log has them; $2.50 of")
+
+
 def test_a_limit_of_a_provider_that_nobody_uses_is_said(simulated: Simulated) -> None:
     simulated("routing: {default: A}\nlimits: {opnai: {requests_per_min: 2}}\n", [ASKED])
-    assert "W273" in {one["code"] for one in simulated.report["warnings"]}
+    told = [one for one in simulated.report["warnings"] if one["code"] == "W237"]
+    assert [(one["message"][:29], one["hint"]) for one in told] == [
+        ("limits: nothing is called opn", "did you mean openai?")
+    ]
 
 
 def test_the_kill_switch_takes_a_provider_out(simulated: Simulated) -> None:
@@ -320,20 +330,50 @@ def test_an_outage_is_a_scenario_of_its_own(simulated: Simulated, fallbacks: str
     assert told["outage of openai"]["failed_count"] == 5
 
 
-def test_an_outage_when_nobody_calls_is_the_log_with_its_attempts_drawn(simulated: Simulated) -> None:
-    """What the outage does is its row beside that one, for a policy that draws no attempts itself."""
-    rows = [attempt(number, number, "gpt-4o") for number in range(1, 5)]
-    rows += [attempt(number, number, "gpt-4o-mini", status="error", http_status=500) for number in range(5, 9)]
-    policy = "routing: {default: A}\nscenarios: {outage: {provider: openai, from: '2020-01-01T00:00Z', for: 10m}}\n"
-    simulated(policy, rows)
-    told = {row.pop("scenario"): row for row in simulated.report["tables"]["scenarios"]}
-    outage, drawn = told["outage of openai"], told["attempts drawn"]
-    assert {**outage, "what": ""} == {**drawn, "what": ""}
-    simulated(policy.replace("openai", "opnai"), rows)
+@pytest.mark.parametrize(
+    "rules",
+    [
+        "", "routing: {default: A}\n", "routing: {default: A}\nretries: {max: 1, backoff_s: 1, on: [server_error]}\n",
+        "routing: {default: A}\nkill_switch: {error_ratio: 40%, window: 15m, min_requests: 2, cooldown: 2m}\n"
+        "fallbacks: {A: [C]}\n",
+        "routing: {rules: [{name: odd, when: {endpoint: /b}, to: A}]}\n"
+        "limits: {openai: {requests_per_min: 1, over: queue}}\n"
+        "kill_switch: {error_ratio: 40%, window: 15m, min_requests: 2, cooldown: 2m}\n",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "when", ["provider: openai, from: '2020-01-01T00:00Z'", "provider: groq, from: '2026-03-02T00:00Z'"]
+)
+def test_an_outage_that_no_call_meets_changes_nothing(simulated: Simulated, rules: str, when: str) -> None:
+    """Its row is that of the log as it is, also the latency: nothing is drawn that would not be drawn without it."""
+    rows = [
+        attempt(n, n // 8, ("gpt-4o", "gpt-4o-mini")[n % 2], latency_ms=100 * n, endpoint=("/a", "/b")[n // 2 % 2])
+        for n in range(130)
+    ]
+    rows += [
+        attempt(200 + n, 2 * n, "gpt-4o-mini", status="error", http_status=500, latency_ms=90_000) for n in range(20)
+    ]
+    simulated(f"{rules}scenarios: {{outage: {{{when}, for: 1d}}}}\n", rows)
+    as_logged, outage = simulated.report["tables"]["scenarios"]
+    assert as_logged["latency_ms_p95"] is not None
+    assert {**outage, "scenario": "as logged", "what": ""} == as_logged
+
+
+def test_a_provider_that_nobody_calls_is_said_to_be_none(simulated: Simulated) -> None:
+    outage = "scenarios: {outage: {provider: opnai, from: '2026-03-02T00:00Z', for: 10m}}\n"
+    simulated("routing: {default: A}\n" + outage, [attempt(1, 1, "gpt-4o")])
     told = {row["scenario"]: row for row in simulated.report["tables"]["scenarios"]}
     assert "no model of the log or the policy is of that provider" in told["outage of opnai"]["what"]
-    simulated(policy + "retries: {max: 1, backoff_s: 1}\n", rows)
-    assert "attempts drawn" not in {row["scenario"] for row in simulated.report["tables"]["scenarios"]}
+
+
+def test_an_outage_tells_what_it_saves_by_answering_nobody(simulated: Simulated) -> None:
+    """Two of three calls are lost, and what they cost in the log is no gain."""
+    rows = [attempt(number, 5 * number, "gpt-4o") for number in range(1, 4)]
+    simulated("scenarios: {outage: {provider: openai, from: '2026-03-02T00:00Z', for: 12m}}\n", rows)
+    as_logged, outage = simulated.report["tables"]["scenarios"]
+    assert (as_logged["unanswered_count"], outage["unanswered_count"]) == (0, 2)
+    assert Decimal(outage["unanswered_saving_usd"]) == Decimal(outage["saving_usd"]) == 2 * COST["C"]
+    assert "of the saving is of 2 calls without an answer that had one in the log" in outage["what"]
 
 
 def test_an_arm_has_its_own_timeout_and_temperature(simulated: Simulated) -> None:

@@ -150,3 +150,33 @@ def test_engines_are_paid_back_with_what_it_took_to_set_them_up(reports: Reports
         assert report["totals"]["net_saving_usd"] == report["totals"]["saving_usd"]
     assert abs(days["both"] - 11 * days["engine"]) <= Decimal("0.6")
     assert days["engine"] > 0
+
+
+def test_prompt_caches_of_calls_that_stay_are_told_to_be_unknown(reports: Reports) -> None:
+    """Nothing moves and the log says nothing of cached tokens: the key has no effect, and that is told."""
+
+    def told(policy: str) -> list[str]:
+        said = reports(policy, [request(0, session_id="s"), request(1, session_id="s")])["warnings"]
+        return [one["message"][:39] for one in said if one["code"] == "W279"]
+
+    assert told("cache: {prompt: {}}\n") == ["2 calls stay on the logged model, and t"]
+    assert told(f"{ROUTED}cache: {{prompt: {{}}}}\n") == []
+    assert told("cache: {exact: {ttl: 1h}}\n") == []
+
+
+def test_a_call_without_a_price_or_a_time_says_why_no_cache_keeps_it(
+    reports: Reports, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same question twice: a model without a list price, and calls without a time, meet no stage."""
+    calls = [request(number, prompt_hash="same", model="nobody/knows") for number in range(2)]
+    calls += [request(number, prompt_hash="same", timestamp="", prompt_tokens=10**5) for number in (2, 3)]
+    calls.append(request(4))
+    report = reports("cache: {exact: {ttl: 24h}}\n", calls)
+    for name, why in (("r1", "its model has no list price"), ("r3", "it has no time")):
+        assert run(["explain-request", name, "--db", str(reports.folder / "c.duckdb"), "--output", "json"]) == 0
+        steps = json.loads(capsys.readouterr().out)["tables"]["steps"]
+        (step,) = [one for one in steps if one["stage"] == "exact_cache"]
+        assert (step["decision"], step["reason"]) == ("not served", f"takes no part: {why}")
+    said = {one["code"]: one["message"] for one in report["warnings"]}
+    assert "2 calls have no list price, so they meet no cache and no budget" in said["W201"]
+    assert said["W202"].endswith("; $0.50 of the policy's cost is theirs")

@@ -44,12 +44,15 @@ class Cached:
     written_tokens: Int
     change_pusd: Int
     neutral_change_pusd: Int  # if a moved call read the share that it read in the log
+    is_predicted: Flag  # what it reads is a prediction; the others keep what the log says of them
 
 
 def nothing_cached(calls: Calls, is_served: Flag, is_moved: Flag) -> Cached:
     """Without the stage: moved calls read nothing, the others what the log says."""
     zeros = constant(0, calls.count)
-    return Cached(np.where(is_served & ~is_moved, np.maximum(calls.cache_read_tokens, 0), 0), zeros, zeros, zeros)
+    return Cached(
+        np.where(is_served & ~is_moved, np.maximum(calls.cache_read_tokens, 0), 0), zeros, zeros, zeros, is_moved
+    )
 
 
 def prompt_cache(
@@ -92,7 +95,7 @@ def prompt_cache(
         change[moved] = (written * written_less_fresh - read * fresh_less_read)[moved]
         change[here & ~is_new] = (lost * fresh_less_read)[here & ~is_new]
         neutral[moved] = (-np.minimum(logged_read, tokens) * fresh_less_read)[moved]
-    return Cached(read, written, change, neutral)
+    return Cached(read, written, change, neutral, is_new)
 
 
 def _asked(calls: Calls, lanes: Lanes) -> Flag:
