@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from costctl.cli.options import DEFAULT_TARGETS, Output, Prices
+from costctl.cli.options import DEFAULT_TARGETS, Db, Output, Prices
 from costctl.cli.output import Form, emit
+from costctl.cli.progress import progress
 from costctl.errors import CostctlError, ExitCode
 
 
@@ -26,12 +27,19 @@ def export_config(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse what drops a part that `export.accept_loss` does not name.")
     ] = False,
+    logs: Annotated[
+        list[str] | None,
+        typer.Option("--log", help="Measure on this log how often each router decides as the policy. Repeatable."),
+    ] = None,
+    measure: Annotated[bool, typer.Option("--measure", help="The same on the log audited last.")] = False,
+    db: Db = None,
     tier_rules: Annotated[Path | None, typer.Option("--tier-rules", help="Your own tier rules, as in audit.")] = None,
     prices: Prices = None,
     output: Output = Form.TABLE,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the report to this file.")] = None,
 ) -> None:
     """Which configuration makes the router do this, and is it still in step?"""
+    from costctl.audit.options import AuditOptions  # noqa: PLC0415
     from costctl.export.resolved import resolved  # noqa: PLC0415
     from costctl.export.run import differences, export_config, refuse_losses  # noqa: PLC0415
     from costctl.policy.classifier import load_classifier  # noqa: PLC0415
@@ -40,8 +48,8 @@ def export_config(
     from costctl.prices.book import load_book  # noqa: PLC0415
     from costctl.tiers.rules import load_rules  # noqa: PLC0415
 
-    if diff and (check or write):
-        raise CostctlError("E473", "--diff writes nothing and checks nothing", "leave out --check and --write")
+    if diff and (check or write or logs or measure):
+        raise CostctlError("E473", "--diff writes, checks and measures nothing", "leave out the others")
     book = load_book(prices)
     wanted = load_policy(policy, book)
     given = resolved(
@@ -52,11 +60,17 @@ def export_config(
         sys.stdout.write(differences(given, names, folder))
         return
     accepted = wanted.export.accept_loss if wanted.export else ()
-    report = export_config(given, names, folder, is_check=check, is_write=False)
+    measured = None
+    if logs or measure:
+        from costctl.export.measuring import measured_on  # noqa: PLC0415
+
+        options = AuditOptions(prices=prices, tier_rules=tier_rules, db=db, progress=progress())
+        measured = measured_on(logs or (), options, given, names)
+    report = export_config(given, names, folder, is_check=check, is_write=False, measured=measured)
     if strict:
         refuse_losses(report, accepted)
     if write or not check:
-        report = export_config(given, names, folder, is_check=check, is_write=True)
+        report = export_config(given, names, folder, is_check=check, is_write=True, measured=measured)
     emit(report, output, out)
     if check and not write and report.totals["drift_count"]:
         raise typer.Exit(ExitCode.DRIFT)

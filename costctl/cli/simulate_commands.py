@@ -62,6 +62,7 @@ def simulate(
     from costctl.audit.options import AuditOptions  # noqa: PLC0415
     from costctl.audit.run import audit, last_audit, logs_of, reader_of  # noqa: PLC0415
     from costctl.evaluate.claims import Claims  # noqa: PLC0415
+    from costctl.export.measuring import measured  # noqa: PLC0415
     from costctl.export.resolved import resolved  # noqa: PLC0415
     from costctl.export.run import beside  # noqa: PLC0415
     from costctl.gate.verdicts import is_broken, judge  # noqa: PLC0415
@@ -92,18 +93,19 @@ def simulate(
     options = AuditOptions(prices=prices, embedding=embedding, db=db, threads=threads, progress=progress())
     audited = audit(logs, options) if logs else last_audit(options.database)
     _check_targets(targets, logs_of(audited))
+    names = wanted.export.targets if wanted.export is not None else DEFAULT_TARGETS
+    given = resolved(wanted, policy_digest(policy), book, load_rules().content, router)
     asked = Asked(staged, scored, grid, reader_of(options), router, claims := Claims())
     with open_store(options.database, threads=threads) as store:
         report = run_simulation(store, wanted, book, seed, audited, policy_digest(policy), asked)
         if decisions is not None:
             write_decisions(store, decisions)
+        agreement = None if export is None else measured(store, reader_of(options), given, names)
     if probes is not None:
         write_text("".join(f"{line}\n" for line in claims.template()), probes)
     report = replace(report, provenance={**report.provenance, "policy_file": str(policy)})
     if wanted.export is not None or export is not None:
-        names = wanted.export.targets if wanted.export is not None else DEFAULT_TARGETS
-        given = resolved(wanted, policy_digest(policy), book, load_rules().content, router)
-        report = beside(report, given, names, export)
+        report = beside(report, given, names, export, agreement)
     report = judge(report if earlier is None else compared(report, earlier), wanted.gates)
     emit(report, output, out)
     if is_broken(report):

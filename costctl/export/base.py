@@ -6,23 +6,40 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from costctl.export.reading import Reading
 from costctl.export.resolved import Resolved
 from costctl.policy.parts import parts_of
 
 Kind = Literal["expressed", "approximated", "dropped"]
 
 
+class Agreement(NamedTuple):
+    """Of how many calls of the user's log a target decides as the policy does."""
+
+    alike_count: int
+    call_count: int
+
+    @property
+    def ratio(self) -> float | None:
+        """Their share, six decimals; None of no calls."""
+        return round(self.alike_count / self.call_count, 6) if self.call_count else None
+
+
+DECIDING = ("routing.rules", "routing.classifier", "routing.matrix", "routing.raise", "routing.floors")
+"""The parts that send a call somewhere, of which an agreement is measured."""
+
+
 class Loss(NamedTuple):
     """What becomes of one part of the policy in a target; `part` is a key of the policy, dotted.
 
-    `says` is where it went, how it differs, or what to do instead. `agreement_ratio` is the share of the log's calls
-    of which the target decides as the policy does, where that was measured.
+    `says` is where it went, how it differs, or what to do instead. `agreement` is of the calls that this part decides,
+    None where that was not measured.
     """
 
     part: str
     kind: Kind
     says: str
-    agreement_ratio: float | None = None
+    agreement: Agreement | None = None
 
 
 class Carried(NamedTuple):
@@ -49,17 +66,22 @@ def dropped(says: str) -> Carried:
 
 @dataclass(frozen=True)
 class Exported:
-    """The files of one target, by path below its folder, and what becomes of each part of the policy."""
+    """The files of one target, by path below its folder, and what becomes of each part of the policy.
+
+    `agreement` is of all calls of the user's log, None where that was not measured.
+    """
 
     files: Mapping[str, str]
     losses: tuple[Loss, ...]
+    agreement: Agreement | None = None
 
 
 @dataclass(frozen=True)
 class Target:
     """One router. `faults` judges files of it by a closed schema: misspelt keys, wrong units, names that nobody has.
 
-    `verified` names the product and version against which the export was tried.
+    `verified` names the product and version against which the export was tried. `reading` is how it decides, as far as
+    we read it; None where the caller decides, or what decides cannot be run here.
     """
 
     name: str
@@ -67,6 +89,7 @@ class Target:
     verified: str
     export: Callable[[Resolved], Exported]
     faults: Callable[[Mapping[str, str]], list[str]]
+    reading: Callable[[Resolved], Reading | None] | None = None
 
 
 def told(given: Resolved, carried: Mapping[str, Carried]) -> tuple[Loss, ...]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from costctl.export.base import Carried, dropped
 from costctl.export.litellm_lanes import kept_models
-from costctl.export.reliability import key_of, variable
+from costctl.export.reading import Reading, ours
+from costctl.export.reliability import default_lane, key_of, variable
 from costctl.export.resolved import Lane, Model, Resolved
 from costctl.export.text import exact
 from costctl.policy.parts import PARTS
@@ -95,3 +96,11 @@ def not_there() -> dict[str, Carried]:
     }  # fmt: skip
     own |= {part: money for part in PARTS if part.startswith("budgets.usd")}
     return {**dict.fromkeys(PARTS, looks), **own}
+
+
+def reading(given: Resolved) -> Reading | None:
+    """It asks our decision, and tells it what a request of Claude Code tells."""
+    last = default_lane(given)
+    more = frozenset(("input_tokens", "session_id", "user_id"))
+    says = "our decision, told the request, its tokens, session and user"
+    return None if last is None else ours(given, more, last, says)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from costctl.export.base import Carried, Exported, Target, approximated, dropped, expressed, header, told
-from costctl.export.claude_code_parts import asked, chain_of, lane_data, longest_ms, not_there, providers
+from costctl.export.claude_code_parts import asked, chain_of, lane_data, longest_ms, not_there, providers, reading
 from costctl.export.claude_code_schema import config_faults, router_faults
 from costctl.export.decision import FILE as DECISION
 from costctl.export.decision import decision_file
@@ -22,8 +22,6 @@ from costctl.export.text import commented, to_json
 
 CONFIG, ROUTER, INSTALL = "config.json", "router.js", "install.sh"
 VERIFIED = "@musistudio/claude-code-router 2.0.0"
-MEASURED = "100 % of 500 calls of the sample log, given its counts of tokens"
-"""Of the sample log, from what a request to the router tells: how often router.js sent a call where the policy does."""
 _RUNTIME = Path(__file__).with_name("runtime")
 _CODE, _INSTALLING = _RUNTIME / "claude_code_router.js", _RUNTIME / "claude_code_install.sh"
 _BETWEEN = ","
@@ -72,7 +70,7 @@ def _transforming(provider: str) -> dict[str, Any]:
 def _carried(given: Resolved) -> dict[str, Carried]:
     exact_way = (
         f"router.js asks {DECISION}, which sees the request, its count of tokens, session and user, but no endpoint, "
-        f"team or app; it agreed on {MEASURED}"
+        "team or app"
     )
     by_rules = approximated(exact_way)
     thinks = "a request that thinks keeps its own; after a fallback that of the first tier counts"
@@ -113,4 +111,4 @@ def faults(files: Mapping[str, str]) -> list[str]:
     return wrong + config_faults(config) + (router_faults(files[ROUTER], config) if ROUTER in files else [])
 
 
-TARGET = Target("claude-code-router", "claude-code-router", VERIFIED, export, faults)
+TARGET = Target("claude-code-router", "claude-code-router", VERIFIED, export, faults, reading)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from costctl.export.base import Carried, Exported, Target, approximated, dropped, expressed, header, told
-from costctl.export.claude_code_parts import chain_of, lane_data, longest_ms, not_there, providers
+from costctl.export.claude_code_parts import chain_of, lane_data, longest_ms, not_there, providers, reading
 from costctl.export.claude_code_schema_v3 import script_faults, seed_faults
 from costctl.export.decision import FILE as DECISION
 from costctl.export.decision import decision_file
@@ -142,4 +142,4 @@ def faults(files: Mapping[str, str]) -> list[str]:
     return wrong + seed_faults(seed) + (script_faults(files[SCRIPT], seed) if SCRIPT in files else [])
 
 
-TARGET = Target("claude-code-router-v3", "claude-code-router 3", VERIFIED, export, faults)
+TARGET = Target("claude-code-router-v3", "claude-code-router 3", VERIFIED, export, faults, reading)

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import yaml
 
 from costctl.errors import CostctlError
-from costctl.export.base import Exported, Target
+from costctl.export.base import Agreement, Exported, Target
 from costctl.export.resolved import Resolved
 from costctl.export.text import comment_of, to_json, to_yaml
 
 LOCK = "costctl-export.lock.json"
-LOCK_VERSION = 1
+LOCK_VERSION = 2
 NAMED_BY = ("model_name", "name", "id", "slug", "model")
 """Keys by which items of two lists are held to be the same one."""
 
@@ -47,14 +47,40 @@ def tree_of(given: Resolved, exported: Sequence[tuple[Target, Exported]]) -> Tre
         "costctl": given.version, "targets": {target.name: target.verified for target, _ in exported},
         "losses": {
             target.name: [
-                {"part": loss.part, "kind": loss.kind, "agreement_ratio": loss.agreement_ratio}
+                {"part": loss.part, "kind": loss.kind, "agreement": _counts(loss.agreement)}
                 for loss in one.losses if loss.kind != "expressed"
             ]
             for target, one in exported
         },
+        "agreement": {target.name: _counts(one.agreement) for target, one in exported},
         "files": {path: _digest(text) for path, text in owned.items()},
     }  # fmt: skip
     return Tree({**owned, LOCK: to_json(lock)}, owned)
+
+
+def _counts(agreement: Agreement | None) -> dict[str, int] | None:
+    return None if agreement is None else agreement._asdict()
+
+
+def kept_agreement(folder: Path, given: Resolved) -> dict[str, dict[str, Agreement]]:
+    """What was measured when the folder was written, by target and part; nothing where the policy or costctl differs.
+
+    The agreement of all calls of a target stands under `routing`.
+    """
+    lock = _lock(folder) or {}
+    same = {"policy_digest": given.policy_digest, "price_digest": given.price_digest, "costctl": given.version}
+    if any(lock.get(key) != value for key, value in same.items()):
+        return {}
+    try:
+        found = {name: {one["part"]: one["agreement"] for one in listed} for name, listed in lock["losses"].items()}
+        for name, counts in lock["agreement"].items():
+            found.setdefault(name, {})["routing"] = counts
+        return {
+            name: {part: Agreement(**counts) for part, counts in parts.items() if counts is not None}
+            for name, parts in found.items()
+        }
+    except (KeyError, TypeError, AttributeError):  # another layout, or somebody's hand
+        return {}
 
 
 def write_tree(folder: Path, tree: Tree) -> list[str]:

@@ -12,7 +12,9 @@ from costctl.export.litellm_auto import AUTO, MODULE, PLUGIN
 from costctl.export.litellm_config import CACHE_TYPE, CONFIG, config_of
 from costctl.export.litellm_lanes import fallback_lane
 from costctl.export.litellm_loss import carried
+from costctl.export.litellm_native import lane_of, native_of
 from costctl.export.litellm_schema import config_faults
+from costctl.export.reading import Reading, by_text, ours
 from costctl.export.resolved import Resolved
 from costctl.export.text import commented, to_yaml
 
@@ -51,14 +53,30 @@ def faults(files: Mapping[str, str], *, is_plugin: bool) -> list[str]:
     return wrong
 
 
+def reading_of_scorer(given: Resolved) -> Reading | None:
+    """Its own scorer looks at the last message."""
+    if fallback_lane(given, is_plugin=False) is None:
+        return None
+    native = native_of(given)
+    return by_text(partial(lane_of, native), "keywords and length of the last message")
+
+
+def reading_of_plugin(given: Resolved) -> Reading | None:
+    """Our decision, told what LiteLLM knows where the application sends no metadata."""
+    last = fallback_lane(given, is_plugin=True)
+    says = "our decision, told the request alone, without metadata of the application and without a count of tokens"
+    return None if last is None else ours(given, frozenset(), last, says)
+
+
 NATIVE = Target(
     "litellm",
     "LiteLLM with its own scorer",
     VERIFIED,
     partial(export, is_plugin=False),
     partial(faults, is_plugin=False),
+    reading_of_scorer,
 )
 PLUGIN_TARGET = Target(
     "litellm-plugin", "LiteLLM with our decision", VERIFIED, partial(export, is_plugin=True),
-    partial(faults, is_plugin=True),
+    partial(faults, is_plugin=True), reading_of_plugin,
 )  # fmt: skip

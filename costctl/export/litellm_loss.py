@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from costctl.export.base import Carried, approximated, dropped, expressed
 from costctl.export.litellm_auto import AUTO
 from costctl.export.litellm_config import CACHE_TYPE, allowed_fails, total_provider
 from costctl.export.litellm_lanes import fallback_lane, group_of, written_lanes
-from costctl.export.litellm_native import MEASURED
 from costctl.export.resolved import Resolved
+from costctl.export.vllm_plan import fields_of
+from costctl.export.vllm_signals import METADATA
 from costctl.policy.parts import parts_of
+from costctl.policy.when import When
 
 _SESSION = "the decision sees metadata.session_id and metadata.user_id if the application sends them"
 _CALLER = "the application has to do it before it calls"
+# What LiteLLM does not know of a request by itself; users and teams it knows by their key.
+_BESIDE = {*METADATA, "input_tokens", "output_tokens"} - {"user_id", "team"}
 _STATE = "counters are kept by each process unless Redis is set, and a window of 24 h begins with the first call"
 _PINNED = "max_tokens in place of the request's own, also of a smaller one; after a fallback the request's own counts"
 _STUCK = "in place of the request's own; after a fallback the request's own counts where it has one"
@@ -63,16 +69,18 @@ def _routing(given: Resolved, *, is_plugin: bool) -> dict[str, Carried]:
     )
     if is_plugin:
         exact = expressed("costctl_route.py decides as the simulation does, on what the request and its metadata tell")
+        routing = given.policy.routing
         return {
-            "routing.default: logged": logged, "routing.rules": exact, "routing.classifier": exact,
-            "routing.matrix": exact, "routing.raise": exact, "routing.floors": exact,
+            "routing.default: logged": logged, "routing.rules": _by_file(one.when for one in routing.rules),
+            "routing.classifier": exact, "routing.matrix": exact,
+            "routing.raise": _by_file(one.when for one in routing.raises),
+            "routing.floors": _by_file(one.when for one in routing.floors),
             "routing.raise.add_instruction": dropped(f"the router changes no prompt; {_CALLER}"),
             "routing.sticky": approximated(f"in the memory of each process; {_SESSION}"),
         }  # fmt: skip
     keywords = (
         "its scorer knows whole words of the last message and its length, no stems and no conditions, and the highest "
-        f"tier wins; the rest goes to {where}. It agreed on {MEASURED} of our sample log "
-        "under the policy of our tests; litellm-plugin is exact"
+        f"tier wins; the rest goes to {where}; litellm-plugin is exact"
     )
     no_rule = dropped("its scorer has no such rule; export litellm-plugin")
     return {
@@ -82,6 +90,17 @@ def _routing(given: Resolved, *, is_plugin: bool) -> dict[str, Carried]:
         "routing.floors": no_rule,
         "routing.sticky": dropped("its session_affinity keeps the first model, not the highest tier; not written"),
     }  # fmt: skip
+
+
+def _by_file(whens: Iterable[When]) -> Carried:
+    """Exact where the request alone tells what the conditions ask for."""
+    lacking = sorted({field for when in whens for field in fields_of(when)} & _BESIDE)
+    if not lacking:
+        return expressed("costctl_route.py decides as the simulation does, on what the request tells")
+    return approximated(
+        f"costctl_route.py decides as the simulation does where the application sends {', '.join(lacking)} in "
+        "metadata; what nobody sends is estimated or unknown"
+    )
 
 
 def _limits(given: Resolved) -> dict[str, Carried]:

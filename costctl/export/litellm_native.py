@@ -18,8 +18,6 @@ from costctl.policy.when import Any_, Compare, OneOf, When
 CHARS_PER_TOKEN = 4
 WORDS_MAX = 400
 """Single words that are written: LiteLLM compiles each anew for each request once they are more than Python keeps."""
-MEASURED = "75 % of 500 calls"
-"""Of the sample log under the policy of the product tests: how often its scorer sent a call where the policy does."""
 _NEVER = 10**9
 # Characters of scripts without blanks, as LiteLLM lists them: a word with one is looked for as any part of the text.
 _CJK = re.compile(

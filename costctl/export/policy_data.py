@@ -9,9 +9,7 @@ from typing import Any
 from costctl.policy.schema import Policy, Tier
 from costctl.policy.when import All, Any_, Compare, Is, Not, OneOf, When
 from costctl.prices.book import PriceBook
-from costctl.replay.classifier import Classifier, sides_of
 from costctl.replay.ratios import said
-from costctl.replay.router_scores import digest_of
 from costctl.tiers.learned import Router
 
 _LIMIT = Decimal("0.000001")  # conditions of a simulation compare with six decimals
@@ -96,6 +94,9 @@ def learned_data(policy: Policy, book: PriceBook, router: Router | None) -> dict
     spec = policy.routing.classifier
     if spec is None:
         return None
+    from costctl.replay.classifier import Classifier, sides_of  # noqa: PLC0415  (brings the database)
+    from costctl.replay.router_scores import digest_of  # noqa: PLC0415  (the same)
+
     assert router is not None, "the file of routing.classifier was not loaded"
     least = None if spec.min_confidence is None else float(spec.min_confidence)
     asked = Classifier(router, spec.file, digest_of(router), sides_of(policy, book, router, spec.file), least)

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from costctl.errors import CostctlError, ExitCode
-from costctl.export.base import Exported, Target
-from costctl.export.files import Drift, drifts, tree_of, unmanaged, write_tree
+from costctl.export.agreement import Measured, with_agreement
+from costctl.export.base import Agreement, Exported, Target
+from costctl.export.files import Drift, drifts, kept_agreement, tree_of, unmanaged, write_tree
 from costctl.export.resolved import Resolved
 from costctl.export.targets import exported
 from costctl.export.text import comment_of
@@ -18,13 +19,18 @@ from costctl.report import Report, Table, Value, Warning
 KINDS = ("expressed", "approximated", "dropped")
 
 
-def export_config(given: Resolved, names: Sequence[str], folder: Path, *, is_check: bool, is_write: bool) -> Report:
+def export_config(
+    given: Resolved, names: Sequence[str], folder: Path, *, is_check: bool, is_write: bool,
+    measured: Measured | None = None,
+) -> Report:  # fmt: skip
     """Export into the folder, or only say how it differs from what the policy gives now.
+
+    `measured` is the agreement on the user's log; without it what was measured of this policy before is told.
 
     Raises:
         CostctlError: E470 where the folder cannot be written, E471 for an unknown target.
     """
-    made = exported(given, names)
+    made = with_agreement(exported(given, names), kept_agreement(folder, given) if measured is None else measured)
     tree = tree_of(given, made)
     found = drifts(folder, tree) if is_check else []
     others = unmanaged(folder, tree)
@@ -38,7 +44,14 @@ def export_config(given: Resolved, names: Sequence[str], folder: Path, *, is_che
     tables = {
         "drift": Table.of("drift", Drift._fields, found),
         "files": Table.of("files", ("path", "state"), [(path, _state(path, written, found)) for path in tree.files]),
-        "losses": Table.of("losses", ("target", "part", "kind", "says", "agreement_ratio"), losses),
+        "losses": Table.of(
+            "losses", ("target", "part", "kind", "says", "agreement_ratio", "alike_count", "call_count"), losses
+        ),
+        "agreement": Table.of(
+            "agreement",
+            ("target", "told", "agreement_ratio", "alike_count", "call_count"),
+            [(target.name, _told(target, given), *_shown(one.agreement)) for target, one in made],
+        ),
     }
     said = []
     if others:
@@ -84,17 +97,20 @@ def differences(given: Resolved, names: Sequence[str], folder: Path) -> str:
     return "".join(line if line.endswith("\n") else f"{line}\n" for line in parts)
 
 
-def beside(report: Report, given: Resolved, names: Sequence[str], folder: Path | None) -> Report:
+def beside(
+    report: Report, given: Resolved, names: Sequence[str], folder: Path | None, measured: Measured | None = None
+) -> Report:
     """A simulation with the configuration that its policy implies: the first file of the first target, line by line.
 
-    With a folder all targets are written there, and what each loses is told.
+    With a folder all targets are written there, and what each loses is told, with the agreement that was `measured`.
 
     Raises:
         CostctlError: E470 where the folder cannot be written, E471 for an unknown target.
     """
     if folder is not None:
-        made = export_config(given, names, folder, is_check=False, is_write=True)
-        tables = {f"export_{name}": replace(made.tables[name], name=f"export_{name}") for name in ("files", "losses")}
+        made = export_config(given, names, folder, is_check=False, is_write=True, measured=measured)
+        names_of = ("files", "losses", "agreement")
+        tables = {f"export_{name}": replace(made.tables[name], name=f"export_{name}") for name in names_of}
         return replace(
             report, tables={**report.tables, **tables}, warnings=(*report.warnings, *made.warnings),
             provenance={**report.provenance, "exported_to": str(folder)},
@@ -109,10 +125,20 @@ def beside(report: Report, given: Resolved, names: Sequence[str], folder: Path |
 
 def _losses(made: Sequence[tuple[Target, Exported]]) -> list[tuple[Value, ...]]:
     return [
-        (target.name, loss.part, loss.kind, loss.says, loss.agreement_ratio)
+        (target.name, loss.part, loss.kind, loss.says, *_shown(loss.agreement))
         for target, one in made
         for loss in one.losses
     ]
+
+
+def _shown(agreement: Agreement | None) -> tuple[Value, Value, Value]:
+    return (None, None, None) if agreement is None else (agreement.ratio, *agreement)
+
+
+def _told(target: Target, given: Resolved) -> str | None:
+    """By what the target decides; None where the caller does, or what decides cannot be run here."""
+    reading = target.reading(given) if target.reading is not None else None
+    return None if reading is None else reading.says
 
 
 def _state(path: str, written: Sequence[str], found: Sequence[Drift]) -> str:

@@ -59,7 +59,7 @@ def planned(given: Resolved) -> Plan:
     whens = [one.when for one in routing.rules]
     whens += [one.when for one in routing.raises]
     whens += [one.when for one in routing.floors]
-    asked = {field for when in whens for field in _fields(when)} & set(METADATA)
+    asked = {field for when in whens for field in fields_of(when)} & set(METADATA)
     return Plan(tuple(steps), signals, tuple(left_out), tuple(sorted(asked)))
 
 
@@ -129,13 +129,13 @@ def _fitting(given: Resolved, signals: Signals, step: Step, at: int) -> Iterator
     yield step
 
 
-def _fields(when: When) -> Iterator[str]:
+def fields_of(when: When) -> Iterator[str]:
     """The fields that a condition asks for."""
     match when:
         case All(parts) | Any_(parts):
             for part in parts:
-                yield from _fields(part)
+                yield from fields_of(part)
         case Not(part):
-            yield from _fields(part)
+            yield from fields_of(part)
         case Is(field) | Compare(field) | OneOf(field):
             yield field

@@ -10,6 +10,7 @@ import yaml
 
 from costctl.export.base import Carried, Exported, Target, approximated, dropped, expressed, header, told
 from costctl.export.cache_parts import shortest_s
+from costctl.export.reading import Reading, by_signals
 from costctl.export.reliability import CODES
 from costctl.export.resolved import Lane, Model, Resolved
 from costctl.export.text import commented, exact, to_yaml
@@ -210,7 +211,7 @@ def _carried(given: Resolved, plan: Plan) -> dict[str, Carried]:
     by_hand = dropped("it counts no money: cap it at the provider, or put the target litellm before it")
     usage = dropped("write a rule of global.services.ratelimit for it: it counts requests and tokens, by user or model")
     looks = "it has no such step: let the application do it before or after the call"
-    near = "signals tell it from token estimates and patterns of the last message; not measured: the router was not run"
+    near = "signals tell it from token estimates and patterns of the last message; the router was not run"
     facts = f"; the caller must send {', '.join(plan.metadata)} as metadata" if plan.metadata else ""
     own: dict[str, Carried] = {
         "tiers": expressed("one decision a tier, with its models in order"),
@@ -275,4 +276,12 @@ def faults(files: Mapping[str, str]) -> list[str]:
     return faults_of(config) if config else []
 
 
-TARGET = Target("vllm-semantic-router", "vLLM semantic router", VERIFIED, export, faults)
+def reading(given: Resolved) -> Reading | None:
+    """The first decision whose signals hold."""
+    plan = planned(given)
+    if not plan.steps:
+        return None
+    return by_signals(plan, plan.steps[-1].lane if plan.steps[-1].name == "default" else _dearest(given))
+
+
+TARGET = Target("vllm-semantic-router", "vLLM semantic router", VERIFIED, export, faults, reading)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from costctl.money import ratio_display
@@ -9,7 +10,7 @@ from costctl.render.cells import safe
 from costctl.report import Report
 
 LOST = (
-    ("approximated", "APPROXIMATED: the target does something near it"),
+    ("approximated", "APPROXIMATED: the target does something near it (calls: of those that this part decides)"),
     ("dropped", "DROPPED: the target cannot do it; what to do instead"),
 )
 
@@ -29,11 +30,10 @@ def exported(report: Report) -> list[str]:
         if rows:
             lines += ["", f"  {heading}"]
         for row in rows:
-            share = row["agreement_ratio"]
-            agreed = "" if share is None else f"; decides {ratio_display(share)} of the log's calls alike"  # type: ignore[arg-type]
             lines.append(
-                f"    {safe(str(row['target']))}  {safe(str(row['part']))}: {safe(str(row['says']), 400)}{agreed}"
+                f"    {safe(str(row['target']))}  {safe(str(row['part']))}: {safe(str(row['says']), 400)}{_agreed(row)}"
             )
+    lines += _measured(report)
     drift = list(report.tables["drift"].dicts())
     if drift:
         lines += ["", "  NOT IN STEP"]
@@ -43,3 +43,29 @@ def exported(report: Report) -> list[str]:
     written = [row["path"] for row in report.tables["files"].dicts() if row["state"] == "written"]
     lines += ["", f"  {total['file_count']} files, {total['written_count']} written"]
     return lines + [f"    {safe(str(path), 120)}" for path in written]
+
+
+def _agreed(row: Mapping[str, Any]) -> str:
+    """Of how many calls the target decides so, where that was measured."""
+    return "" if row["call_count"] is None else f"; {_counts(row)}"
+
+
+def _counts(row: Mapping[str, Any]) -> str:
+    """How many calls decide alike."""
+    if not row["call_count"]:
+        return "no call of the log rests on it"
+    return (
+        f"{row['alike_count']:,} of {row['call_count']:,} calls decide alike ({ratio_display(row['agreement_ratio'])})"
+    )
+
+
+def _measured(report: Report) -> list[str]:
+    """The agreement of the targets that decide by themselves, or how to measure it."""
+    rows = [row for row in report.tables["agreement"].dicts() if row["told"] is not None]
+    if not rows:
+        return []
+    lines = ["", "  AGREEMENT with the policy, on the calls of your log that could go elsewhere"]
+    for row in rows:
+        said = _counts(row) if row["call_count"] is not None else "not measured: --log LOG, or --measure"
+        lines.append(f"    {safe(str(row['target']))}: {said}; it decides by {safe(str(row['told']), 200)}")
+    return lines

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -161,7 +160,4 @@ def test_it_decides_as_the_simulation_does(tmp_path: Path) -> None:
         env={"PATH": os.environ["PATH"], "COSTCTL_PYTHON": sys.executable},
     )  # fmt: skip
     tiers = [MODELS.get(one.partition(",")[2]) for one in done.stdout.split()]
-    agreed = sum(tier == one.tier for tier, one in zip(tiers, calls, strict=True))
-    percent = re.match(r"([0-9.]+) % of 500", target.MEASURED)
-    assert percent is not None, agreed
-    assert agreed == round(float(percent[1]) * 5)
+    assert tiers == [one.tier for one in calls]
