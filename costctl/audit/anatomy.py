@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from costctl.audit import pages
-from costctl.audit.near_repeats import NearRepeats, near_repeats
-from costctl.audit.prompt_cache import Missed, missed_caching
 from costctl.audit.totals import share
 from costctl.formats.sources import Reader
 from costctl.money import USD_QUANTUM, usd_display
 from costctl.prices.book import PriceBook, Rate, instant_utc
 from costctl.report import Table
-from costctl.reuse.exact import exact_hits
 from costctl.store import Store
+
+if TYPE_CHECKING:
+    from costctl.audit.near_repeats import NearRepeats
+    from costctl.audit.prompt_cache import Missed
 
 EXACT_TTL_US = 24 * 3600 * 1_000_000
 LONG_CONTEXT_TOKENS = 32_000
@@ -64,6 +65,10 @@ def anatomy(
     With a `reader` the log's texts are read again for the near repeats.
     `priced_at` and `as_of`: the days at which the log was priced, as in `apply_prices`.
     """
+    # Arrays are not needed before this: their imports would hold up the workers that read.
+    from costctl.audit.near_repeats import near_repeats  # noqa: PLC0415
+    from costctl.audit.prompt_cache import missed_caching  # noqa: PLC0415
+
     _repeats(store)
     near = near_repeats(store, reader, IS_FAILED_OR_REPEATED)
     missed = missed_caching(store, book, IS_FAILED_OR_REPEATED, priced_at, as_of)
@@ -141,6 +146,8 @@ def _recoverable(
 
 def _repeats(store: Store) -> None:
     """Which successful requests repeat an answered one: same app, model and prompt, within 24 h."""
+    from costctl.reuse.exact import exact_hits  # noqa: PLC0415  (as in `anatomy`)
+
     store.execute("CREATE OR REPLACE TEMP TABLE repeat_place (file_id INTEGER, source_line BIGINT)")
     found = store.numpy(pages.page("repeat_candidates.sql"))
     is_hit = exact_hits(found["key"], found["time_us"], EXACT_TTL_US) >= 0

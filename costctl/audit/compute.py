@@ -25,7 +25,7 @@ from costctl.errors import InputError
 from costctl.formats import detect, generic
 from costctl.formats.base import LogFormat
 from costctl.formats.ingest import Reading, ingest
-from costctl.formats.normalise import Options
+from costctl.formats.options import Options
 from costctl.formats.pool import Workers
 from costctl.formats.sources import Reader, Source
 from costctl.formats.told import FileCounts
@@ -71,6 +71,7 @@ def compute(
     reading = reading_of(options, rules, key)
     store.execute("DELETE FROM last_report")
     files, skipped = ingest(store, sources, reading, spool, options.progress, workers)
+    workers.stop()  # their memory goes before the findings take theirs
     store.make_room(sum(item.accepted for item in files))
     store.lock()
     has_aggregates = select_attempts(store, files)

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from costctl.audit.options import WORKSPACE, AuditOptions
 from costctl.errors import CostctlError, ExitCode
@@ -18,8 +19,10 @@ from costctl.formats.sources import Reader, Source, find_sources, quick_identity
 from costctl.formats.workspace import create_tables, holds_all
 from costctl.prices.place import pricing_folder
 from costctl.report import Report, freeze, thaw
-from costctl.store import Store, open_store
 from costctl.tiers.place import DEFAULT_RULES
+
+if TYPE_CHECKING:
+    from costctl.store import Store
 
 
 def audit(logs: Sequence[str], options: AuditOptions) -> Report:
@@ -37,6 +40,8 @@ def audit(logs: Sequence[str], options: AuditOptions) -> Report:
         workers = Workers(sources, options.processes)
         if not database.exists():
             workers.start()  # nothing is remembered: they import while this process does
+        from costctl.store import open_store  # noqa: PLC0415  (the engine: as above)
+
         with open_store(database, threads=options.threads) as store:
             question = _question(sources, options)
             create_tables(store)
@@ -62,6 +67,8 @@ def last_audit(database: Path) -> Report:
     Raises:
         CostctlError: E162 where there is none.
     """
+    from costctl.store import open_store  # noqa: PLC0415  (as in `audit`)
+
     if database.exists():
         with open_store(database, read_only=True) as store:
             if store.scalar("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'last_report'"):

@@ -13,8 +13,8 @@ from typing import Any
 import orjson
 
 from costctl.formats.base import Outcome, Record
-from costctl.formats.convert import NULLS, TOKENS_MAX
 from costctl.formats.placed import whole
+from costctl.formats.values import NULLS, TOKENS_MAX
 
 # What may be added up over requests; a bucket above the limit of one row is told in several.
 _SUMMED = (

@@ -7,9 +7,8 @@ takes as long for a hundred records as for one. The rows of each file are what i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -17,51 +16,23 @@ import polars as pl
 from costctl.errors import InputError
 from costctl.formats import detect, normalise
 from costctl.formats.base import LogFormat
+from costctl.formats.bundling import BundleRead
 from costctl.formats.gather import Gathered
+from costctl.formats.options import Options
 from costctl.formats.parse import Parsed, Reject, parse_file
 from costctl.formats.sources import Source
-from costctl.formats.told import FileRead, Wanted
+from costctl.formats.told import FileRead
 from costctl.formats.worker import known_options, write_frame
-
-FILE_BYTES_MAX = 2**20
-BUNDLE_BYTES, BUNDLE_FILES = 8 * 2**20, 250
-
-
-def bundled(files: Sequence[Wanted]) -> Iterator[list[Wanted]]:
-    """The files in their order: small ones that follow one another together, each large one alone."""
-    bundle: list[Wanted] = []
-    size = 0
-    for wanted in files:
-        more = wanted.source.path.stat().st_size
-        if bundle and (more > FILE_BYTES_MAX or size + more > BUNDLE_BYTES or len(bundle) >= BUNDLE_FILES):
-            yield bundle
-            bundle, size = [], 0
-        if more > FILE_BYTES_MAX:
-            yield [wanted]
-            continue
-        bundle.append(wanted)
-        size += more
-    if bundle:
-        yield bundle
-
-
-class BundleRead(NamedTuple):
-    """What each file of a bundle held, or why it is no log; its rows lie in `parquets`, their file as `task`."""
-
-    files: list[FileRead | InputError]
-    parquets: list[str]
 
 
 def read_bundle_in_worker(
-    sources: Sequence[Source], forced: LogFormat | None, options: normalise.Options, target: str
+    sources: Sequence[Source], forced: LogFormat | None, options: Options, target: str
 ) -> BundleRead:
     """`read_bundle` with the options as this worker process first saw them."""
     return read_bundle(sources, forced, known_options(options), target)
 
 
-def read_bundle(
-    sources: Sequence[Source], forced: LogFormat | None, options: normalise.Options, target: str
-) -> BundleRead:
+def read_bundle(sources: Sequence[Source], forced: LogFormat | None, options: Options, target: str) -> BundleRead:
     """Read small files; `target` is how the names of their Parquet files begin."""
     groups: dict[str, _Group] = {}
     files: list[FileRead | InputError | None] = [None] * len(sources)
@@ -94,7 +65,7 @@ def read_bundle(
 class _Group:
     """Files of one format whose records become rows together."""
 
-    def __init__(self, log_format: LogFormat, options: normalise.Options) -> None:
+    def __init__(self, log_format: LogFormat, options: Options) -> None:
         self._format, self._options = log_format, options
         self._gathered = Gathered(log_format, options.hash_key)
         self._files: list[tuple[int, Source, Parsed]] = []

@@ -18,18 +18,14 @@ from typing import Any
 import orjson
 import polars as pl
 
+from costctl.formats.values import COUNT_MAX, NULL_TEXTS, NULLS, TOKENS_MAX
+
 Bad = dict[int, str]
 Converted = tuple[pl.Series, Bad]
 
-# DECIMAL(9,0) x DECIMAL(18,6) stays exact in 64 bits; no request has a billion tokens.
-TOKENS_MAX = 999_999_999
-COUNT_MAX = 2**31 - 1
 # Amounts are DECIMAL(18,12): six digits before the point, twelve after it.
 AMOUNT_MAX = 10**6
 NONE = type(None)
-# How logs write "nothing" as text; for names and ids just these spellings, for the rest any case.
-NULLS = frozenset({"", "none", "null", "nan", "n/a", "<na>", "nat", "undefined"})
-NULL_TEXTS = frozenset({*NULLS, *(text.upper() for text in NULLS), "None", "Null", "NaN", "NaT", "Undefined"})
 _EPOCH_UNITS = ((1e11, 1_000_000), (1e14, 1_000), (1e17, 1))  # s, ms, µs; above: ns
 SECONDS_MEDIAN_MAX = 120
 _UNIT_SECONDS = {"ms": 1e-3, "msec": 1e-3, "s": 1, "sec": 1, "secs": 1, "second": 1, "seconds": 1, "us": 1e-6,
@@ -104,7 +100,9 @@ def numbers(name: str, values: Sequence[Any]) -> Converted:
     Where the name ends in `_ms` or `_s`, texts with a unit and durations are read in that unit.
     """
     if set(map(type, values)) <= {int, float, NONE}:
-        return _finite_only(pl.Series(name, values, dtype=pl.Float64, strict=False)), {}
+        series = pl.Series(name, values, dtype=pl.Float64, strict=False).fill_nan(None)
+        if not series.is_infinite().any():
+            return series, {}
     return each(name, values, pl.Float64, lambda value: _finite(name, value))
 
 
@@ -121,11 +119,6 @@ def durations(name: str, values: Sequence[Any]) -> Converted:
     plain, bad = numbers(name, [None if _has_unit(value) else value for value in values])
     with_unit, _ = numbers(f"{name}_s", said)
     return (plain / _units_in_a_second(plain)).fill_null(with_unit), bad
-
-
-def _finite_only(series: pl.Series) -> pl.Series:
-    finite = series.is_finite()
-    return series if finite.all() else series.set(~finite.fill_null(value=True), None)
 
 
 def _units_in_a_second(series: pl.Series) -> int:
@@ -145,6 +138,8 @@ def _finite(name: str, value: Any) -> float | None:
         if text in NULLS:
             return None
         value = _number_of(name, text)
+    if isinstance(value, float | Decimal) and math.isnan(value):  # what data frames write for a number that is missing
+        return None
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not math.isfinite(value):
         raise ValueError(f"{name} is not a number")
     return float(value)

@@ -8,7 +8,6 @@ from shlex import quote
 from typing import Literal
 
 import orjson
-import polars as pl
 
 from costctl.errors import InputError
 from costctl.formats import generic
@@ -16,7 +15,6 @@ from costctl.formats.base import UNREADABLE, Ignored, LogFormat, Record
 from costctl.formats.databases import database_rows, is_database
 from costctl.formats.documents import document_tasks, records_of
 from costctl.formats.generic import written_path
-from costctl.formats.propose import CORE, Guess, is_enough, propose
 from costctl.formats.registry import FORMATS
 from costctl.formats.sources import Source, behind_long_lines, head_of
 from costctl.formats.tables import delimiter_of, parquet_frame, sampled_rows
@@ -113,12 +111,15 @@ def _unrecognised(source: Source, records: list[Record], head: bytes) -> InputEr
     keys = ", ".join(sorted(map(str, records[0]))[:8])
     return InputError(
         "E121", f"{source.label} has records but none is a request; the first one's keys: {keys}",
-        _mapping_hint(source, propose(records)),
+        _mapping_hint(source, records),
     )  # fmt: skip
 
 
-def _mapping_hint(source: Source, guesses: list[Guess]) -> str:
+def _mapping_hint(source: Source, records: list[Record]) -> str:
     """What to put behind --map, where the columns let it be guessed."""
+    from costctl.formats.propose import CORE, is_enough, propose  # noqa: PLC0415  (heavy, and few files need it)
+
+    guesses = propose(records)
     if not is_enough(guesses):
         return "map the columns: --map request_model=... --map input_tokens=... --map output_tokens=..."
     said = [f"--map {quote(f'{guess.field}={written_path(guess.path)}')}" for guess in guesses if guess.field in CORE]
@@ -178,8 +179,3 @@ def format_named(name: str) -> LogFormat:
         f"unknown log format: {name}",
         f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}",
     )
-
-
-def parquet_columns(path: str) -> tuple[str, ...]:
-    """Column names of a Parquet file of ours."""
-    return tuple(pl.read_parquet_schema(path))

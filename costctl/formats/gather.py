@@ -20,14 +20,17 @@ CHUNK_RECORDS = 1_000
 class Gathered:
     """Columns over all records added so far, each as long as `height`.
 
-    `raw` holds what the log says, `derived` what is kept of its content under the names of the
-    canonical columns, `texts` the user's text where there is one, for the tier rules only.
+    `typed` holds what the log says, `raw` the columns of it that can be read only as a whole, `derived`
+    what is kept of its content under the names of the canonical columns, `texts` the user's text where
+    there is one, for the tier rules only.
     """
 
     def __init__(self, log_format: LogFormat, hash_key: bytes) -> None:
+        from costctl.formats.typed import TypedColumns, is_whole  # noqa: PLC0415  (a parent of workers gathers nothing)
+
         self.height = 0
         self.raw: RawColumns = {}
-        self.derived: dict[str, Values] = {}
+        self.typed, self.derived, self._is_whole = TypedColumns(), TypedColumns(), is_whole
         self.texts: list[str | None] = []
         self._format = log_format
         self._reader = ContentReader(hash_key)
@@ -52,8 +55,10 @@ class Gathered:
         raw.pop("embedding", None)
         if "api_key" in raw:
             derived["api_key_id"] = list(map(self._key_id, raw.pop("api_key")))
-        _extend(self.raw, raw, self.height, height)
-        _extend(self.derived, derived, self.height, height)
+        whole = {name: values for name, values in raw.items() if self._is_whole(name)}
+        _extend(self.raw, whole, self.height, height)
+        self.typed.add({name: values for name, values in raw.items() if name not in whole}, self.height)
+        self.derived.add_known(derived, self.height)
         self.height += height
 
     def _key_id(self, key: Any) -> str | None:

@@ -19,9 +19,9 @@ from costctl.errors import InputError, disk_trouble
 from costctl.formats import detect
 from costctl.formats.base import LogFormat
 from costctl.formats.build import build
-from costctl.formats.bundles import BundleRead, bundled, read_bundle, read_bundle_in_worker
+from costctl.formats.bundling import BundleRead, bundled
 from costctl.formats.cut import tasks_of
-from costctl.formats.normalise import Options
+from costctl.formats.options import Options
 from costctl.formats.parse import Reject, further
 from costctl.formats.pool import Workers
 from costctl.formats.profile import load_profile, refuse_company, told_in
@@ -171,6 +171,8 @@ class _Hand:
             self._progress(f"{size:,} files", done, size)
 
     def _bundles_read(self, bundles: list[list[Wanted]]) -> Iterator[tuple[list[Wanted], BundleRead]]:
+        from costctl.formats.bundles import read_bundle, read_bundle_in_worker  # noqa: PLC0415  (rarely needed here)
+
         pool = self._workers.start()
         waiting: deque[tuple[list[Wanted], Future[BundleRead]]] = deque()
         for number, bundle in enumerate(bundles):
@@ -327,7 +329,8 @@ def _flush(store: Store, file_id: int, loads: list[tuple[int, str, int]]) -> Non
 
 def _insert(store: Store, parquets: list[str], file_id: str, source_line: str) -> None:
     """Load Parquet files of ours into `attempt`, with these expressions for two columns; the files then go."""
-    names = {name for path in parquets for name in detect.parquet_columns(path)}
+    schemas = store.query("SELECT DISTINCT name FROM parquet_schema($files)", {"files": parquets})
+    names = {name for (name,) in schemas}
     types: dict[str, str] = {column.name: column.type for column in (*SOURCE_COLUMNS, *COLUMNS)}
     kept = [name for name in types if name in names]
     values = ", ".join(source_line if name == "source_line" else f'CAST("{name}" AS {types[name]})' for name in kept)

@@ -6,40 +6,20 @@ guessed and nothing is dropped in silence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import polars as pl
 
-from costctl.formats import convert
 from costctl.formats.base import LogFormat
-from costctl.formats.blocks import block_lists, fitting_blocks, with_block_ids
-from costctl.formats.columns import RawColumns
+from costctl.formats.blocks import fitting_blocks, with_block_ids
 from costctl.formats.content import ContentReader
 from costctl.formats.gather import Gathered
 from costctl.formats.memory import FeatureMemory
+from costctl.formats.options import Options
 from costctl.formats.totals import with_total_fault
+from costctl.formats.typed import POLARS, TYPES
 from costctl.request import COLUMNS, SOURCE_COLUMNS
-
-
-class Rules(Protocol):
-    """What the ingest needs of the tier rules; costctl.tiers provides it."""
-
-    digest: str
-
-    def features(self, texts: pl.Series) -> pl.DataFrame:
-        """One row of features per text."""
-
-    def classify(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Tier, intent and tier_reason per row."""
-
-
-class Options(NamedTuple):
-    """How to read, beyond the format itself."""
-
-    rules: Rules
-    hash_key: bytes
-    cached_in_input: bool | None = None
 
 
 class Batch(NamedTuple):
@@ -52,28 +32,6 @@ class Batch(NamedTuple):
 
 
 _memories: dict[str, FeatureMemory] = {}  # by the digest of the rules, for the life of this process
-_POLARS: Mapping[str, Any] = {
-    "VARCHAR": pl.String, "BIGINT": pl.Int64, "INTEGER": pl.Int64, "DOUBLE": pl.Float64,
-    "DURATION": pl.Float64, "UBIGINT": pl.UInt64,
-    "BOOLEAN": pl.Boolean, "TIMESTAMP": pl.Datetime("us"), "DECIMAL(18,12)": pl.String,
-    "BIGINT[]": pl.List(pl.Int64),
-}  # fmt: skip
-_CONVERT: Mapping[str, Callable[[str, Sequence[Any]], convert.Converted]] = {
-    "VARCHAR": convert.texts, "BIGINT": convert.tokens, "INTEGER": convert.counts, "DOUBLE": convert.numbers,
-    "BOOLEAN": convert.booleans, "TIMESTAMP": convert.instants, "DECIMAL(18,12)": convert.decimals,
-    "DURATION": convert.durations, "BIGINT[]": block_lists,
-}  # fmt: skip
-_EXTRA_TYPES: Mapping[str, str] = {
-    "ended_at": "TIMESTAMP", "first_token_at": "TIMESTAMP", "latency_s": "DOUBLE",
-    "time_to_first_token_s": "DOUBLE", "latency": "DURATION",
-    "reasoning_outside_tokens": "BIGINT", "input_tokens": "BIGINT", "cache_write_tokens": "BIGINT",
-    "cache_read_outside_tokens": "BIGINT", "cache_write_outside_tokens": "BIGINT",
-    "total_tokens": "BIGINT", "usage_source": "VARCHAR", "status": "VARCHAR", "prompt_sha256": "VARCHAR",
-    "dedupe_key": "VARCHAR", "replay_key": "VARCHAR", "is_sidechain": "BOOLEAN",
-    "span_id": "VARCHAR", "parent_id": "VARCHAR", "producer": "VARCHAR", "is_part": "BOOLEAN", "forked_from": "VARCHAR",
-    "asked_key": "VARCHAR",
-}  # fmt: skip
-_TYPES: Mapping[str, str] = {column.name: column.type for column in COLUMNS} | dict(_EXTRA_TYPES)
 # A value that cannot be read is unknown, except where money or order would silently change.
 _STRICT_TYPES = ("BIGINT", "TIMESTAMP")
 _OPTIONAL = ("max_output_tokens",)
@@ -98,7 +56,7 @@ OUTPUT: tuple[str, ...] = tuple(column.name for column in COLUMNS) + tuple(
 
 def normalise(gathered: Gathered, lines: Sequence[int], log_format: LogFormat, options: Options) -> Batch:
     """Canonical rows of the records that hold, in their order, and the refused ones."""
-    frame, rejected, unread = _typed(with_block_ids(gathered.raw, options.hash_key), gathered.height)
+    frame, rejected, unread = _typed(gathered, options.hash_key)
     frame = frame.with_columns(pl.Series("source_line", lines, dtype=pl.Int64))
     frame, impossible = _with_time(frame)
     frame = _with_propensity(frame, impossible)
@@ -119,23 +77,22 @@ def normalise(gathered: Gathered, lines: Sequence[int], log_format: LogFormat, o
     return Batch(frame.select(_output(frame)), rejected, unread, frame["is_totalled"])
 
 
-def _typed(raw: RawColumns, height: int) -> tuple[pl.DataFrame, dict[int, str], dict[str, int]]:
+def _typed(gathered: Gathered, hash_key: bytes) -> tuple[pl.DataFrame, dict[int, str], dict[str, int]]:
     rejected: dict[int, str] = {}
     unread: dict[str, int] = {}
-    series: list[pl.Series] = [pl.Series("_row", range(height), dtype=pl.Int64)]
-    for name, values in raw.items():
-        column, bad = _CONVERT[_TYPES[name]](name, values)
-        series.append(column.rename(name))
-        if _TYPES[name] in _STRICT_TYPES and name not in _OPTIONAL:
+    series: list[pl.Series] = [pl.Series("_row", range(gathered.height), dtype=pl.Int64)]
+    for name, column, bad in gathered.typed.all(with_block_ids(gathered.raw, hash_key), gathered.height):
+        series.append(column)
+        if TYPES[name] in _STRICT_TYPES and name not in _OPTIONAL:
             for row, reason in bad.items():
                 rejected.setdefault(row, reason)
         elif bad:
             unread[name] = len(bad)
     frame = pl.DataFrame(series)
     missing = [
-        pl.lit(None, dtype=_POLARS[kind]).alias(name)
-        for name, kind in _TYPES.items()
-        if name not in raw and name not in {"prompt_sha256"}
+        pl.lit(None, dtype=POLARS[kind]).alias(name)
+        for name, kind in TYPES.items()
+        if name not in frame.columns and name not in {"prompt_sha256"}
     ]
     return frame.with_columns(missing), rejected, unread
 
@@ -283,9 +240,7 @@ def _with_status(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_content(frame: pl.DataFrame, gathered: Gathered, options: Options) -> pl.DataFrame:
-    frame = frame.with_columns(
-        pl.Series(name, values, dtype=_POLARS[_TYPES[name]]) for name, values in gathered.derived.items()
-    )
+    frame = frame.with_columns(column for _, column, _ in gathered.derived.all({}, gathered.height))
     if "prompt_sha256" in frame.columns:
         key_of = ContentReader(options.hash_key).hash
         said = [None if value is None else key_of(value) for value in frame["prompt_sha256"]]
@@ -305,7 +260,7 @@ def _with_content(frame: pl.DataFrame, gathered: Gathered, options: Options) -> 
         decided["tier"],
         decided["tier_reason"],
     )
-    if "is_aggregate" not in gathered.raw:
+    if "is_aggregate" not in gathered.typed:
         return frame
     # A sum of many requests has no tier of its own.
     one = ~pl.col("is_aggregate").fill_null(value=False)

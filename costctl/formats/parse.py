@@ -107,8 +107,11 @@ def parse_lines(data: bytes, task: Task, log_format: LogFormat, gathered: Gather
         except orjson.JSONDecodeError as error:
             rejected.append(Reject(number, start, _json_reason(error, line)))
             continue
+        # Counting looks at each byte, so it begins at the first bracket and ends at the last: there are few.
         if (
-            type(record) is not dict or line.count(b"{") + line.count(b"[") > DEPTH_MAX or len(line) > LINE_BYTES_MAX
+            type(record) is not dict
+            or line.count(b"{") + line.count(b"[", line.find(b"["), line.rfind(b"[") + 1) > DEPTH_MAX
+            or len(line) > LINE_BYTES_MAX
         ):  # fmt: skip
             fault = _fault(record, line)
             if fault:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from costctl.errors import CostctlError, ExitCode, InputError
-from costctl.formats.normalise import Options
+from costctl.formats.options import Options
 from costctl.formats.sources import Source
 from costctl.formats.told import FileRead
 from costctl.formats.workspace import add_attempt_columns

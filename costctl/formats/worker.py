@@ -1,6 +1,7 @@
 """Reading one task: parse it, bring it to canonical rows, write them as Parquet.
 
-Runs in this process or in a worker process, with the same result.
+Runs in this process or in a worker process, with the same result. What makes the rows is imported where a
+task is read: a parent of workers needs none of it.
 """
 
 from __future__ import annotations
@@ -8,15 +9,16 @@ from __future__ import annotations
 import gc
 import io
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import polars as pl
-
-from costctl.formats import normalise
 from costctl.formats.base import LogFormat
 from costctl.formats.gather import Gathered
+from costctl.formats.options import Options
 from costctl.formats.parse import Parsed, Reject, line_starts, parse_task
 from costctl.formats.tasks import Task
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class Result(NamedTuple):
@@ -41,10 +43,10 @@ class Plan(NamedTuple):
     """Everything that reading a task needs besides the task."""
 
     log_format: LogFormat
-    options: normalise.Options
+    options: Options
 
 
-_known: dict[str, normalise.Options] = {}  # of this worker process, by the digest of their rules
+_known: dict[str, Options] = {}  # of this worker process, by the digest of their rules
 
 
 def read_task_in_worker(task: Task, plan: Plan, number: int, target: str) -> Result:
@@ -52,7 +54,7 @@ def read_task_in_worker(task: Task, plan: Plan, number: int, target: str) -> Res
     return read_task(task, plan._replace(options=known_options(plan.options)), number, target)
 
 
-def known_options(options: normalise.Options) -> normalise.Options:
+def known_options(options: Options) -> Options:
     """These options as this worker process first saw them, so that equal rules are prepared once."""
     return _known.setdefault(options.rules.digest, options)
 
@@ -77,6 +79,8 @@ def _written(task: Task, parsed: Parsed, plan: Plan, number: int, target: str) -
     accepted, parquet, totalled = 0, None, 0
     unread: dict[str, int] = {}
     if parsed.gathered.height:
+        from costctl.formats import normalise  # noqa: PLC0415  (see above)
+
         batch = normalise.normalise(parsed.gathered, parsed.numbers, plan.log_format, plan.options)
         refused = [(parsed.lines[row], reason) for row, reason in sorted(batch.rejected.items())]
         starts = line_starts(task, {line for line, _ in refused})
@@ -93,6 +97,8 @@ def _written(task: Task, parsed: Parsed, plan: Plan, number: int, target: str) -
 
 def write_rows(rows: pl.DataFrame, number: int, target: Path) -> None:
     """Write canonical rows as Parquet, with the number of their task."""
+    import polars as pl  # noqa: PLC0415  (see above)
+
     write_frame(rows.with_columns(pl.lit(number).alias("task")), target)
 
 

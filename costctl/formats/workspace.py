@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from costctl.formats.sources import Source, quick_identity
 from costctl.request import COLUMNS, SOURCE_COLUMNS
-from costctl.store import Store
+
+if TYPE_CHECKING:
+    from costctl.store import Store
 
 _TABLES = {
     # The columns of `attempt` come with the files that fill them: an empty one costs as much to

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import polars as pl
-
 COUNT_OF: dict[str, str] = {
     "constraints": "constraint_count",
     "criticality": "criticality_count",
@@ -21,14 +17,15 @@ SIGNALS = (
     "existing_text", "slots",
 )  # fmt: skip
 
-FEATURES: dict[str, Any] = {
-    "language": pl.String, "register": pl.String, "intent": pl.String, "intent_tier": pl.String,
-    "intent_cue": pl.String, "word_count": pl.Int64, "constraint_count": pl.Int64, "criticality_count": pl.Int64,
-    "destination_count": pl.Int64, "source_count": pl.Int64, "maths_count": pl.Int64, "quantity_count": pl.Int64,
-    "travel_days": pl.Int64, "slot_count": pl.Int64, "table_rows": pl.Int64, "choice_count": pl.Int64,
-    "has_code": pl.Boolean, "contains_personal_data": pl.Boolean, "text_signals": pl.Int64,
+FEATURES: dict[str, str] = {
+    "language": "String", "register": "String", "intent": "String", "intent_tier": "String",
+    "intent_cue": "String", "word_count": "Int64", "constraint_count": "Int64", "criticality_count": "Int64",
+    "destination_count": "Int64", "source_count": "Int64", "maths_count": "Int64", "quantity_count": "Int64",
+    "travel_days": "Int64", "slot_count": "Int64", "table_rows": "Int64", "choice_count": "Int64",
+    "has_code": "Boolean", "contains_personal_data": "Boolean", "text_signals": "Int64",
 }  # fmt: skip
-"""Columns of `TierRules.features`: one row per text."""
+"""Columns of `TierRules.features` and their Polars types: one row per text. By name, so that whoever only
+checks rules does not import Polars."""
 
 PACKED: dict[str, int] = {
     "word_count": 13, "constraint_count": 5, "criticality_count": 4, "destination_count": 5, "source_count": 4,
@@ -37,15 +34,6 @@ PACKED: dict[str, int] = {
 }  # fmt: skip
 """What `text_signals` holds, from the lowest bit on: signal and its bits. A larger count is cut to the most
 that fits. One column instead of thirteen, because each costs a hundredth of an audit."""
-
-
-def packed() -> pl.Expr:
-    """All signals of a text as one number; unknown is 0."""
-    total, shift = pl.lit(0, pl.Int64), 0
-    for name, bits in PACKED.items():
-        cut = pl.col(name).cast(pl.Int64).fill_null(0).clip(0, 2**bits - 1)
-        total, shift = total + cut * 2**shift, shift + bits
-    return total
 
 
 def unpacked_sql(name: str) -> str:
@@ -59,7 +47,7 @@ def unpacked_sql(name: str) -> str:
 
 
 NUMBERS = (
-    *(name for name, kind in FEATURES.items() if kind == pl.Int64 and name != "text_signals"),
+    *(name for name, kind in FEATURES.items() if kind == "Int64" and name != "text_signals"),
     "input_tokens", "output_tokens", "tool_count", "turn_count", "system_chars",
 )  # fmt: skip
 BOOLEANS = ("has_code", "has_image", "has_text", "contains_personal_data")

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 from functools import cached_property
 from pathlib import Path
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from costctl.tiers.content import Content, content_of
-from costctl.tiers.decide import Decider
 from costctl.tiers.place import DEFAULT_RULES
 from costctl.tiers.schema import read_rules
-from costctl.tiers.text import TextReader
+
+if TYPE_CHECKING:  # only whoever applies rules needs Polars: an audit whose workers read does not
+    import polars as pl
+
+    from costctl.tiers.decide import Decider
+    from costctl.tiers.text import TextReader
 
 
 class TierRules:
@@ -29,10 +32,14 @@ class TierRules:
 
     @cached_property
     def _reader(self) -> TextReader:
+        from costctl.tiers.text import TextReader  # noqa: PLC0415  (see above)
+
         return TextReader(self._content)
 
     @cached_property
     def _decider(self) -> Decider:
+        from costctl.tiers.decide import Decider  # noqa: PLC0415  (see above)
+
         return Decider(self._content)
 
     def features(self, texts: pl.Series) -> pl.DataFrame:

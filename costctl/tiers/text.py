@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from costctl.tiers.content import Content, Intent
-from costctl.tiers.fields import COUNT_OF, FEATURES, packed
+from costctl.tiers.fields import COUNT_OF, FEATURES, PACKED
 
 # Accents go (also where they are characters of their own), ñ stays, punctuation becomes a blank.
 FOLD = {
@@ -59,6 +60,9 @@ ENGLISH = (
     r"|hello|thanks|your|from|about|when|does|will|need|want|not|or|up|help|card|order|account|set|show) "
 )
 _VOWELS = str.maketrans({vowel: f"[{vowel}{accented}]" for vowel, accented in zip("aeiou", "áéíóú", strict=True)})
+
+
+_SCHEMA: dict[str, Any] = {name: getattr(pl, kind) for name, kind in FEATURES.items()}
 
 
 def words(texts: pl.Series) -> pl.Series:
@@ -108,7 +112,7 @@ class TextReader:
     def features(self, texts: pl.Series) -> pl.DataFrame:
         """One row of `FEATURES` per text, in order."""
         if not len(texts):
-            return pl.DataFrame(schema=FEATURES)
+            return pl.DataFrame(schema=_SCHEMA)
         text = words(texts)
         frame = pl.DataFrame({"raw": texts, "text": text}).with_row_index("row")
         frame = frame.with_columns(_form())
@@ -265,7 +269,16 @@ def _finished(frame: pl.DataFrame) -> pl.DataFrame:
     }
     found = frame.select(
         columns.get(name, pl.col(name)).cast(kind).alias(name)
-        for name, kind in FEATURES.items()
+        for name, kind in _SCHEMA.items()
         if name != "text_signals"
     )
-    return found.with_columns(packed().alias("text_signals"))
+    return found.with_columns(_packed().alias("text_signals"))
+
+
+def _packed() -> pl.Expr:
+    """All signals of a text as one number, as `PACKED` says; unknown is 0."""
+    total, shift = pl.lit(0, pl.Int64), 0
+    for name, bits in PACKED.items():
+        cut = pl.col(name).cast(pl.Int64).fill_null(0).clip(0, 2**bits - 1)
+        total, shift = total + cut * 2**shift, shift + bits
+    return total

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from costctl.formats import bundles
+from costctl.formats import bundling
 from costctl.report import Report
 from tests.support import ROOT, audited, rows
 
@@ -80,11 +80,11 @@ def test_records_without_a_total_say_nothing(tmp_path: Path) -> None:
     assert "conventions" not in report.tables
 
 
-@pytest.mark.parametrize("file_bytes_max", [bundles.FILE_BYTES_MAX, 0])
+@pytest.mark.parametrize("file_bytes_max", [bundling.FILE_BYTES_MAX, 0])
 def test_each_file_of_a_bundle_has_its_own_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_bytes_max: int
 ) -> None:
-    monkeypatch.setattr(bundles, "FILE_BYTES_MAX", file_bytes_max)
+    monkeypatch.setattr(bundling, "FILE_BYTES_MAX", file_bytes_max)
     folder = tmp_path / "logs"
     folder.mkdir()
     for name, records in (("a", bodies(5, 1050)), ("b", [*bodies(7, 1050), *bodies(2, 1450)]), ("c", bodies(3, 650))):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from costctl.errors import CostctlError
-from costctl.formats import bundles
+from costctl.formats import bundling
 from costctl.formats.sources import Source, head_of, quick_identity
 from tests.support import ROOT, audited
 
@@ -32,11 +32,11 @@ def damaged(content: bytes) -> bytes:
     return bytes(packed)
 
 
-@pytest.mark.parametrize("file_bytes_max", [bundles.FILE_BYTES_MAX, 0])
+@pytest.mark.parametrize("file_bytes_max", [bundling.FILE_BYTES_MAX, 0])
 def test_a_damaged_log_is_named_and_hides_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_bytes_max: int
 ) -> None:
-    monkeypatch.setattr(bundles, "FILE_BYTES_MAX", file_bytes_max)
+    monkeypatch.setattr(bundling, "FILE_BYTES_MAX", file_bytes_max)
     folder = tmp_path / "logs"
     folder.mkdir()
     (folder / "a.jsonl").write_bytes(lines(3))

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from costctl.formats import detect, normalise, parse, worker
+from costctl.formats.options import Options
 from costctl.formats.sources import Source
 from costctl.formats.tasks import line_tasks
 from costctl.prices.book import load_book
@@ -89,7 +90,7 @@ def audit_claims(folder: Path, rows: int) -> Iterator[Claim]:
 def stage_figures(log: Path, folder: Path) -> Iterator[Claim]:
     """Where the reading time goes, in one process over a tenth of the file."""
     source = Source(log, log.name, True)
-    plan = worker.Plan(detect.recognise(source), normalise.Options(load_rules(), b"k" * 32))
+    plan = worker.Plan(detect.recognise(source), Options(load_rules(), b"k" * 32))
     tasks = list(line_tasks(source))[:4]
     spent = {"parse and take": 0.0, "features and checks": 0.0, "write": 0.0}
     rows = 0

@@ -13,7 +13,7 @@ import pytest
 from costctl.cli import run
 from costctl.formats.aggregates import bucket
 from costctl.formats.base import Record
-from costctl.formats.convert import TOKENS_MAX
+from costctl.formats.values import TOKENS_MAX
 from costctl.report import Report
 from tests.support import ROOT, SHARED, audited, needs_shared, rows
 

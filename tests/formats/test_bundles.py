@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from costctl.errors import InputError
-from costctl.formats import bundles
+from costctl.formats import bundling
 from costctl.formats.sources import Source
 from costctl.formats.told import Wanted
 from costctl.report import Report
@@ -54,7 +54,7 @@ def test_a_folder_holds_what_its_files_hold_alone(
 ) -> None:
     folder = folder_of(tmp_path)
     together, remembered = told(tmp_path, folder, "together", threads)
-    monkeypatch.setattr(bundles, "BUNDLE_FILES", 1)
+    monkeypatch.setattr(bundling, "BUNDLE_FILES", 1)
     alone, remembered_alone = told(tmp_path, folder, "alone", threads)
     assert remembered == remembered_alone
     assert together.totals == alone.totals
@@ -75,9 +75,9 @@ def test_a_file_that_was_asked_for_and_is_no_log_is_an_error(tmp_path: Path) -> 
 
 
 def test_large_files_stand_alone_and_small_ones_together(tmp_path: Path) -> None:
-    sizes = (10, 20, bundles.FILE_BYTES_MAX + 1, 30, bundles.FILE_BYTES_MAX)
+    sizes = (10, 20, bundling.FILE_BYTES_MAX + 1, 30, bundling.FILE_BYTES_MAX)
     paths = [tmp_path / str(number) for number in range(len(sizes))]
     for path, size in zip(paths, sizes, strict=True):
         path.write_bytes(b" " * size)
     files = [Wanted(Source(path, path.name, True), "", path.name) for path in paths]
-    assert [[item.identity for item in bundle] for bundle in bundles.bundled(files)] == [["0", "1"], ["2"], ["3", "4"]]
+    assert [[item.identity for item in bundle] for bundle in bundling.bundled(files)] == [["0", "1"], ["2"], ["3", "4"]]

@@ -37,7 +37,8 @@ def test_every_piece_is_counted_and_numbered() -> None:
     """A broken line, three pieces on the second line, two on the third."""
     found = parsed({"n": [2, 1, 3]}, {"n": [0, 4]})
     assert (found.records_read, found.lines_read, found.numbers_read) == (6, 3, 5)
-    assert found.gathered.raw["request_id"] == ["2", "3", "4"]
+    typed = {name: column.to_list() for name, column, _ in found.gathered.typed.all({}, found.gathered.height)}
+    assert typed["request_id"] == ["2", "3", "4"]
     assert (found.lines, found.numbers) == ([2, 2, 3], [1, 3, 5])
     assert found.ignored == {"one": 1}
     assert [(item.line, item.reason) for item in found.rejected] == [

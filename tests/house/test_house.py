@@ -25,6 +25,13 @@ def test_help_imports_nothing_heavy() -> None:
     assert found.stdout.strip() == "[]"
 
 
+def test_a_parent_of_workers_imports_no_engine_of_arrays() -> None:
+    """Until all is read: its imports would take the processor from the workers that start at that time."""
+    code = "import sys; import costctl.audit.compute; print([m for m in ('polars', 'numpy') if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
 def test_help_answers_at_once() -> None:
     """0.3 s is promised; time of the processor, as other tests run beside this one, and the best of five."""
     times = []

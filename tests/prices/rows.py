@@ -11,7 +11,8 @@ import polars as pl
 
 from costctl.formats.base import LogFormat, identity_columns
 from costctl.formats.gather import Gathered
-from costctl.formats.normalise import Batch, Options, normalise
+from costctl.formats.normalise import Batch, normalise
+from costctl.formats.options import Options
 from costctl.formats.usage import read_usage
 from costctl.prices.book import PriceBook, load_book
 from costctl.prices.cost import apply_prices

@@ -1,0 +1,10 @@
+"""What the values of logs may be: the largest counts, and how "nothing" is written."""
+
+from __future__ import annotations
+
+# DECIMAL(9,0) x DECIMAL(18,6) stays exact in 64 bits; no request has a billion tokens.
+TOKENS_MAX = 999_999_999
+COUNT_MAX = 2**31 - 1
+# How logs write "nothing" as text; for names and ids just these spellings, for the rest any case.
+NULLS = frozenset({"", "none", "null", "nan", "n/a", "<na>", "nat", "undefined"})
+NULL_TEXTS = frozenset({*NULLS, *(text.upper() for text in NULLS), "None", "Null", "NaN", "NaT", "Undefined"})
