@@ -5,10 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TypeVar
 
+from costctl.money import usd_display
 from costctl.policy.keys import Table as Names
 from costctl.policy.schema import Experiment, Policy, Tier, TierChange
 from costctl.policy.stages import Cache
 from costctl.prices.published import load_claims
+from costctl.replay import project
 from costctl.replay.again import Main, ratio_of, spent_pusd
 from costctl.replay.project import usd
 from costctl.report import Table, Value
@@ -18,6 +20,9 @@ COLUMNS = (
     "what",
 )  # fmt: skip
 ABSENT = "not in the policy"
+# Stages of the waterfall that the rows before the last one have, and how many of the others are named.
+EARLIER = ("exact_cache", "semantic_cache", "route", "self_hosted")
+NAMED_MAX, NAMED_FROM_USD = 4, Decimal("0.01")
 T = TypeVar("T", Tier, TierChange)
 
 
@@ -27,11 +32,11 @@ def staged(main: Main) -> Table:
     cached = main.baseline_pusd if policy.cache.exact is None else spent_pusd(main.again(exact_cache_only(policy)))
     has_routing = bool(policy.tiers or policy.specialists)
     routed = spent_pusd(main.again(with_routing(policy))) if has_routing else cached
-    rest = ", ".join(_rest(policy)) or "nothing more in the policy"
+    rest = f"{', '.join(_rest(policy)) or 'nothing more in the policy'}{_largest(main)}"
     near = spent_pusd(main.again(with_semantic(policy))) if policy.cache.semantic else routed
     steps = (
         ("exact cache", cached, "" if policy.cache.exact else ABSENT),
-        ("+ routing", routed, "" if has_routing else ABSENT),
+        ("+ routing", routed, _engines(main) if has_routing else ABSENT),
         ("+ semantic cache", near, _without_near(main)),
         ("+ prompt caching and the rest", whole, rest),
     )
@@ -49,6 +54,20 @@ def staged(main: Main) -> Table:
     assert rows[-1][1] == usd(spent_pusd(main.outcome)), "the roadmap does not end at the policy"
     assert sum((Decimal(str(row[4])) for row in rows), Decimal(0)) == usd(main.baseline_pusd - whole)
     return Table.of("staged", COLUMNS, rows)
+
+
+def _largest(main: Main) -> str:
+    """What most of the last step is: it is named after prompt caches, and may be of budgets above all."""
+    rows = [(str(row["title"]), Decimal(str(row["change_usd"]))) for row in project.waterfall(main.outcome).dicts()
+            if row["stage"] not in EARLIER]  # fmt: skip
+    large = sorted((row for row in rows if abs(row[1]) >= NAMED_FROM_USD), key=lambda row: -abs(row[1]))
+    told = ", ".join(f"{title} {usd_display(change)}" for title, change in large[:NAMED_MAX])
+    return f"; largest in the waterfall: {told}" if told else ""
+
+
+def _engines(main: Main) -> str:
+    paid = sum(work.bill.pusd for work in main.done.hosted.works)
+    return f"with the bill of engines of one's own, {usd_display(usd(paid))}" if paid else ""
 
 
 def _without_near(main: Main) -> str:

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 import numpy as np
 from numpy.typing import NDArray
 
-from costctl.policy.schema import Floor, Policy, Raise, Rule
+from costctl.policy.schema import Floor, Policy, Raise, Routing, Rule
 from costctl.policy.tell import condition
 from costctl.policy.when import All, Any_, Compare, Is, Not, OneOf, When
 from costctl.prices.book import PriceBook
@@ -70,19 +70,21 @@ def _names(store: Store, policy: Policy, book: PriceBook, done: Replay) -> Itera
 
 
 def _conditions(policy: Policy) -> Iterator[tuple[str, When]]:
-    """What is asked of the answer, and of what rules ask only what must not be: `idle` tells the rest of those."""
-    if policy.post_process is not None:
-        for key in ("reformat", "translate"):
-            work = getattr(policy.post_process, key)
-            if work is not None:
-                yield f"post_process.{key}.when", work.when
-    for key, items in (
-        ("rules", policy.routing.rules),
-        ("raise", policy.routing.raises),
-        ("floors", policy.routing.floors),
-    ):
-        for item in items:
-            yield from ((f"routing.{key}.when", one) for one in _denied(item.when))
+    """What must not be, where a misspelt name would hold of every call; `idle` tells the rest of these conditions."""
+    for key, when in (*_worked_on(policy), *_ruled(policy.routing)):
+        yield from ((key, one) for one in _denied(when))
+
+
+def _worked_on(policy: Policy) -> Iterator[tuple[str, When]]:
+    for key in ("reformat", "translate"):
+        work = None if policy.post_process is None else getattr(policy.post_process, key)
+        if work is not None:
+            yield f"post_process.{key}.when", work.when
+
+
+def _ruled(routing: Routing) -> Iterator[tuple[str, When]]:
+    for key, items in (("rules", routing.rules), ("raise", routing.raises), ("floors", routing.floors)):
+        yield from ((f"routing.{key}.when", item.when) for item in items)
 
 
 class _Values:
@@ -114,7 +116,7 @@ def _missing(key: str, names: Iterable[str], known: Iterable[str]) -> Iterator[t
 
 def idle(store: Store, policy: Policy, done: Replay) -> list[Warning]:
     """A warning for each part of the policy whose condition no call meets, with what of it never holds."""
-    routing, routed, work = policy.routing, done.routed, policy.post_process
+    routing, routed = policy.routing, done.routed
     said = []
     named: list[tuple[str, tuple[Rule | Raise | Floor, ...], NDArray[np.int16]]] = [
         ("rules", routing.rules, routed.reason), ("raise", routing.raises, routed.raised_by),
@@ -122,29 +124,28 @@ def idle(store: Store, policy: Policy, done: Replay) -> list[Warning]:
     ]  # fmt: skip
     for key, items, decided in named:
         for number, item in enumerate(items):
-            if (decided == number).any() or _count(store, item.when):
-                continue
-            never = [condition(atom) for atom in _atoms(item.when) if not _count(store, atom)]
-            why = f"never in this log: {'; '.join(dict.fromkeys(never))}" if never else "never all of it together"
-            said.append(f"routing.{key}: {item.name} meets no call; {why}")
-    for key in ("reformat", "translate"):
-        part = None if work is None else getattr(work, key)
-        if part is not None and not asking(store, part.when).any():
-            said.append(
-                f"post_process.{key} meets no call; what the answer is to be is told by none of them, or otherwise"
-            )
+            if not (decided == number).any() and not _count(store, item.when):
+                said.append(f"routing.{key}: {item.name} meets no call; {_never(store, item.when)}")
+    for key, when in _worked_on(policy):
+        if not asking(store, when).any():
+            said.append(f"{key.removesuffix('.when')} meets no call; {_never(store, when)}")
     return [Warning("W276", text) for text in (*said, *_unasked(done), *_unchanged(policy, done))]
+
+
+def _never(store: Store, when: When) -> str:
+    never = [condition(atom) for atom in _atoms(when) if not _count(store, atom)]
+    return f"never in this log: {'; '.join(dict.fromkeys(never))}" if never else "never all of it together"
 
 
 def _unasked(done: Replay) -> Iterator[str]:
     """Data sources that no call asks."""
     sources = [one for one in done.extras.items if one.stage == "data_sources"]
-    for number, one in enumerate(sources):
-        if not one.is_done.any():
-            why = "the ones before it have all that is asked for"
-            if not number or not sources[0].is_done.any():
-                why = "no call that goes to a tier has the intent external_facts"
-            yield f"data_sources: {one.name} is never asked; {why}"
+    unasked = [one.name for one in sources if not one.is_done.any()]
+    if unasked:
+        why = "the ones before have all that is asked for"
+        if len(unasked) == len(sources):
+            why = "no call that goes to a tier has the intent external_facts"
+        yield f"data_sources: nobody asks {', '.join(unasked)}; {why}"
 
 
 def _unchanged(policy: Policy, done: Replay) -> Iterator[str]:
@@ -156,7 +157,7 @@ def _unchanged(policy: Policy, done: Replay) -> Iterator[str]:
 
 
 def _count(store: Store, when: When) -> int:
-    conditions = Conditions()
+    conditions = Conditions(ASKED_SQL)
     sql = conditions.sql(when)
     return int(store.query(f"SELECT count(*) FROM replay_call WHERE {sql}", conditions.params)[0][0])
 

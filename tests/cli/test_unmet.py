@@ -133,10 +133,9 @@ def test_parts_that_no_call_meets_are_told(simulated: Simulated) -> None:
         return [text.split(", and")[0] for text in said]
 
     assert idle(asked(0)) == [
-        "post_process.reformat meets no call", "data_sources: own is never asked",
-        "data_sources: official is never asked", "experiments: mini changes B",
+        "post_process.reformat meets no call", "data_sources: nobody asks own, official", "experiments: mini changes B",
     ]  # fmt: skip
     facts = asked(0, FACTS, response_format={"type": "json_object"})
-    assert idle(facts) == ["data_sources: official is never asked", "experiments: mini changes B"]
+    assert idle(facts) == ["data_sources: nobody asks official", "experiments: mini changes B"]
     met = policy.replace("own, hit_ratio: 100%", "own, hit_ratio: 0%").replace("default: A", "default: B")
     assert idle(facts, met) == []

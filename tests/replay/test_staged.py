@@ -13,7 +13,7 @@ from costctl.replay.beside import Asked
 from costctl.replay.run import simulate
 from tests.replay.compare import Bench
 from tests.replay.policies import text_of
-from tests.replay.reports import A_USD, ASSUME, C_USD, Reports, request, simulated_policies, usd
+from tests.replay.reports import A_USD, ASSUME, C_USD, TIERS, Reports, request, simulated_policies, usd
 
 # 50 of the 100 output tokens are cut, each 0.6 dollars a million.
 SHORT = A_USD - Decimal("0.00003")
@@ -52,6 +52,22 @@ def test_a_lever_that_the_policy_lacks_saves_nothing(reports: Reports) -> None:
         ("+ routing", 2 * C_USD, "not in the policy"),
     ]
     assert rows(report)[3] == ("+ prompt caching and the rest", 0, "budgets")
+
+
+def test_the_last_row_says_of_which_stage_most_of_it_is(reports: Reports) -> None:
+    """The second of two calls goes from gpt-4o at 0.35 down to 0.056 by a cap; no prompt cache has a part in it."""
+    requests = [request(number, prompt_tokens=100_000, completion_tokens=10_000) for number in range(2)]
+    capped = f"{TIERS}{ASSUME}routing: {{default: C}}\nbudgets: {{usd_per_day: 0.5}}\ncache: {{prompt: {{}}}}\n"
+    report = reports(capped, requests, "--staged")
+    assert rows(report)[3][2] == "prompt caches, budgets; largest in the waterfall: budgets -$0.29"
+    assert rows(report)[1][2] == ""
+
+
+def test_the_bill_of_an_engine_is_told_where_it_stands(reports: Reports) -> None:
+    """Two minutes at an hour's price of 60: two dollars, used or not."""
+    engine = "self_hosted: [{name: own, usd_per_hour: 60, tokens_per_s: 1000}]\nspecialists: {own: {models: [own]}}\n"
+    report = reports(f"{ASSUME}{engine}routing: {{default: own}}\n", [request(0), request(2)], "--staged")
+    assert rows(report)[1][2] == "with the bill of engines of one's own, $2.00"
 
 
 def test_without_being_asked_there_is_no_roadmap(reports: Reports) -> None:
