@@ -15,6 +15,7 @@ from costctl.audit.options import AuditOptions
 from costctl.errors import CostctlError, InputError
 from costctl.formats import generic
 from costctl.formats.base import LogFormat
+from costctl.formats.contained import pieces_of
 from costctl.formats.detect import format_named, sample_of
 from costctl.formats.evidence import evidence
 from costctl.formats.ingest import read_all
@@ -165,6 +166,9 @@ def _signatures(
         log_format = mapped or format_named(name)
         records = sample_of(sources[label])
         keys, count = evidence(log_format, records)
+        if not count:  # its lines hold lists of records
+            records = pieces_of(records) or records
+            keys, count = evidence(log_format, records)
         yield name, "your mapping" if mapped else log_format.title, ", ".join(keys), count, len(records)
 
 

@@ -65,6 +65,11 @@ class LogFormat:
     carries: tuple[str, ...] = ()  # of: text, time, latency, cache, cost, session, user
 
 
+def unreadable(log_format: LogFormat) -> Rejected:
+    """What becomes of a record that its format cannot take apart."""
+    return Rejected(f"this {log_format.name} record cannot be read")
+
+
 def paths(*dotted: str) -> tuple[Path, ...]:
     """Paths from dotted names, in order of preference.
 

@@ -45,7 +45,8 @@ def read_bundle(sources: Sequence[Source], forced: LogFormat | None, options: Op
             continue
         # Which spelling of a name counts is decided over a batch: there a batch is one file.
         is_loose = log_format.unwrap is None
-        name = f"{place}" if is_loose else log_format.name
+        # Lists of a format's records are taken apart, records of it are not: they are parsed apart as well.
+        name = f"{place}" if is_loose else f"{log_format.name}:{log_format.unfolds}"
         group = groups.setdefault(name, _Group(log_format, options))
         try:
             group.add(place, source)

@@ -147,11 +147,11 @@ def _file(store: Store, file_id: int) -> tuple[int, Source, LogFormat]:
         )  # fmt: skip
     if name == NAME:
         raise no_text(label)
-    log_format = detect.format_named(name)
+    source = Source(Path(path), label, True)
     if mapping:
         places = {field: tuple(map(tuple, paths)) for field, paths in orjson.loads(mapping).items()}
-        log_format = generic.mapped(places)
-    return file_id, Source(Path(path), label, True), log_format
+        return file_id, source, generic.mapped(places)
+    return file_id, source, detect.recognise(source, detect.format_named(name))
 
 
 def _contents(

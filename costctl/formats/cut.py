@@ -8,11 +8,13 @@ from costctl.formats.base import LogFormat
 from costctl.formats.databases import database_tasks
 from costctl.formats.detect import shape_of
 from costctl.formats.documents import document_tasks
+from costctl.formats.events import event_tasks
 from costctl.formats.sources import Source
 from costctl.formats.tables import table_tasks
 from costctl.formats.tasks import Task, line_tasks
 
-_CUT = {"lines": line_tasks, "document": document_tasks, "table": table_tasks, "database": database_tasks}
+_CUT = {"lines": line_tasks, "document": document_tasks, "table": table_tasks, "database": database_tasks,
+        "events": event_tasks}  # fmt: skip
 
 
 def cut(source: Source) -> Iterator[Task]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from difflib import get_close_matches
 from shlex import quote
 from typing import Literal
@@ -12,19 +13,21 @@ import orjson
 from costctl.errors import InputError
 from costctl.formats import generic
 from costctl.formats.base import UNREADABLE, Ignored, LogFormat, Record
+from costctl.formats.contained import contained, pieces_of
 from costctl.formats.databases import database_rows, is_database
 from costctl.formats.documents import document_tasks, records_of
+from costctl.formats.events import event_tasks, is_event_text
 from costctl.formats.generic import written_path
 from costctl.formats.registry import FORMATS
 from costctl.formats.sources import Source, behind_long_lines, head_of
 from costctl.formats.tables import delimiter_of, parquet_frame, sampled_rows
 
 SAMPLE_RECORDS = 200
-Shape = Literal["lines", "document", "table", "database"]
+Shape = Literal["lines", "document", "table", "database", "events"]
 
 
 def shape_of(source: Source) -> Shape:
-    """Lines of JSON, one JSON document, a table, or a database."""
+    """Lines of JSON, one JSON document, a table, a database, or the text of a stream of events."""
     return _shape(source, head_of(source))
 
 
@@ -34,6 +37,8 @@ def _shape(source: Source, head: bytes) -> Shape:
     if is_database(head):
         return "database"
     text = head.lstrip()
+    if is_event_text(text):
+        return "events"
     first = text.split(b"\n", 1)[0].strip()
     if text.startswith((b"{", b"[")):
         return "lines" if _is_json_line(first, text) else "document"
@@ -54,7 +59,7 @@ def _is_json_line(first: bytes, text: bytes) -> bool:
         found = sum(_record(line) is not None for line in others)
         return found * 2 > len(others) if others else first.startswith(b"{")
     if isinstance(value, dict):
-        return not _is_only_line(first, text) or len(records_of(value)) == 1
+        return not _is_only_line(first, text) or records_of(value)[0] is value
     return not (isinstance(value, list) and value and isinstance(value[0], dict))
 
 
@@ -71,12 +76,16 @@ def recognise(source: Source, forced: LogFormat | None = None) -> LogFormat:
     head = head_of(source)
     records = _sample(source, head)
     if forced is not None:
-        return forced
-    scores = [(sum(claims(item, record) for record in records), item) for item in FORMATS if item is not generic.FORMAT]
-    best = max(score for score, _ in scores)
-    for score, item in scores:
-        if score and (score >= best / 2):
-            return item
+        return _fitting(forced, records)
+    found = _claimant(records)
+    strange = [record for record in records if found is None or not claims(found, record)]
+    inside = _claimant(pieces_of(strange))
+    if inside is not None and inside.resolve is None:
+        held = sum(any(claims(inside, piece) for piece in pieces_of([record])) for record in strange)
+        if found is None or held > sum(claims(found, record) for record in records):
+            return contained(inside)
+    if found is not None:
+        return found
     # Usual names are looked for last: that takes longer than all signatures.
     if any(claims(generic.FORMAT, record) for record in records):
         return generic.FORMAT
@@ -85,6 +94,21 @@ def recognise(source: Source, forced: LogFormat | None = None) -> LogFormat:
         if item.unwrap is not None and any(map(item.signature, records)):
             return item
     raise _unrecognised(source, records, head)
+
+
+def _claimant(records: list[Record]) -> LogFormat | None:
+    """The first format that takes at least half as many of the records for its own as the one that takes most."""
+    scores = [(sum(claims(item, record) for record in records), item) for item in FORMATS if item is not generic.FORMAT]
+    best = max(score for score, _ in scores)
+    return next((item for score, item in scores if score and score >= best / 2), None)
+
+
+def _fitting(log_format: LogFormat, records: list[Record]) -> LogFormat:
+    """The format, for lists of its records where the file holds these."""
+    if log_format.resolve is not None or any(claims(log_format, record) for record in records):
+        return log_format
+    holds_lists = any(claims(log_format, piece) for piece in pieces_of(records))
+    return contained(log_format) if holds_lists else log_format
 
 
 def claims(log_format: LogFormat, record: Record) -> bool:
@@ -144,6 +168,9 @@ def _sample(source: Source, head: bytes) -> list[Record]:
         task = next(document_tasks(source), None)
         rows = [row for _, row in (task.rows or [])] if task else []
         return [row for row in rows[:SAMPLE_RECORDS] if isinstance(row, dict)]
+    if shape == "events":
+        events = (row for task in event_tasks(source) for _, row in task.rows or ())
+        return [row for row in itertools.islice(events, SAMPLE_RECORDS) if "__fault__" not in row]
     if shape == "database":
         return list(database_rows(source, SAMPLE_RECORDS))
     if head.startswith(b"PAR1"):

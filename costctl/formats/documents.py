@@ -19,6 +19,7 @@ INNER_LISTS = frozenset(
     {"resourceSpans", "resource_spans", "scopeSpans", "scope_spans", "spans", "resourceLogs", "scopeLogs", "logRecords",
      "observations", "results"}
 )  # fmt: skip
+_OF_A_RECORD = frozenset({"usage", "model", "request", "response"})
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:]', re.DOTALL)
 
 
@@ -45,8 +46,8 @@ def records_of(document: Any) -> list[Any]:
     """The records of a document: its elements, those of its one list, or itself."""
     if isinstance(document, list):
         return document
-    # An answer of an embeddings model holds a list as well, and is one record.
-    if isinstance(document, dict) and not {"usage", "model"} & document.keys():
+    # An answer of an embeddings model holds a list as well, and is one record; so is a call with a list beside it.
+    if isinstance(document, dict) and _OF_A_RECORD.isdisjoint(document):
         for key in RECORD_LISTS:
             inner = document.get(key)
             if isinstance(inner, list) and inner and all(isinstance(item, dict) for item in inner):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from costctl.formats.base import UNREADABLE, Ignored, LogFormat, Outcome, Record, Rejected
+from costctl.formats.base import UNREADABLE, Ignored, LogFormat, Outcome, Record, Rejected, unreadable
 from costctl.formats.cut import cut
 from costctl.formats.gather import CHUNK_RECORDS, Gathered
 from costctl.formats.sources import LINE_BYTES_MAX, Source
@@ -256,11 +256,6 @@ class _Unfolded:
         self._flush()
         return Parsed(self._gathered, self._lines, self._numbers, self._rejected, self._ignored,
                       records_read + self._more, lines_read, digest, self._piece_count)  # fmt: skip
-
-
-def unreadable(log_format: LogFormat) -> Rejected:
-    """What becomes of a record that its format cannot take apart."""
-    return Rejected(f"this {log_format.name} record cannot be read")
 
 
 def _fault(record: Any, line: bytes) -> str | None:

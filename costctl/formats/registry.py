@@ -33,6 +33,7 @@ from costctl.formats import (
     otlp,
     portkey,
     qwen_code,
+    streams,
     traces,
     weave,
 )
@@ -67,6 +68,7 @@ FORMATS: tuple[LogFormat, ...] = (
     *gemini.FORMATS,
     *openai.FORMATS,
     *anthropic.FORMATS,
+    *streams.FORMATS,
     *captures.FORMATS,
     *mooncake.FORMATS,
     *traces.FORMATS,

@@ -27,7 +27,7 @@ END_BYTES = 65536
 # A log of equal lines compresses 50:1; a bomb 1000:1.
 EXPANSION_MAX = 200
 EXPANSION_FREE_BYTES = 64 * 2**20
-LOG_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".log", ".txt")
+LOG_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".log", ".txt", ".sse")
 PACKED_SUFFIXES = (".gz", ".zst")
 DATABASES = "opencode*.db"  # of databases only those whose tables a format knows
 STDIN = "-"

@@ -14,6 +14,7 @@ import orjson
 from costctl.formats.base import Record
 
 _STARTS = ("data:", "event:", "id:", "retry:", ":")
+EVENT = "__event__"  # under which an event of a file lies that is the text of a stream
 _KEPT = ("id", "created", "model", "service_tier")
 
 

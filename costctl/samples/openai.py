@@ -153,6 +153,24 @@ def _streamed(rng: Random, number: int, counts: Counts) -> Record:
     return _capture(rng, number, CHAT_URL, asked, _events(chunks))
 
 
+def write_streams(path: Path, rng: Random) -> Counts:
+    """The text of eight streams as they were captured, two of them without counts."""
+    counts, texts = Counts(), list[str]()
+    for number in range(8):
+        chunks = _chunks(rng, number, ANSWERS["faq"]["en"].split()[: rng.randrange(4, 12)])
+        if number % 4 == 3:
+            counts.request(None, None)
+        else:
+            head = {key: chunks[0][key] for key in ("id", "object", "created", "model")}
+            prompt, output, cached = 1500 + 10 * number, 3 * number + 20, 1280 * (number % 2)
+            chunks.append(head | {"choices": [], "usage": _usage(prompt, output, cached, 0)})
+            counts.request(prompt, output, cache_read=cached, reasoning=0)
+        counts.other(ignored=len(chunks) - 1)
+        texts.append(_events(chunks))
+    path.write_text("".join(texts), "utf-8")
+    return counts
+
+
 def _streamed_without_counts(rng: Random, number: int, counts: Counts) -> Record:
     counts.request(None, None)
     return _capture(

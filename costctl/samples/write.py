@@ -37,6 +37,7 @@ Writer = Callable[[Path, Random], Counts]
 SMALL_LOGS: tuple[tuple[str, Writer], ...] = (
     ("openai_chat.jsonl", openai.write_bodies),
     ("openai_captures.jsonl", openai.write_captures),
+    ("captured_streams.sse", openai.write_streams),
     ("anthropic_messages.jsonl", anthropic.write_captures),
     ("litellm_payloads.jsonl", litellm.write_payloads),
     ("litellm_spend.csv", litellm.write_spend_rows),
