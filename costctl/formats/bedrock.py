@@ -25,6 +25,9 @@ _LISTS = ("results", "logEvents", "events")
 _OPAQUE = re.compile(
     r":(application-inference-profile|provisioned-model|imported-model|custom-model-deployment|prompt)/"
 )
+_OF_THE_LOG = frozenset({"request_id", "dedupe_key", "service_tier", "region", "operation", "provider"})
+_VECTORS = frozenset({"embedding", "embeddings", "embeddingsByType"})
+_COUNTED = ("inputTextTokenCount", "totalOutputTextTokenCount", "prompt_token_count", "generation_token_count")
 _LIMITS = ("max_gen_len", "maxTokenCount", "max_tokens_to_sample", "max_new_tokens", "maxTokens", "max_tokens")
 
 
@@ -130,16 +133,18 @@ def _tags(metadata: Any) -> list[str] | None:
 def _request(body: Record) -> Record:
     """What is asked, in Converse's words or in those of the model's maker."""
     found = read_request(body)
-    found.pop("request_model")
-    config = _object(body.get("inferenceConfig") or body.get("textGenerationConfig"))
-    for holder in (body, config) if config else (body,):
-        limit = next((holder[name] for name in _LIMITS if holder.get(name) is not None), None)
-        found["max_output_tokens"] = limit if limit is not None else found["max_output_tokens"]
+    del found["request_model"]
+    config = body.get("inferenceConfig") or body.get("textGenerationConfig")
+    for holder in (body, config) if isinstance(config, dict) else (body,):
+        for name in _LIMITS:
+            if holder.get(name) is not None:
+                found["max_output_tokens"] = holder[name]
+                break
         if holder.get("temperature") is not None:
             found["temperature"] = holder["temperature"]
-    tools = _object(body.get("toolConfig")).get("tools")
-    if isinstance(tools, list):
-        found["tool_count"] = len(tools)
+    if "toolConfig" in body:
+        tools = _object(body["toolConfig"]).get("tools")
+        found["tool_count"] = len(tools) if isinstance(tools, list) else None
     if found["messages"] is None:
         found["messages"] = body.get("inputText") or body.get("message") or body.get("texts")
     return found
@@ -153,24 +158,41 @@ def _answer(body: Any, *, is_stream: bool) -> Record:
         metrics = next((_object(event[_METRICS]) for event in reversed(events) if _METRICS in event), {})
         body = joined_events(events) or _joined_converse(events)
     body = _object(body)
-    found = {name: value for name, value in read_body(body).items() if value is not None}
-    for name in ("request_id", "dedupe_key", "service_tier", "region", "operation", "provider"):
-        found.pop(name, None)
+    found = {name: value for name, value in read_body(body).items() if value is not None and name not in _OF_THE_LOG}
     if not found:
         found = _converse(body)
     if metrics:
-        for name, value in read_usage(metrics).items():
+        for name, value in _metered(metrics).items():
             found.setdefault(name, value)
-    tier = _object(body.get("serviceTier")).get("type") if "serviceTier" in body else None
-    found["service_tier"] = service_tier(tier) if tier else None
-    found["latency_ms"] = metrics.get("invocationLatency", _object(body.get("metrics")).get("latencyMs"))
-    found["time_to_first_token_ms"] = metrics.get("firstByteLatency") if is_stream else None
+    if "serviceTier" in body:
+        found["service_tier"] = service_tier(_object(body["serviceTier"]).get("type"))
+    if metrics or "metrics" in body:
+        found["latency_ms"] = metrics.get("invocationLatency", _object(body.get("metrics")).get("latencyMs"))
+        found["time_to_first_token_ms"] = metrics.get("firstByteLatency") if is_stream else None
     return found
+
+
+def _metered(metrics: Record) -> Record:
+    """The counts that Bedrock puts behind the last event of a stream, cached tokens beside the input."""
+    return read_usage({name.removesuffix("Count").replace("Token", "Tokens"): value for name, value in metrics.items()})
+
+
+def _of_maker(body: Record) -> Record:
+    """The counts of Titan and Llama, which name them in their own way."""
+    results = body.get("results")
+    pieces = [result.get("tokenCount") for result in results or () if isinstance(result, dict)]
+    told = [count for count in pieces if type(count) is int]
+    given = body.get("inputTextTokenCount", body.get("prompt_token_count"))
+    output = body.get("totalOutputTextTokenCount", body.get("generation_token_count", sum(told) if told else None))
+    if given is not None and output is None and not _VECTORS.isdisjoint(body):
+        return {"input_tokens": given, "output_tokens": 0, "operation": "embeddings"}
+    counts = {"input_tokens": given, "output_tokens": output}
+    return {name: value for name, value in counts.items() if value is not None}
 
 
 def _converse(body: Record) -> Record:
     """An answer of Converse, Nova, Titan, Llama or Mistral."""
-    found: Record = read_usage(body.get("usage"))
+    found: Record = read_usage(body["usage"]) if "usage" in body else _of_maker(body)
     message = _object(_object(body.get("output")).get("message"))
     content = message.get("content")
     parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
@@ -201,6 +223,7 @@ def _joined_converse(events: list[Record]) -> Record:
         body.update(_object(event.get("metadata")))
         if event.get("stop_reason"):
             body["stop_reason"] = event["stop_reason"]
+        body.update((name, event[name]) for name in _COUNTED if event.get(name) is not None)
     parts = [{"text": "".join(texts)}] if texts else []
     return {**body, "output": {"message": {"content": [*parts, *calls]}}}
 
@@ -228,7 +251,6 @@ def unwrap_batched(record: Record) -> Record:
     """One record of a batch job, which holds both sides; its body may name the model."""
     found = _request(_object(record.get("modelInput")))
     found.update(_answer(record.get("modelOutput"), is_stream=False))
-    _add_counts(found, {}, {})
     found.update(request_id=record["recordId"], provider="aws", service_tier="batch")
     if record.get("error"):
         found.update(status="error", error_type=str(_object(record["error"]).get("errorCode", "error")))
@@ -252,7 +274,6 @@ FORMATS = (
         signature=is_batched,
         unwrap=unwrap_batched,
         columns=identity_columns(),
-        cached_in_input=False,
         carries=("text", "cache"),
     ),
 )

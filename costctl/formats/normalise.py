@@ -182,8 +182,10 @@ def _with_usage(
     says_nothing = pl.all_horizontal(
         pl.col("request_model", "response_model", "input_tokens", "output_tokens").is_null()
     )
-    if log_format.name != "generic":  # an error body of a known format names no model and is a request all the same
-        says_nothing = says_nothing & pl.col("error_type").is_null() & ~pl.col("is_part").fill_null(value=False)
+    if log_format.name != "generic":
+        # A request of a known format that failed or has an id is one, though it names no model and counts nothing.
+        says_nothing = says_nothing & pl.col("error_type").is_null() & pl.col("request_id").is_null()
+        says_nothing = says_nothing & ~pl.col("is_part").fill_null(value=False)
     # An export of costs is money by line item, which may be no model's.
     says_nothing = says_nothing & ~(pl.col("is_aggregate").fill_null(value=False) & pl.col("logged_cost").is_not_null())
     reason = (

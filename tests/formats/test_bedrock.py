@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from costctl.formats.base import Ignored, Record, Rejected
 from costctl.formats.bedrock import is_invocation, unwrap, unwrap_batched
+from tests.support import audited
 
 
 def invocation(asked: Record, answered: Record, **members: Any) -> Record:
@@ -110,6 +112,37 @@ def test_a_batch_job_counts_what_was_cached_once() -> None:
     body = {"type": "message", "model": "claude-3-5-haiku-20241022", "content": [],
             "usage": {"input_tokens": 3, "cache_read_input_tokens": 40, "output_tokens": 2}}  # fmt: skip
     found = unwrap_batched({"recordId": "A1", "modelInput": {"messages": []}, "modelOutput": body})
-    assert (found["input_tokens"], found["cache_read_tokens"], found["service_tier"]) == (3, 40, "batch")
+    assert (found["input_tokens"], found["cache_read_tokens"], found["service_tier"]) == (43, 40, "batch")
     failed = unwrap_batched({"recordId": "A2", "modelInput": {}, "error": {"errorCode": 429, "errorMessage": "no"}})
     assert (failed["status"], failed["error_type"]) == ("error", "429")
+
+
+@pytest.mark.parametrize(
+    ("output", "counts"),
+    [({"inputTextTokenCount": 5, "results": [{"tokenCount": 4}, {"tokenCount": 5}]}, (5, 9)),
+     ({"generation": "x", "prompt_token_count": 6, "generation_token_count": 8}, (6, 8)),
+     ({"embedding": [0.5], "inputTextTokenCount": 3}, (3, 0)), ({"outputs": [{"text": "x"}]}, (None, None))],
+)  # fmt: skip
+def test_counts_as_titan_and_llama_name_them(output: Record, counts: tuple[int | None, int | None]) -> None:
+    found = unwrap_batched({"recordId": "A1", "modelInput": {"prompt": "hola"}, "modelOutput": output})
+    assert (found.get("input_tokens"), found.get("output_tokens")) == counts
+
+
+def test_a_record_of_a_batch_job_that_counts_nothing_is_a_request(tmp_path: Path) -> None:
+    log = tmp_path / "out.jsonl"
+    mistral = {"recordId": "A1", "modelInput": {"prompt": "hola"}, "modelOutput": {"outputs": [{"text": "x"}]}}
+    log.write_text(json.dumps(mistral), "utf-8")
+    total = audited(tmp_path, log).totals
+    assert (total["request_count"], total["unknown_usage_count"], total["rejected_count"]) == (1, 1, 0)
+
+
+def test_counts_that_stand_only_in_the_metrics_of_a_stream() -> None:
+    metrics = {"inputTokenCount": 3, "outputTokenCount": 7, "cacheReadInputTokenCount": 10, "invocationLatency": 900,
+               "cacheWriteInputTokenCount": 20, "firstByteLatency": 300}  # fmt: skip
+    events = [{"type": "message_stop", "amazon-bedrock-invocationMetrics": metrics}]
+    found = one(invocation({}, {"outputBodyJson": events}, operation="InvokeModelWithResponseStream"))
+    assert (found["input_tokens"], found["output_tokens"], found["cache_read_tokens"]) == (3, 7, 10)
+    assert (found["cache_write_tokens"], found["latency_ms"], found["time_to_first_token_ms"]) == (20, 900, 300)
+    chunks = [{"generation": "a", "prompt_token_count": 6, "generation_token_count": 1}, {"generation_token_count": 8}]
+    found = one(invocation({}, {"outputBodyJson": chunks}, operation="InvokeModelWithResponseStream"))
+    assert (found["input_tokens"], found["output_tokens"]) == (6, 8)
