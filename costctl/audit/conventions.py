@@ -9,7 +9,12 @@ VIOLATIONS_MAX = 0.01
 HINTS = {
     "cached tokens lie beside the input": "read it so: --cached-in-input no",
     "cached tokens lie inside the input": "read it so: --cached-in-input yes",
+    "reasoning lies beside the output": "read it by its own names: --map reasoning_outside_tokens=COLUMN and the rest",
+    "reasoning lies inside the output": "read it by its own names: --map reasoning_tokens=COLUMN and the rest",
 }
+UNEXPLAINED_HINT = (
+    "see which counts those lines hold; what no column names is left out: name it with --map input_tokens=..."
+)
 
 
 def broken_conventions(found: Table) -> list[Warning]:
@@ -24,7 +29,5 @@ def broken_conventions(found: Table) -> list[Warning]:
             f"the total does not fit what {row['log_format']} counts; it says that {row['reading']}; "
             f"{'line' if faults == 1 else 'lines'} {row['lines']}"
         )
-        said.append(
-            Warning("W127", text, HINTS.get(str(row["reading"]), "the cost may count tokens twice, or not at all"))
-        )
+        said.append(Warning("W127", text, HINTS.get(str(row["reading"]), UNEXPLAINED_HINT)))
     return said

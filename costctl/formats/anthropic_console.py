@@ -1,10 +1,12 @@
-"""Anthropic's sums of a day by model, key, workspace and terms: the token CSV of its console, the reports of its API.
+"""Anthropic's sums of a day by model, key, workspace and terms: the CSVs of its console, the reports of its API.
 
-Cached tokens lie beside the input; requests are not counted (log-formats, 7.2). The cost report is money in cents.
+Cached tokens lie beside the input; requests are not counted (log-formats, 7.2). Costs have a row for each kind of
+token: dollars in the console's CSV, which shows models by their names for people, and cents in the cost report.
 """
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -39,6 +41,46 @@ def unwrap(record: Record) -> list[Outcome]:
         context_from_tokens=_LONG_FROM_TOKENS if _is_long(record.get("context_window")) else None,
     )  # fmt: skip
     return bucket(found, record, _COUNTS)
+
+
+_COST_MEASURES = frozenset({"cost_usd", "list_price_usd"})
+_DISPLAYED = re.compile(r"claude (?:(?P<family>[a-z]+) (?P<version>[\d.]+)|(?P<old>[\d.]+) (?P<of>[a-z]+))")
+
+
+def is_cost_row(record: Record) -> bool:
+    """A row of the console's export of costs."""
+    return {"usage_date_utc", "cost_usd"} <= record.keys() and not {"token_type", "cost_type"}.isdisjoint(record)
+
+
+def unwrap_cost_row(record: Record) -> list[Outcome]:
+    """The money of one row: a day, model, key and kind of token."""
+    if record["cost_usd"] in (None, ""):
+        return [Ignored("row without a cost")]
+    kinds = [record.get(name) for name in ("cost_type", "token_type")]
+    found: Record = {
+        "started_at": record["usage_date_utc"], "ts_basis": "start", "provider": "anthropic",
+        "response_model": _model_of(record.get("model")), "project": record.get("workspace"),
+        "api_key_id": record.get("api_key"), "region": region_of(record),
+        "service_tier": "batch" if "batch" in str(record.get("usage_type")).lower() else None,
+        "tags": ", ".join(kind for kind in kinds if isinstance(kind, str) and kind) or None,
+        "logged_cost": record["cost_usd"], "logged_currency": "USD", "logged_cost_kind": "billed",
+    }  # fmt: skip
+    return bucket(found, record, _COST_MEASURES)
+
+
+def _model_of(name: Any) -> str | None:
+    """The id of a model that the console shows by its name for people; None where it shows none.
+
+    >>> _model_of("Claude Sonnet 4.5"), _model_of("Claude Haiku 3.5"), _model_of("Claude Opus 4 (1M)"), _model_of("")
+    ('claude-sonnet-4-5', 'claude-3-5-haiku', 'claude-opus-4', None)
+    """
+    plain = str(name or "").partition("(")[0].strip().lower()
+    found = _DISPLAYED.fullmatch(plain)
+    if found is None:
+        return plain.replace(" ", "-").replace(".", "-") or None
+    family, version = found["family"] or found["of"], (found["version"] or found["old"]).replace(".", "-")
+    # Until version 3 the number stood before the family.
+    return f"claude-{version}-{family}" if version[:1] in "123" else f"claude-{family}-{version}"
 
 
 _REPORTED = {
@@ -128,6 +170,15 @@ FORMATS = (
         columns=identity_columns(),
         cached_in_input=False,
         carries=("time", "cache"),
+    ),
+    LogFormat(
+        name="anthropic_costs",
+        title="Anthropic console cost CSV: sums of money, for audit and reconciliation",
+        signature=is_cost_row,
+        unwrap=unwrap_cost_row,
+        unfolds=True,
+        columns=identity_columns(),
+        carries=("time", "cost"),
     ),
     LogFormat(
         name="anthropic_report",

@@ -7,6 +7,10 @@ the input holds cached tokens, which only bodies tell (log-formats, 7.5).
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
 from costctl.formats.base import Ignored, LogFormat, Outcome, Record, identity_columns
 from costctl.formats.bodies import error_of, is_answer, read_body, read_request
 from costctl.formats.conversation import answer_text, first, messages_of, opened_object
@@ -52,10 +56,25 @@ def _lower_first(name: str) -> str:
 def _common(row: Record) -> Record:
     key = row.get("correlationId")
     return {
-        "request_id": key, "dedupe_key": key, "started_at": first(row.get("time"), row.get("timeGenerated")),
+        "request_id": key, "dedupe_key": key,
+        "started_at": _instant(first(row.get("time"), row.get("timeGenerated"))),
         "ts_basis": "logged", "provider": "azure", "usage_source": "gateway", "region": first(row.get("location"),
         row.get("region")),
     }  # fmt: skip
+
+
+def _instant(said: Any) -> Any:
+    """A time, also as the portal writes it in its exports; anything else as it is.
+
+    >>> _instant("7/2/2024, 6:31:31.446 PM"), _instant("2024-07-02T18:31:31Z")
+    (datetime.datetime(2024, 7, 2, 18, 31, 31, 446000), '2024-07-02T18:31:31Z')
+    """
+    if not isinstance(said, str) or not said.endswith((" AM", " PM")):
+        return said
+    for shape in ("%m/%d/%Y, %I:%M:%S.%f %p", "%m/%d/%Y, %I:%M:%S %p"):
+        with suppress(ValueError):
+            return datetime.strptime(said, shape)  # noqa: DTZ007  (the column's name says UTC)
+    return said
 
 
 def _counted(row: Record) -> Outcome:

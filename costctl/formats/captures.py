@@ -6,10 +6,11 @@ from typing import Any
 
 import orjson
 
-from costctl.formats.base import LogFormat, Record, Rejected, identity_columns
+from costctl.formats.base import Ignored, LogFormat, Outcome, Record, Rejected, identity_columns
 from costctl.formats.bodies import error_of, is_answer, read_body, read_request
 from costctl.formats.sse import opened_body
 from costctl.formats.urls import model_of_url, provider_of_url, split_url
+from costctl.formats.usage import read_usage
 
 PAIRS = (
     ("request", "response"),
@@ -24,18 +25,19 @@ _STATUSES = ("status", "status_code", "statusCode", "http_status")
 _SAME_NAMES = (
     "trace_id", "session_id", "user_id", "team", "app", "endpoint", "attempt", "tags", "user_profile", "project",
 )  # fmt: skip
+_OF_A_FAILURE = frozenset({"error", "type", "request_id"})
 # A plain `latency` names no unit: below this it is seconds, from it on milliseconds.
 _SECONDS_BELOW = 100
 
 
 def is_capture(record: Record) -> bool:
-    """Whether a record wraps a request to a model and its answer."""
+    """Whether a record wraps a request to a model and its answer, or is the body of a failure alone."""
     pair = _pair(record)
     if pair is None:
-        return False
+        return record.keys() <= _OF_A_FAILURE and isinstance(record.get("error"), dict) and bool(record["error"])
     asked, answered = pair
     body = _body(answered)
-    if is_answer(body):
+    if is_answer(body) or isinstance(body.get("usage"), dict):
         return True
     if not isinstance(_body(asked).get("model"), str) and model_of_url(_url(record, asked)) is None:
         return False
@@ -72,16 +74,23 @@ def _body(wrapper: Record) -> Record:
     return opened_body(wrapper.get("body", wrapper))
 
 
-def unwrap(record: Record) -> Record | Rejected:
+def unwrap(record: Record) -> Outcome:
     """One capture, or one bare body, in canonical and raw names."""
     pair = None if is_answer(record) else _pair(record)
     if pair is None:
-        return read_body(record) or Rejected("neither an answer of a model nor a request with its response")
+        if str(record.get("id")).startswith("modr-"):
+            return Ignored("moderation")
+        return (
+            read_body(record)
+            or _by_usage(record)
+            or Rejected("neither an answer of a model nor a request with its response")
+        )
     asked, answered = pair
     body = _body(answered)
     url = _url(record, asked)
     found = read_request(_body(asked))
-    found.update((name, value) for name, value in read_body(body).items() if value is not None)
+    told = read_body(body) or _by_usage(body)
+    found.update((name, value) for name, value in told.items() if value is not None)
     found["request_model"] = found["request_model"] or model_of_url(url)
     _add_outcome(found, record, answered, body)
     found["endpoint"] = split_url(url)[1] or None
@@ -93,6 +102,17 @@ def unwrap(record: Record) -> Record | Rejected:
     del around["is_timed"]
     found.update((name, value) for name, value in around.items() if value is not None)
     _add_identity(found, record)
+    return found
+
+
+def _by_usage(body: Record) -> Record:
+    """What an answer of no kind that is known tells by its usage: images, transcriptions, Converse."""
+    counts = read_usage(body.get("usage"))
+    if not counts:
+        return {}
+    found: Record = {"request_id": body.get("id"), "response_model": body.get("model"), **counts}
+    if body.get("created") is not None:
+        found.update(started_at=body["created"], ts_basis="created")
     return found
 
 

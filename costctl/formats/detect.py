@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import re
 from difflib import get_close_matches
 from shlex import quote
 from typing import Literal
@@ -23,6 +24,10 @@ from costctl.formats.sources import Source, behind_long_lines, head_of
 from costctl.formats.tables import delimiter_of, parquet_frame, sampled_rows
 
 SAMPLE_RECORDS = 200
+NAME_CHARS_MAX = 60  # a longer name is a line of text, which may hold a prompt and is not shown
+_NO_NAME = frozenset("{}'\"")
+_READS = "costctl reads JSONL, JSON, CSV, Parquet and captured streams"
+_OF_VLLM = re.compile(rb"SamplingParams\(|\[(?:async_)?(?:logger|loggers|llm|llm_engine|metrics)\.py:\d+\]")
 Shape = Literal["lines", "document", "table", "database", "events"]
 
 
@@ -126,13 +131,22 @@ def claims(log_format: LogFormat, record: Record) -> bool:
 
 def _unrecognised(source: Source, records: list[Record], head: bytes) -> InputError:
     lines = head.count(b"\n") + (not head.endswith(b"\n"))
+    if _OF_VLLM.search(head):
+        return InputError(
+            "E121",
+            f"{source.label} is vLLM's own log, which counts no tokens of a request",
+            "log the bodies of its answers, put a gateway in front, or start it with --otlp-traces-endpoint",
+        )
     if not records:
         return InputError(
             "E121",
             f"{source.label}: no line is a record we can read",
-            f"{lines:,} lines looked at; costctl reads JSONL, JSON, CSV and Parquet",
+            f"{lines:,} lines looked at; {_READS}",
         )
-    keys = ", ".join(sorted(map(str, records[0]))[:8])
+    names = sorted(map(str, records[0]))
+    if any(len(name) > NAME_CHARS_MAX or not _NO_NAME.isdisjoint(name) for name in names):
+        return InputError("E121", f"{source.label}: its first line is no header, and no line is JSON", _READS)
+    keys = ", ".join(names[:8])
     return InputError(
         "E121", f"{source.label} has records but none is a request; the first one's keys: {keys}",
         _mapping_hint(source, records),

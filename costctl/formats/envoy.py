@@ -19,12 +19,13 @@ _COUNTS = {
     "reasoning_tokens": ("reasoning_tokens", "reasoning.output_tokens"),
 }  # fmt: skip
 _PATHS = ("/completions", "/messages", "/embeddings", "/responses", ":generateContent", ":streamGenerateContent")
+_TIMES = ("start_time", "time", "timestamp", "@timestamp")
 _NOTHING = (None, "", "-")
 
 
 def is_access_log(record: Record) -> bool:
     """A record of the access log that has the gateway's keys."""
-    return {"gen_ai.request.model", "response_code", "start_time"} <= record.keys()
+    return {"gen_ai.request.model", "response_code"} <= record.keys() and not set(_TIMES).isdisjoint(record)
 
 
 def unwrap(record: Record) -> Outcome:
@@ -36,7 +37,7 @@ def unwrap(record: Record) -> Outcome:
     if asked is None and response_model is None and not _is_for_model(path):
         return Ignored("request without a model")
     override = _said(record.get("gen_ai.request.model_override"))
-    request_id, start = _said(record.get("x-request-id")), record.get("start_time")
+    request_id, start = _said(record.get("x-request-id")), first(*(_said(record.get(name)) for name in _TIMES))
     found: Record = {
         "request_id": request_id, "started_at": start, "latency_ms": record.get("duration"),
         "request_model": asked, "response_model": first(response_model, override, asked),

@@ -18,6 +18,8 @@ from costctl.formats.usage import read_usage
 
 _META = frozenset({"request_model", "response_model", "provider_name"})
 _OLD_NAMES = (("prompt_tokens", "prompt_token"), ("completion_tokens", "completion_token"))
+_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_5m_tokens",
+           "cache_write_1h_tokens", "reasoning_tokens", "total_tokens")  # fmt: skip
 _OF_THE_BODY = ("messages", "system", "response_text", "temperature", "max_output_tokens", "response_format",
                 "tool_count", "tool_calls", "finish_reason")  # fmt: skip
 
@@ -83,6 +85,8 @@ def _call(part: Record, plugin: str, around: Record) -> Record:
     bodies = _bodies(payload)
     found.update((name, bodies[name]) for name in _OF_THE_BODY if bodies.get(name) is not None)
     found.update(_counts(usage))
+    if bodies.get("input_tokens") is not None:  # an answer that was logged knows more: Kong leaves out cached tokens
+        found.update((name, bodies.get(name)) for name in _TOKENS)
     found.update(_targets(part.get("tried_targets")))
     cache = opened_object(part.get("cache"))
     if isinstance(cache.get("cache_status"), str):

@@ -159,17 +159,32 @@ def _http(error: Record) -> int | None:
 def _add_usage(found: Record, record: Record, metadata: Record) -> None:
     """Counts and tier: of the row, and their parts from the usage object or the answer."""
     answer = _object(record.get("response"))
-    for usage in (metadata.get("usage_object"), answer.get("usage")):
+    more = metadata.get("additional_usage_values")  # of earlier versions: the parts alone
+    if isinstance(more, dict):
+        more = {"prompt_tokens": None, **more}
+    beside = False
+    for usage in (metadata.get("usage_object"), answer.get("usage"), more):
         if isinstance(usage, dict):
-            for name, value in _parts(usage).items():
+            parts = _parts(usage)
+            beside = beside or _leaves_out_cached(record, usage, parts)
+            for name, value in parts.items():
                 found.setdefault(name, value)
-    found["total_tokens"] = record.get("total_tokens")
-    for ours, theirs in _OF_THE_ROW:
-        if _said(record.get(theirs)) is not None:
-            found[ours] = record[theirs]
+    if not beside:
+        found["total_tokens"] = record.get("total_tokens")
+        for ours, theirs in _OF_THE_ROW:
+            if _said(record.get(theirs)) is not None:
+                found[ours] = record[theirs]
     costs = record.get("cost_breakdown") or metadata.get("cost_breakdown")
     costs = _object(costs) if costs else {}
     found["service_tier"] = service_tier(_first(costs.get("service_tier"), answer.get("service_tier")))
+
+
+def _leaves_out_cached(record: Record, usage: Record, parts: Record) -> bool:
+    """Whether the row repeats the input of an Anthropic usage, which calls that are passed through hand on as it is."""
+    if "prompt_tokens" in usage or type(usage.get("input_tokens")) is not int:
+        return False
+    given = usage["input_tokens"]
+    return str(record.get("prompt_tokens")) == str(given) and parts.get("input_tokens") != given
 
 
 def _parts(usage: Record) -> Record:

@@ -24,6 +24,13 @@ _MEASURES = frozenset(
      "input_cached_text_tokens", "input_cached_image_tokens", "input_audio_tokens",
      "amount", "amount_value", "quantity"}
 )  # fmt: skip
+_TOKENS = ("input_tokens", "output_tokens", "input_uncached_tokens")
+_PARTS = ("input_uncached_tokens", "input_cached_tokens", "input_cache_write_tokens")
+_USAGE = "organization.usage."
+_OTHER_KINDS = frozenset(
+    {"images", "audio_speeches", "audio_transcriptions", "vector_stores", "code_interpreter_sessions", "moderations",
+     "file_search_calls", "web_search_calls"}
+)  # fmt: skip
 _EMBEDDINGS = "organization.usage.embeddings.result"
 
 
@@ -37,7 +44,12 @@ def is_page(record: Record) -> bool:
 
 
 def _is_bucket(item: Any) -> bool:
-    return isinstance(item, dict) and item.get("object") == "bucket" and isinstance(item.get("results"), list)
+    return isinstance(item, dict) and item.get("object") == "bucket" and _results(item) is not None
+
+
+def _results(item: Record) -> list[Any] | None:
+    """The rows of a bucket; the reference once called them `result`."""
+    return next((item[name] for name in ("results", "result") if isinstance(item.get(name), list)), None)
 
 
 def unwrap(record: Record) -> list[Outcome]:
@@ -51,17 +63,25 @@ def unwrap(record: Record) -> list[Outcome]:
 
 def _bucket(item: Record) -> list[Outcome]:
     beside = {"start_time": item.get("start_time"), "end_time": item.get("end_time")}
-    rows = [row for row in item["results"] if isinstance(row, dict)]
+    rows = [row for row in _results(item) or () if isinstance(row, dict)]
     return [outcome for row in rows for outcome in _sum(row | beside)] or [Ignored("bucket without requests")]
 
 
 def _sum(row: Record) -> list[Outcome]:
     if "amount" in row or "amount_value" in row:
         return _cost(row)
-    if all(count(row.get(name)) is None for name in ("input_tokens", "output_tokens", "num_model_requests")):
-        return [Ignored("bucket without requests")]
+    kind = str(row.get("object") or "").removeprefix(_USAGE).removesuffix(".result")
+    if all(count(row.get(name)) is None for name in _TOKENS):
+        has_requests = count(row.get("num_model_requests")) is not None
+        if kind in _OTHER_KINDS:
+            return [Ignored(f"usage of {kind.replace('_', ' ')}: not counted in tokens")]
+        if not has_requests:
+            return [Ignored("bucket without requests")]
     audio = [count(row.get(name)) for name in ("input_audio_tokens", "input_cached_audio_tokens")]
     found: Record = {ours: row.get(theirs) for theirs, ours in _COUNTS.items()}
+    if count(found["input_tokens"]) is None:  # an export may have only its parts
+        parts = [count(row.get(name)) for name in _PARTS]
+        found["input_tokens"] = sum(value for value in parts if type(value) is int) if parts[0] is not None else None
     found.update(
         input_audio_tokens=sum(value for value in audio if type(value) is int) or None,
         started_at=count(row.get("start_time")), bucket_ends_at=count(row.get("end_time")), ts_basis="start",

@@ -30,6 +30,8 @@ def is_generation(record: Record) -> bool:
 def generation(record: Record) -> Outcome:
     """One generation."""
     row: Record = record.get("data", record)
+    if "native_tokens_prompt" not in row:
+        return Ignored("answer without a generation")
     tried = [one for one in row.get("provider_responses") or () if isinstance(one, dict)]
     failed = [one for one in tried if _is_failure(one.get("status"))]
     is_cancelled = flag(row.get("cancelled"))

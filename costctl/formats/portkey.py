@@ -17,21 +17,35 @@ from costctl.formats.sse import opened_body
 
 _USER = ("_user", "user", "user_id")
 _SESSION = ("session_id", "_session", "conversation_id")
+_OWNERS = frozenset({"organisation_id", "organisationId", "organisation"})
 _CENTS = Decimal(100)
 
 
 def is_portkey(record: Record) -> bool:
-    """A request with its units, that is its tokens."""
-    return {"req_units", "res_units"} <= record.keys()
+    """A request with its units, that is its tokens, or the log object of a gateway that its user hosts."""
+    return {"req_units", "res_units"} <= record.keys() or _is_log_object(record)
+
+
+def _is_log_object(record: Record) -> bool:
+    """The bodies of a call beside its metrics, which are an object of their own with the same id."""
+    asked, answered = record.get("request"), record.get("response")
+    if not isinstance(asked, dict) or not isinstance(answered, dict) or "body" not in answered:
+        return False
+    return any(
+        not _OWNERS.isdisjoint(holder) for holder in (record, record.get("metadata")) if isinstance(holder, dict)
+    )
 
 
 def unwrap(record: Record) -> Outcome:
     """One request."""
-    asked, answered = (opened_body(_inside(record.get(name))) for name in ("request", "response"))
+    if _is_log_object(record):
+        record = _flat(record)
+    asked, answered = (opened_body(_inside(first(record.get(name), record.get(f"{name}.body"))))
+                       for name in ("request", "response"))  # fmt: skip
     found = read_request(asked)
     found.update((name, value) for name, value in read_body(answered).items() if value is not None)
-    metadata = _metadata(record.get("metadata"))
-    status, request_id = whole(record.get("response_status_code")), record.get("id")
+    metadata = _metadata(first(record.get("metadata"), _pairs(record)))
+    status, request_id = whole(record.get("response_status_code")), first(record.get("id"), record.get("_id"))
     found.update(
         request_id=request_id, dedupe_key=request_id, trace_id=record.get("trace_id"),
         started_at=record.get("created_at"), ts_basis="logged", latency_ms=record.get("response_time"),
@@ -39,7 +53,7 @@ def unwrap(record: Record) -> Outcome:
         response_model=first(found.get("response_model"), record.get("ai_model")),
         endpoint=first(record.get("request_url")), http_status=status,
         gateway_cache_hit=_hit(record.get("cache_status")), attempt=_attempt(record.get("retry_success_count")),
-        user_id=first(*(metadata.get(name) for name in _USER)),
+        user_id=first(*(metadata.get(name) for name in _USER), record.get("_user")),
         session_id=first(*(metadata.get(name) for name in _SESSION)),
         tags=[f"{name}={value}" for name, value in metadata.items() if name not in {*_USER, *_SESSION}] or None,
     )  # fmt: skip
@@ -50,6 +64,26 @@ def unwrap(record: Record) -> Outcome:
         found.update(_counts(record, has_failed=has_failed))
     found.update(_cost(record))
     return found
+
+
+def _flat(record: Record) -> Record:
+    """A log object under the names of the export; its answer says what its metrics count."""
+    asked, answered, about = (opened_object(record.get(name)) for name in ("request", "response", "metadata"))
+    return {
+        "id": first(record.get("id"), record.get("_id"), about.get("id")), "request": asked.get("body"),
+        "created_at": first(record.get("created_at"), record.get("createdAt"), about.get("created_at")),
+        "response": answered.get("body"), "request_url": asked.get("url"), "response_time": answered.get("time"),
+        "response_status_code": answered.get("status"), "ai_model": about.get("model"),
+        "ai_org": first(asked.get("provider"), about.get("provider")), "cache_status": about.get("cacheStatus"),
+        "is_success": about.get("isSuccess"), "trace_id": first(record.get("trace_id"), about.get("traceId")),
+        "metadata": {name: value for name, value in about.items() if name in {*_USER, *_SESSION}},
+    }  # fmt: skip
+
+
+def _pairs(record: Record) -> Record | None:
+    """Metadata that lie as two columns of equal length."""
+    names, values = record.get("metadata.key"), record.get("metadata.value")
+    return None if names is None else {"key": names, "value": values}
 
 
 def _inside(body: Any) -> Any:

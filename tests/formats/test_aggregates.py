@@ -197,3 +197,53 @@ def test_totals_of_real_exports(tmp_path: Path, folder: str) -> None:
         assert set(expected["models"]) <= {row["model"] for row in rows(report, "by_model")}
         for theirs, ours in (("first_timestamp_utc", "first_at"), ("last_timestamp_utc", "last_at")):
             assert report.totals[ours].isoformat(timespec="milliseconds") + "Z" == expected[theirs]
+
+
+COST_HEAD = (
+    "usage_date_utc,model,workspace,api_key,usage_type,context_window,token_type,cost_usd,list_price_usd,cost_type,"
+    "inference_geo,speed,api_key_id,api_key_status"
+)
+COST_ROWS = (
+    "2026-06-11,Claude Haiku 4.5,Default,k,message,≤ 200k,input_no_cache,0.05,0.05,token,not_available,,a1,active",
+    "2026-06-11,Claude Haiku 4.5,Default,k,message,≤ 200k,output,0.025,0.03,token,not_available,,a1,active",
+    "2026-06-12,Claude Haiku 3.5,Default,k,batch,≤ 200k,output,1.1,1.1,token,not_available,,a1,active",
+    '2026-06-12,,Default,k,,,,"1,234.5",,web_search,,,,',
+    "2026-06-13,Claude Haiku 4.5,Default,k,message,,output,,,token,,,,",
+)
+
+
+def test_costs_of_the_anthropic_console(tmp_path: Path) -> None:
+    table = tmp_path / "costs.csv"
+    table.write_text("\n".join((COST_HEAD, *COST_ROWS)) + "\n", "utf-8")
+    report = audited(tmp_path, table)
+    total = report.totals
+    assert report.provenance["formats"] == ["anthropic_costs"]
+    assert (total["aggregate_row_count"], total["ignored_count"], total["rejected_count"]) == (4, 1, 0)
+    assert (total["logged_cost_usd"], total["request_count"]) == (Decimal("1235.675"), 0)
+    assert (total["first_at"].isoformat(), total["last_at"].isoformat()) == (
+        "2026-06-11T00:00:00",
+        "2026-06-12T00:00:00",
+    )
+    by_model = {row["model"]: row["logged_cost_usd"] for row in rows(report, "usage_aggregates")}
+    assert by_model == {
+        "claude-haiku-4-5": Decimal("0.075"), "claude-3-5-haiku": Decimal("1.1"), None: Decimal("1234.5")
+    }  # fmt: skip
+    twice = tmp_path / "again.csv"
+    twice.write_text(table.read_text("utf-8").replace("\n", "\r\n"), "utf-8")
+    assert audited(tmp_path, table, twice).totals["logged_cost_usd"] == Decimal("1235.675")
+
+
+def test_buckets_of_an_earlier_reference_and_of_other_usage(tmp_path: Path) -> None:
+    old = page(0)
+    old["data"][0]["result"] = old["data"][0].pop("results")
+    other = page(1, object="organization.usage.images.result", input_tokens=None, output_tokens=None, images=2)
+    other["data"][0]["results"].append({"object": "organization.usage.vector_stores.result", "usage_bytes": 1})
+    total = audited(tmp_path, written(tmp_path / "a.jsonl", old, other)).totals
+    assert (total["aggregate_row_count"], total["ignored_count"], total["rejected_count"]) == (1, 2, 0)
+
+
+def test_an_input_that_is_told_by_its_parts(tmp_path: Path) -> None:
+    parts = {"input_tokens": None, "input_uncached_tokens": 5_882, "input_cached_tokens": 1_280,
+             "input_cache_write_tokens": 100}  # fmt: skip
+    total = audited(tmp_path, written(tmp_path / "a.jsonl", page(0, **parts))).totals
+    assert (total["input_tokens"], total["cache_read_tokens"], total["cache_write_tokens"]) == (7_262, 1_280, 100)

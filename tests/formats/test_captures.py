@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from costctl.formats.base import Record
 from costctl.formats.captures import is_capture, unwrap
+from tests.support import audited
 
 ASKED = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hola"}]}
 USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
@@ -186,3 +188,30 @@ def test_the_parameters_of_a_gemini_request() -> None:
     found = captured({"candidates": [], "usageMetadata": {"promptTokenCount": 9}}, {**GEMINI, "body": body})
     assert (found["temperature"], found["max_output_tokens"], found["response_format"]) == (0.3, 55, "json_object")
     assert found["system"] == [{"text": "be brief"}]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"error": {"message": "x", "type": "invalid_request_error", "param": None, "code": None}},
+     {"type": "error", "error": {"type": "overloaded_error", "message": "x"}, "request_id": "req_1"},
+     {"error": {"code": 429, "message": "x", "status": "RESOURCE_EXHAUSTED"}}],
+    ids=["openai", "anthropic", "google"],
+)  # fmt: skip
+def test_the_body_of_a_failure_alone(tmp_path: Path, body: Record) -> None:
+    (tmp_path / "failed.json").write_text(json.dumps(body, indent=1), "utf-8")
+    total = audited(tmp_path, tmp_path / "failed.json").totals
+    assert (total["request_count"], total["error_count"], total["unknown_usage_count"]) == (1, 1, 1)
+
+
+def test_answers_that_only_their_usage_tells(tmp_path: Path) -> None:
+    image = {"created": 1772452800, "data": [{"b64_json": "x"}],
+             "usage": {"input_tokens": 50, "output_tokens": 40, "total_tokens": 90}}  # fmt: skip
+    spoken = {"text": "hola", "usage": {"type": "tokens", "input_tokens": 14, "output_tokens": 45, "total_tokens": 59}}
+    converse = {"output": {}, "usage": {"inputTokens": 3, "outputTokens": 4, "cacheReadInputTokens": 10}}
+    checked = {"id": "modr-1", "model": "omni-moderation-latest", "results": [{"flagged": False}]}
+    log = tmp_path / "log.jsonl"
+    lines = [CHAT, image, spoken, checked, {"request": {"model": "us.amazon.nova-lite-v1:0"}, "response": converse}]
+    log.write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    total = audited(tmp_path, log).totals
+    assert (total["request_count"], total["ignored_count"], total["rejected_count"]) == (4, 1, 0)
+    assert (total["input_tokens"], total["output_tokens"]) == (10 + 50 + 14 + 13, 5 + 40 + 45 + 4)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from costctl.errors import InputError
 from costctl.formats.base import LogFormat, Record, Rejected, identity_columns
 from costctl.formats.detect import recognise, shape_of
 from costctl.formats.documents import records_of
@@ -106,3 +107,18 @@ def test_a_record_that_its_format_cannot_take_apart_is_rejected(error: Exception
     parsed = parse_lines(b'{"n":1}\n{"n":2}\n{"n":3}\n', Task(), strange, Gathered(strange, b""))
     assert [reject.reason for reject in parsed.rejected] == ["this strange record cannot be read"]
     assert (parsed.lines, parsed.records_read) == ([1, 3], 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("INFO 06-15 15:06:40 [logger.py:42] Received request c1: prompt: 'my secret', params: SamplingParams(n=1)\n",
+      "vLLM's own log"),
+     ("2026-03-02 my secret, which is a long text of a person and no header of any table whatever, is here\n",
+      "no header"),
+     ("my secret's, here\n1, 2\n", "no header")],
+)  # fmt: skip
+def test_the_text_of_another_log_is_refused_and_not_shown(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(InputError) as refused:
+        recognise(source(tmp_path / "server.log", text * 3))
+    assert said in refused.value.message
+    assert "secret" not in f"{refused.value.message} {refused.value.hint}"

@@ -147,3 +147,30 @@ def test_a_diagnostic_row_takes_its_time_from_its_ticks_and_the_audit_says_that_
     assert (found["usage_source"], found["input_tokens"]) == ("missing", None)
     (warning,) = [one for one in report.warnings if one.code == "W121"]
     assert "no counts" in warning.hint
+
+
+def test_an_answer_that_kong_logged_knows_what_was_cached(tmp_path: Path) -> None:
+    answer = {"id": "m", "type": "message", "model": "claude-sonnet-4-5", "content": [],
+              "usage": {"input_tokens": 1, "cache_read_input_tokens": 400, "output_tokens": 100}}  # fmt: skip
+    logged = kong({"prompt_tokens": 1, "completion_tokens": 100, "total_tokens": 101, "cost": 0.5},
+                  payload={"request": "{}", "response": json.dumps(answer)})  # fmt: skip
+    _, (found,) = read(tmp_path, "kong", logged)
+    assert (found["input_tokens"], found["cache_read_tokens"], str(found["logged_cost"])) == (
+        401,
+        400,
+        "0.500000000000",
+    )
+
+
+def test_an_access_log_of_envoy_whose_time_has_another_name(tmp_path: Path) -> None:
+    record = envoy()
+    record["time"] = record.pop("start_time")
+    _, (found,) = read(tmp_path, "envoy_ai_gateway", record)
+    assert str(found["started_at"]) == "2026-03-02 10:00:00.250000"
+
+
+def test_times_as_the_portal_of_azure_writes_them(tmp_path: Path) -> None:
+    rows = [LLM_ROW | {"CorrelationId": f"c{n}", "TimeGenerated [UTC]": said}
+            for n, said in enumerate(("3/2/2026, 9:05:06.250 AM", "3/2/2026, 9:05:06 PM"))]  # fmt: skip
+    _, found = read(tmp_path, "azure_apim", *rows)
+    assert [str(one["started_at"]) for one in found] == ["2026-03-02 09:05:06.250000", "2026-03-02 21:05:06"]

@@ -162,3 +162,36 @@ def test_dynamos_hashes_keep_all_their_bits_and_other_events_are_ignored(tmp_pat
     assert (found["input_tokens"], found["output_tokens"], found["latency_ms"]) == (128, 16, 750)
     assert (found["prefix_blocks"], found["block_tokens"]) == ([-1, 5], 64)
     assert report.totals["ignored_count"] == 1
+
+
+METRICS = {"id": "p1", "organisation_id": "o", "created_at": "2026-03-02T10:00:00.250Z", "is_success": 1.0,
+           "ai_org": "openai", "ai_model": "gpt-4o", "req_units": 1000.0, "res_units": 100.0, "total_units": 1100.0,
+           "response_status_code": 200.0, "response_time": 750.0, "cache_status": "miss", "_user": "ana"}  # fmt: skip
+LOG_OBJECT = {"id": "p1", "organisation_id": "o", "created_at": "2026-03-02T10:00:00.250Z",
+              "request": {"url": "https://api.openai.com/v1/chat/completions", "method": "POST", "body": ASKED},
+              "response": {"status": 200, "body": ANSWER, "time": 750}}  # fmt: skip
+
+
+def test_the_two_objects_of_a_call_of_a_self_hosted_portkey(tmp_path: Path) -> None:
+    _, (alone,) = read(tmp_path, "portkey", METRICS)
+    assert (alone["input_tokens"], alone["user_id"], alone["latency_ms"]) == (1000, "ana", 750)
+    _, (alone,) = read(tmp_path, "portkey", LOG_OBJECT)
+    assert (alone["input_tokens"], alone["cache_read_tokens"], alone["latency_ms"]) == (1000, 400, 750)
+    for pair in ((METRICS, LOG_OBJECT), (LOG_OBJECT, METRICS)):
+        report, (found,) = read(tmp_path, "portkey", *pair)
+        assert report.totals["merged_count"] == 1
+        assert (found["input_tokens"], found["cache_read_tokens"]) == (1000, 400)
+
+
+def test_the_flat_columns_of_portkeys_earlier_export(tmp_path: Path) -> None:
+    flat = {"request.body": json.dumps(ASKED), "response.body": json.dumps(ANSWER), "metadata.key": ["_user"],
+            "metadata.value": ["bob"], "is_success": 1}  # fmt: skip
+    row = {name: value for name, value in METRICS.items() if name not in {"id", "_user", "organisation_id"}}
+    _, (found,) = read(tmp_path, "portkey", {**row, **flat})
+    assert (found["cache_read_tokens"], found["user_id"], found["prompt_chars"]) == (400, "bob", 4)
+
+
+def test_an_answer_without_a_generation_is_no_request(tmp_path: Path) -> None:
+    row = {"id": "g1", "native_tokens_prompt": 10, "native_tokens_completion": 5, "model": "openai/gpt-4o"}
+    report, found = read(tmp_path, "openrouter_generation", {"data": row}, {"error": {"code": 404, "message": "x"}})
+    assert (len(found), report.totals["ignored_count"]) == (1, 1)

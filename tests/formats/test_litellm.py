@@ -103,3 +103,21 @@ def test_one_call_has_one_key_in_both_exports() -> None:
     both = read(row()), spend_row({**row(), "request_id": "i", "spend": 0.1})
     assert [isinstance(found, dict) and found["dedupe_key"] for found in both] == ["i:success", "i:success"]
     assert read(row(status="failure"))["dedupe_key"] == "i:failure"  # not lost in the success after it
+
+
+def test_a_row_that_repeats_an_input_without_what_was_cached() -> None:
+    usage = {"input_tokens": 100, "output_tokens": 50, "cache_read_input_tokens": 2000,
+             "cache_creation_input_tokens": 1000}  # fmt: skip
+    passed = row(prompt_tokens=100, total_tokens=150, call_type="anthropic_messages", metadata={"usage_object": usage})
+    found = read(passed)
+    assert (found["input_tokens"], found["cache_read_tokens"], found["cache_write_tokens"]) == (3100, 2000, 1000)
+    assert found.get("total_tokens") is None
+    whole = read(row(metadata={"usage_object": usage}))  # and one that has it all
+    assert (whole["input_tokens"], whole["total_tokens"]) == (3100, 3150)
+
+
+def test_the_parts_that_earlier_versions_kept_beside() -> None:
+    parts = {"prompt_tokens_details": {"cached_tokens": 1920}, "cache_creation_input_tokens": 0,
+             "completion_tokens_details": {"reasoning_tokens": 30}}  # fmt: skip
+    found = read(row(metadata={"additional_usage_values": parts}))
+    assert (found["input_tokens"], found["cache_read_tokens"], found["reasoning_tokens"]) == (3100, 1920, 30)
