@@ -86,7 +86,7 @@ def attempt_warnings(store: Store, policy: Policy, done: Replay, outcome: Outcom
         said.append(
             Warning(
                 "W271",
-                f"{failed:,} calls get no answer: every attempt drawn for them failed, or nobody was asked; "
+                f"{counted(failed, 'call gets', 'calls get')} no answer: every try drawn failed, or nobody was asked; "
                 f"{int(np.count_nonzero(new)):,} of them had one in the log, and what is not paid for those, "
                 f"{usd_display(usd(kept))}, counts as saved",
                 "gate it: policy_failed_count <= N",

@@ -64,7 +64,7 @@ def _of_calls(
     ):
         count = int(np.count_nonzero(here))
         if count:
-            stays = exact_sum(outcome.policy_pusd, here)
+            stays = exact_sum(outcome.used_pusd, here)  # without a share of engines that stand idle
             told = f"; {usd_display(project.usd(stays))} of the policy's cost is theirs" if stays else ""
             said.append(Warning(code, f"{counted(count, 'call', 'calls')} {what}: left as the log has them{told}", ""))
     if any(one.output.how != "assumed" for one in rest):
@@ -136,7 +136,8 @@ def _unsaid_reads(policy: Policy, done: Replay, outcome: project.Outcome) -> lis
 
 def _cold_budgets(policy: Policy, done: Replay) -> list[Warning]:
     """Caps and prompt caches meet in the wrong order for a reader who does not know it."""
-    if policy.cache.prompt is None or not (done.decisions.cap >= 0).any():
+    broken = {done.caps[cap] for cap in np.unique(done.decisions.cap[done.decisions.cap >= 0]).tolist()}
+    if policy.cache.prompt is None or not any(title.startswith("usd_per_day") for title in broken):
         return []
     said = "caps count what a call costs before the prompt caches, so days end below them"
     return [Warning("W270", said, "raise usd_per_day by the share that the caches save")]

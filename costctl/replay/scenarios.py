@@ -97,15 +97,24 @@ def an_outage(main: Main, wanted: Scenarios) -> Stress | None:
     done = main.replayed(calls, main.policy, main.book, main.known, outage)
     start_us = int(outage.from_at.timestamp()) * 10**6
     is_then = (calls.time_us >= start_us) & (calls.time_us < start_us + outage.duration_us) & calls.is_dated
+    made, lanes = main.done.decisions, main.done.lanes
+    is_hit = np.array([name.startswith(f"{outage.provider}/") for name in (*lanes.models, "")])
     asked = is_then & np.array([name.startswith(f"{outage.provider}/") for name in (*calls.models, "")])[calls.model]
-    what = f"every try fails at once; {int(np.count_nonzero(asked)):,} logged calls went there in that time"
+    # An engine of one's own always answers, whatever its name begins with.
+    goes = is_hit[lanes.take("model", made.entry_lane)] & (lanes.take("service_us", made.entry_lane) < 0)
+    gone = int(np.count_nonzero(is_then & made.is_asked & goes))
+    what = (
+        f"every try fails at once; {counted(int(np.count_nonzero(asked)), 'logged call', 'logged calls')} went there "
+    )
+    what += f"in that time, {gone:,} of the policy's"
     if not is_then.any():
         what = "no call of the log is in that time, so nothing happens"
     lost_count, kept = unanswered(outcome_of(done))
     if lost_count:
         without = f"{counted(lost_count, 'call', 'calls')} without an answer that had one in the log"
         what += f"; {usd_display(usd(kept))} of the saving is of {without}"
-    if not any(name.startswith(f"{outage.provider}/") for name in main.done.lanes.models):
+    engines = {one.name for one in main.policy.self_hosted}
+    if not any(name.startswith(f"{outage.provider}/") for name in lanes.models if name not in engines):
         what += "; no model of the log or the policy is of that provider"
     return Stress(f"outage of {outage.provider}", what, done)
 

@@ -15,14 +15,17 @@ from costctl.policy.schema import Floor, Policy, Raise, Routing, Rule
 from costctl.policy.tell import condition
 from costctl.policy.when import All, Any_, Compare, Is, Not, OneOf, When
 from costctl.prices.book import PriceBook
+from costctl.replay.calls import fetch
 from costctl.replay.conditions import COLUMN_OF, Conditions
 from costctl.replay.notes import Replay
 from costctl.replay.outputs import ASKED_SQL, asking
-from costctl.report import Warning
+from costctl.report import Warning, counted
 from costctl.store import Store
 
 # What caps and exclusions call a column of the log by.
 NAMED = {**COLUMN_OF, "user": "user_id"}
+# What happens to calls on tiers and specialists alone.
+ON_TIERS = ("context", "compression", "batch", "retries", "limits", "kill_switch", "post_process")
 
 
 def unmet(store: Store, policy: Policy, book: PriceBook, done: Replay) -> list[Warning]:
@@ -56,7 +59,9 @@ def _names(store: Store, policy: Policy, book: PriceBook, done: Replay) -> Itera
     at_work = sorted({name.split("/", maxsplit=1)[0] for name in done.lanes.models})
     yield from _missing("limits", policy.limits, at_work)
     if policy.scenarios is not None and policy.scenarios.outage is not None:
-        yield from _missing("scenarios.outage", [policy.scenarios.outage.provider], at_work)
+        engines = {one.name for one in policy.self_hosted}  # these always answer
+        sold = sorted({name.split("/", maxsplit=1)[0] for name in done.lanes.models if name not in engines})
+        yield from _missing("scenarios.outage", [policy.scenarios.outage.provider], sold)
     if policy.cache.prompt is not None:
         named = policy.cache.prompt.providers
         listed = () if isinstance(named, str) else named
@@ -124,16 +129,52 @@ def idle(store: Store, policy: Policy, done: Replay) -> list[Warning]:
     ]  # fmt: skip
     for key, items, decided in named:
         for number, item in enumerate(items):
-            if not (decided == number).any() and not _count(store, item.when):
+            if (decided == number).any():
+                continue
+            meets = _meets(store, item.when)
+            if not meets.any():
                 said.append(f"routing.{key}: {item.name} meets no call; {_never(store, item.when)}")
+            elif why := _in_vain(key, done, meets):
+                said.append(f"routing.{key}: {item.name} changes nothing; {why}")
     for key, when in _worked_on(policy):
         if not asking(store, when).any():
             said.append(f"{key.removesuffix('.when')} meets no call; {_never(store, when)}")
-    return [Warning("W276", text) for text in (*said, *_unasked(done), *_unchanged(policy, done))]
+    return [
+        Warning("W276", text) for text in (*said, *_unasked(done), *_unchanged(policy, done), *_unreached(policy, done))
+    ]
+
+
+def _in_vain(key: str, done: Replay, meets: NDArray[np.bool_]) -> str:
+    """Why what calls do meet has no effect on any; empty where they are as high already, which is no mistake."""
+    calls = counted(int(np.count_nonzero(meets)), "call", "calls")
+    if key == "rules":
+        return f"rules before it take what meets it ({calls}), or that is not to be moved"
+    on_tier = done.routed.lane < done.lanes.tier_count
+    return (
+        ""
+        if (meets & on_tier).any()
+        else f"none of the {calls} that meet it is on a tier, and it lifts from tier to tier"
+    )
+
+
+def _unreached(policy: Policy, done: Replay) -> Iterator[str]:
+    """What is done only to calls on tiers and specialists, where none goes to one."""
+    if (done.decisions.entry_lane != done.lanes.logged).any():
+        return
+    named = [key for key in ON_TIERS if getattr(policy, key)]
+    if named:
+        yield f"{', '.join(named)}: no call goes to a tier or a specialist, and the others stay as the log has them"
+
+
+def _meets(store: Store, when: When) -> NDArray[np.bool_]:
+    """The calls that meet a condition."""
+    conditions = Conditions(ASKED_SQL)
+    found: NDArray[np.bool_] = fetch(store, f"{conditions.sql(when)} AS holds", conditions.params)["holds"]
+    return found
 
 
 def _never(store: Store, when: When) -> str:
-    never = [condition(atom) for atom in _atoms(when) if not _count(store, atom)]
+    never = [condition(atom) for atom in _atoms(when) if not _meets(store, atom).any()]
     return f"never in this log: {'; '.join(dict.fromkeys(never))}" if never else "never all of it together"
 
 
@@ -154,12 +195,6 @@ def _unchanged(policy: Policy, done: Replay) -> Iterator[str]:
         for name in sorted({name for arm in experiment.arms for name in arm.tiers}):
             if not (done.decisions.entry_lane == done.lanes.number(name)).any():
                 yield f"experiments: {experiment.name} changes {name}, and no call goes there, so its arms are alike"
-
-
-def _count(store: Store, when: When) -> int:
-    conditions = Conditions(ASKED_SQL)
-    sql = conditions.sql(when)
-    return int(store.query(f"SELECT count(*) FROM replay_call WHERE {sql}", conditions.params)[0][0])
 
 
 def _denied(when: When) -> Iterator[When]:

@@ -119,6 +119,25 @@ def test_names_that_no_call_has_are_told_wherever_they_stand(
     assert said == [(key, name, f"did you mean {near}?" if near else "") for key, name, near in told]
 
 
+def test_what_calls_meet_in_vain_is_told(simulated: Simulated) -> None:
+    """A rule behind one that takes all, a raise of calls on no tier, and a batch where nothing is routed."""
+    raised = "  raise: [{name: r, when: {input_tokens: '>1'}, to: B}]\n"
+
+    def idle(policy: str) -> list[str]:
+        return [one["message"] for one in simulated(policy, [asked(0)])["warnings"] if one["code"] == "W276"]
+
+    rules = "  rules: [{name: all, when: {input_tokens: '>1'}, to: B}, {name: late, when: {endpoint: /chat}, to: A}]\n"
+    assert idle(ROUTED.replace("routing: {default: A}\n", f"routing:\n{rules}{raised}")) == [
+        "routing.rules: late changes nothing; rules before it take what meets it (1 call), or that is not to be moved"
+    ]
+    stays = ROUTED.replace("routing: {default: A}\n", f"routing:\n  default: logged\n{raised}")
+    told = idle(f"{stays}batch: {{endpoints: [/chat], max_delay: 24h}}\nretries: {{max: 1}}\n")
+    assert [text.split(";")[0].split(" to a tier")[0] for text in told] == [
+        "routing.raise: r changes nothing", "batch, retries: no call goes",
+    ]  # fmt: skip
+    assert idle(ROUTED + "batch: {endpoints: [/chat], max_delay: 24h}\n") == []
+
+
 def test_parts_that_no_call_meets_are_told(simulated: Simulated) -> None:
     """Nobody asks for facts, for JSON or for tier B; the second source would have nothing left to say anyway."""
     sources = "[{name: own, hit_ratio: 100%}, {name: official, hit_ratio: 100%}]"

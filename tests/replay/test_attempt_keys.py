@@ -321,7 +321,7 @@ def test_an_outage_is_a_scenario_of_its_own(simulated: Simulated, fallbacks: str
     told = {row["scenario"]: row for row in simulated.report["tables"]["scenarios"]}
     assert told["as logged"]["failed_count"] == 0
     assert told["outage of openai"]["failed_count"] == failed_count
-    assert "5 logged calls" in told["outage of openai"]["what"]
+    assert "5 logged calls went there in that time, 5 of the policy's" in told["outage of openai"]["what"]
     assert Decimal(told["as logged"]["policy_cost_usd"]) == 6 * COST["A"]
     spent = Decimal(told["outage of openai"]["policy_cost_usd"])
     assert spent == COST["A"] if failed_count else spent > 6 * COST["A"]
