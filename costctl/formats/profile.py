@@ -167,7 +167,9 @@ def _told(source: Source, text: str) -> Told:
 def _is_sound(texts: Mapping[str, Any]) -> bool:
     """Whether what is told of texts can be taken as it stands."""
     test = texts["test"]
-    shares = [] if test is None else [test["repeats"], test["unlike"]]
+    shares = (
+        [] if test is None else [test["repeats"], test["unlike"], *([test["reworded"]] if "reworded" in test else [])]
+    )
     return (
         all(isinstance(texts[name], str) for name in ("embedding", "asked_embedding", "why_no_answers"))
         and isinstance(texts["lowest_ppb"], int)

@@ -67,7 +67,7 @@ def tell_near(store: Store, done: Replay, scores: Scores | None = None) -> Found
         if not len(at):
             found.missing[name] = "no hit"
         elif share.estimate is None:
-            found.missing[name] = judge.why
+            found.missing[name] = judge.why_none(wrong)
             if wrong.basis == "bounds":
                 found.tell(f"{name}_low", share.low, "bounded")
                 found.tell(f"{name}_high", share.high, "bounded")
@@ -77,6 +77,8 @@ def tell_near(store: Store, done: Replay, scores: Scores | None = None) -> Found
             found.tell(f"{name}_high", share.high, "estimated")
     found.tables.append(_curve(done, judge))
     found.warnings += _warnings(done, near, wrong, is_hit)
+    if judge.is_by_answers and wrong.basis in {"answers", "bounds"}:
+        found.warnings.append(_by_answers(wrong))
     return found
 
 
@@ -102,6 +104,17 @@ class Judge:
         self.why = "not identifiable: " + (
             f"{lacks} to compare" if lacks else near.texts.why_unjudged or "too few answers to tell alike from unlike"
         )
+
+    @property
+    def is_by_answers(self) -> bool:
+        """Whether verdicts rest on how alike answers are."""
+        return not self.has_labels and self._test is not None and not self._near.texts.why_unjudged
+
+    def why_none(self, rates: FalseHits) -> str:
+        """Why there is no estimate of these rates."""
+        if self.is_by_answers and rates.basis == "bounds":
+            return "not identifiable: too few repeated prompts were answered in other words"
+        return self.why
 
     def verdicts(self, at: Int, answered_by: Int) -> Verdicts:
         """Right, wrong or unknown, of each hit and the call whose answer it got."""
@@ -165,6 +178,17 @@ def _row(at_ppb: int, served: Served, judge: Judge, count: int) -> tuple[Value, 
     known: list[Value] = [wrong.estimate, wrong.low, wrong.high] if wrong.estimate is not None else [None] * 3
     own = int(np.count_nonzero(served.is_own_prompt[at]))
     return (f"{at_ppb / 10**9:.2f}", len(at), len(at) / count, own, *known)
+
+
+def _by_answers(wrong: FalseHits) -> Warning:
+    judged = wrong.wrong_per_hit.trials
+    rest = "" if judged == wrong.hits else f", {judged:,} of {wrong.hits:,}; the rest is taken to be like them"
+    return Warning(
+        "W278",
+        f"wrong hits are told by the two answers{rest}: one that reads like the right one (another date, another "
+        "order) passes for right",
+        "labels tell those: --scores FILE with request_id and answer_label",
+    )
 
 
 def _warnings(done: Replay, near: NearCalls, wrong: FalseHits, is_hit: Flag) -> list[Warning]:

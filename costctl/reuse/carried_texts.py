@@ -16,6 +16,8 @@ from costctl.reuse.neighbours import Graph, Pairs, graph_of
 from costctl.reuse.vectors import Int
 from costctl.store import Store
 
+NO_SHARE = (None, 0.0, 1.0, 0, 0.0)  # profiles of before do not tell of repeats in other words
+
 
 @dataclass(frozen=True)
 class CarriedTexts(NearTexts):
@@ -111,11 +113,16 @@ def test_told(said: Any) -> AnswerTest | None:
     """The test that `test_said` wrote."""
     if said is None:
         return None
-    return AnswerTest(int(said["cut_ppb"]), Share(*said["repeats"]), Share(*said["unlike"]))
+    return AnswerTest(
+        int(said["cut_ppb"]), Share(*said["repeats"]), Share(*said["unlike"]), Share(*said.get("reworded", NO_SHARE))
+    )
 
 
 def test_said(test: AnswerTest | None) -> dict[str, Any] | None:
     """A test as plain numbers; each comes back to the last digit."""
     if test is None:
         return None
-    return {"cut_ppb": test.cut_ppb, "repeats": list(test.alike_of_repeats), "unlike": list(test.alike_of_unlike)}
+    return {
+        "cut_ppb": test.cut_ppb, "repeats": list(test.alike_of_repeats), "unlike": list(test.alike_of_unlike),
+        "reworded": list(test.alike_of_reworded),
+    }  # fmt: skip

@@ -5,6 +5,11 @@ to this prompt against the one that the cache would have given. Two answers are 
 that one pair in a hundred of unlike prompts reaches. How often such a test is wrong is
 measured in the same log, on repeats of one prompt and on unlike prompts, and taken out again (Rogan and Gladen 1978).
 Hits on the same entry belong together: the interval knows that.
+
+Two things it cannot know. A repeat is often answered word for word as before, and the same question in other words is
+not: repeats that were answered in other words show how far apart two right answers may be, and without such
+repeats there is no estimate, only the most that can be wrong. And a wrong answer that reads like the right one
+(another date, another order) counts as right: only labels tell those.
 """
 
 from __future__ import annotations
@@ -43,6 +48,7 @@ class AnswerTest(NamedTuple):
     cut_ppb: int
     alike_of_repeats: Share  # the same prompt was asked again
     alike_of_unlike: Share  # prompts that have nothing to do with each other
+    alike_of_reworded: Share  # the same prompt was asked again and answered in other words
 
 
 def by_labels(labels: Int, at: Int, answered_by: Int) -> Verdicts:
@@ -72,10 +78,12 @@ def answer_test(vectors: Vectors, answer: Int, node: Int, confidence: float = CO
         return None
     cut = int(np.sort(unlike)[-int(len(unlike) * UNLIKE_RATIO) - 1]) + 1
     one, other = _repeat_pairs(answer, node)
-    repeats = _similarities(vectors, norms, answer, one, other)
+    repeats = _similarities(vectors, norms, answer, one, other) >= cut
+    is_reworded = answer[one] != answer[other]
     return AnswerTest(
-        cut, clustered(repeats >= cut, node[one], confidence),
+        cut, clustered(repeats, node[one], confidence),
         clustered(unlike >= cut, np.arange(len(unlike)), confidence),
+        clustered(repeats[is_reworded], node[one][is_reworded], confidence),
     )  # fmt: skip
 
 
@@ -103,6 +111,7 @@ def false_hits(
         return FalseHits(nothing, _per_request(nothing, hits, requests), hits, requests, "nothing")
     if test is not None:
         per_hit = _corrected(per_hit, test, level)
+        basis = basis if per_hit.estimate is not None else "bounds" if per_hit.high < 1 else "nothing"
     return FalseHits(per_hit, _per_request(per_hit, hits, requests), hits, requests, basis)
 
 
@@ -121,9 +130,8 @@ def at_most(verdicts: Verdicts, requests: int) -> FalseHits:
 
 def checked_test(test: AnswerTest, is_alike: NDArray[np.bool_], is_right: NDArray[np.bool_]) -> AnswerTest:
     """The same test with its errors measured on judged hits: near prompts are harder than unlike ones."""
-    return test._replace(
-        alike_of_repeats=_plain(is_alike[is_right]), alike_of_unlike=_plain(is_alike[~is_right]),
-    )  # fmt: skip
+    right = _plain(is_alike[is_right])
+    return test._replace(alike_of_repeats=right, alike_of_unlike=_plain(is_alike[~is_right]), alike_of_reworded=right)
 
 
 def _plain(is_alike: NDArray[np.bool_]) -> Share:
@@ -141,20 +149,23 @@ def _corrected(per_hit: Share, test: AnswerTest, level: float) -> Share:
     """The share of wrong hits behind the share of unlike answers.
 
     Alike of the right ones s, of the wrong ones f, alike in all a: right = (a - f) / (s - f). The ends of the
-    interval take the worst ends of all three. Without repeats s is taken as 1, which can only
-    make more hits look wrong.
+    interval take the worst ends of all three. Right answers are at most as alike as those to repeats (1 where nothing
+    is repeated): that gives the upper end, and the estimate. The lower end takes repeats answered in other
+    words, as two prompts mostly are; with fewer than 20 of them it is 0, and there is no estimate.
     """
-    right, unlike = test.alike_of_repeats, test.alike_of_unlike
-    s, (s_low, s_high) = (1.0, (1.0, 1.0)) if right.estimate is None else (right.estimate, _ends(right, level))
-    f, (f_low, f_high) = unlike.estimate or 0.0, _ends(unlike, level)
-    alike = 1 - (per_hit.estimate or 0.0)
-    if s - f < SEPARATION_MIN or s_low <= f_high:
+    f, (f_low, f_high) = test.alike_of_unlike.estimate or 0.0, _ends(test.alike_of_unlike, level)
+    repeats, reworded = test.alike_of_repeats, test.alike_of_reworded
+    s, s_high = (1.0, 1.0) if repeats.estimate is None else (repeats.estimate, _ends(repeats, level)[1])
+    if s - f < SEPARATION_MIN:
         return per_hit._replace(estimate=None, low=0.0, high=1.0)
-    least = (1 - per_hit.high - f_high) / (s_high - f_high)
-    most = (1 - per_hit.low - f_low) / (s_low - f_low)
-    return per_hit._replace(
-        estimate=_in_unit(1 - (alike - f) / (s - f)), low=_in_unit(1 - most), high=_in_unit(1 - least)
-    )  # fmt: skip
+    high = _in_unit(1 - (1 - per_hit.high - f_high) / (s_high - f_high))
+    if reworded.trials < HITS_MIN:
+        return per_hit._replace(estimate=None, low=0.0, high=high)
+    s_low = _ends(reworded, level)[0]
+    if s_low <= f_high:
+        return per_hit._replace(estimate=None, low=0.0, high=1.0)
+    low = _in_unit(1 - (1 - per_hit.low - f_low) / (s_low - f_low))
+    return per_hit._replace(estimate=_in_unit(1 - (1 - (per_hit.estimate or 0.0) - f) / (s - f)), low=low, high=high)
 
 
 def _ends(share: Share, level: float) -> tuple[float, float]:

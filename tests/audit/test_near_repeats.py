@@ -60,7 +60,7 @@ def test_dollars_stand_beside_the_interval_of_wrong_answers(tmp_path: Path) -> N
         answer = f"To settle your {subject} go to the page of {subject} matters and follow what it says there."
         words = f"Can you tell me what I have to do about my {subject} today"
         calls += [call(3 * number, words, response=answer), call(3 * number + 1, f"{words} please", response=answer),
-                  call(3 * number + 2, words, response=answer)]  # fmt: skip
+                  call(3 * number + 2, words, response=f"{answer} Write to us where not.")]  # fmt: skip
     row = bill(tmp_path, calls, has_near_repeats=True)["near_repeat"]
     assert row["request_count"] >= 20
     assert 0 <= row["recoverable_usd"] <= row["list_cost_usd"]

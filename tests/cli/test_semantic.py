@@ -165,7 +165,11 @@ def test_the_same_question_in_another_language_is_told_of(tmp_path: Path, capsys
     assert any(one["code"] == "W230" and "another language" in one["message"] for one in report["warnings"])
 
 
-def test_answers_of_the_log_say_how_many_hits_are_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("again", ["", " Write to us where it does not help."])
+def test_answers_of_the_log_say_how_many_hits_are_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], again: str
+) -> None:
+    """Repeats in other words show how far right answers are apart; word for word they only bound the wrong ones."""
     things = ("invoice", "refund", "parcel", "password", "coupon", "seat", "visa", "bag")
     subjects = [f"{thing} {place}" for thing in things for place in ("store", "office", "airport", "school", "hotel")]
     calls = []
@@ -173,10 +177,16 @@ def test_answers_of_the_log_say_how_many_hits_are_wrong(tmp_path: Path, capsys: 
         answer = f"To settle your {subject} go to the page of {subject} matters and follow what it says there."
         calls += [call(3 * number, f"help me with my {subject}", response=answer),
                   call(3 * number + 1, f"please help me with my {subject}", response=answer),
-                  call(3 * number + 2, f"help me with my {subject}", response=answer)]  # fmt: skip
+                  call(3 * number + 2, f"help me with my {subject}", response=answer + again)]  # fmt: skip
     report = Run(tmp_path, capsys, calls)("serve_min: 0.85, ttl: 1h")
     total = report["totals"]
     assert total["semantic_hit_ratio"] > 0.5
+    assert "W278" in {one["code"] for one in report["warnings"]}
+    if not again:
+        assert "wrong_per_hit_ratio" not in total
+        assert total["wrong_per_hit_ratio_low"] == 0.0 < total["wrong_per_hit_ratio_high"] < 1
+        assert "answered in other words" in report["provenance"]["not_computed"]["wrong_per_hit_ratio"]
+        return
     assert total["wrong_per_hit_ratio_low"] <= total["wrong_per_hit_ratio"] <= total["wrong_per_hit_ratio_high"]
     assert total["wrong_per_request_ratio"] == pytest.approx(total["wrong_per_hit_ratio"] * total["semantic_hit_ratio"])
     assert report["provenance"]["status"]["wrong_per_hit_ratio"] == "estimated"

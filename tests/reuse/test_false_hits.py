@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from costctl.reuse.false_hits import (
+    AnswerTest,
     answer_test,
     by_answers,
     by_fingerprints,
@@ -113,6 +114,31 @@ def test_a_test_by_answers_finds_the_share_of_wrong_hits() -> None:
         held += found.wrong_per_hit.low <= is_wrong.mean() <= found.wrong_per_hit.high
         assert found.wrong_per_hit.estimate == pytest.approx(is_wrong.mean(), abs=0.12)
     assert held >= 38
+
+
+def test_repeats_answered_word_for_word_bound_the_wrong_hits_and_estimate_nothing() -> None:
+    """A repeat gets its old answer, the same question in other words a new one, which the repeats do not show."""
+    vectors = rounded(np.random.default_rng(2).normal(size=(300, 64)))
+    twice = np.concatenate((np.arange(300), np.arange(300)))
+    test = answer_test(vectors, twice, twice)
+    assert test is not None
+    assert (test.alike_of_repeats.estimate, test.alike_of_reworded.trials) == (1.0, 0)
+    found = false_hits(np.array([0] * 120 + [1] * 80, dtype=np.int8), np.arange(200), 10_000, test)
+    # Of 60% alike at most 1% are wrong ones: at least (0.6 - 0.01) / (1 - 0.01) are right, less the intervals.
+    assert (found.wrong_per_hit.estimate, found.wrong_per_hit.low, found.basis) == (None, 0.0, "bounds")
+    assert 1 - (0.6 - 0.01) / (1 - 0.01) < found.wrong_per_hit.high < 0.52
+    assert found.wrong_per_request.high == pytest.approx(found.wrong_per_hit.high * 0.02)
+
+
+def test_repeats_in_other_words_open_the_lower_end() -> None:
+    """Most repeats are word for word, the others alike in a half: all hits may be right where half of them is alike."""
+    share = Share(0.01, 0.008, 0.012, 10_000, 10_000.0)
+    test = AnswerTest(0, Share(0.95, 0.9, 0.98, 400, 400.0), share, Share(0.5, 0.4, 0.6, 100, 100.0))
+    verdicts = np.array([0] * 50 + [1] * 50, dtype=np.int8)
+    found = false_hits(verdicts, np.arange(100), 1_000, test).wrong_per_hit
+    assert found.low == 0.0
+    assert found.estimate == pytest.approx(1 - (0.5 - 0.01) / (0.95 - 0.01))
+    assert found.high > found.estimate
 
 
 def test_answers_that_never_repeat_say_nothing() -> None:
