@@ -186,7 +186,7 @@ def _by_answers(wrong: FalseHits) -> Warning:
     return Warning(
         "W278",
         f"wrong hits are told by the two answers{rest}: one that reads like the right one (another date, another "
-        "order) passes for right",
+        "order) passes for right, and the interval does not allow for it",
         "labels tell those: --scores FILE with request_id and answer_label",
     )
 

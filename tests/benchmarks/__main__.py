@@ -1,6 +1,7 @@
 """All claims of speed, each beside a named baseline of the same run: `python -m tests.benchmarks`.
 
-`--quick` uses a tenth of the rows. Prints one line per claim: measured, target, kept or not.
+`--quick` uses a tenth of the rows. Prints one line per claim: measured, target, kept or not. usearch, hnswlib and faiss
+are measured where they are installed, the learned router where the shared questions are.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -26,10 +26,10 @@ from costctl.prices.cost import apply_prices, priced_query
 from costctl.request import COLUMNS, SOURCE_COLUMNS
 from costctl.store import Store
 from costctl.tiers.rules import load_rules
-from tests.benchmarks import replay
+from tests.benchmarks import replay, semantic_claims
 from tests.benchmarks.folders import folder_against_file
 from tests.benchmarks.logs import MODELS, lean_log, text_log
-from tests.benchmarks.measure import costctl, measured, timed
+from tests.benchmarks.measure import Claim, costctl, measured, timed
 
 BARE = """
 import duckdb
@@ -41,15 +41,6 @@ connection.execute('''CREATE OR REPLACE TABLE log AS SELECT * FROM read_ndjson(?
     usage: 'STRUCT(prompt_tokens BIGINT, completion_tokens BIGINT, prompt_tokens_details STRUCT(cached_tokens BIGINT))'
 })''', [FILE])
 """
-
-
-class Claim(NamedTuple):
-    """What was measured and what was promised; `kept` is None for a figure without a target."""
-
-    name: str
-    measured: str
-    target: str
-    kept: bool | None
 
 
 def best(runs: int, work: Callable[[], float]) -> float:
@@ -223,6 +214,10 @@ def main() -> int:
             help_claims(),
             price_claims(1_000_000 // scale, 3000),
             replay_claims(folder, 1_000_000 // scale),
+            semantic_claims.neighbour_claims(scale),
+            semantic_claims.cache_claims(scale),
+            semantic_claims.again_claims(folder, 20_000 // scale),
+            semantic_claims.learned_claims(),
             audit_claims(folder, 300_000 // scale),
             folder_claims(folder, 2_000),
             lean_claims(folder, 5_000_000 // scale),

@@ -138,14 +138,20 @@ def promise_table(first: Labels, second: Labels, resamples: int) -> Iterator[str
             yield f"| {name} | {bound:.0%} | {broken} | {kept} | {share:.1%} | {loss:.2%} |"
 
 
-def speed_line(labels: Labels) -> str:
-    """Prompts a second from text to gain, on one core."""
+def prompts_per_second(labels: Labels) -> float:
+    """From text to gain, by seconds of the processor."""
     assert labels.texts is not None
     router = learned_router(labels.sample)[0]
     started = time.process_time()
     goes_dear(router, score_texts(router, labels.texts))
     seconds = time.process_time() - started
-    rate = len(labels.texts) / seconds
+    return len(labels.texts) / seconds
+
+
+def speed_line(labels: Labels) -> str:
+    """Prompts a second on one core."""
+    assert labels.texts is not None
+    rate = prompts_per_second(labels)
     mean = sum(map(len, labels.texts)) / len(labels.texts)
     return f"{rate:,.0f} prompts a second on one core, of {mean:,.0f} characters on average (promised: 1,000)."
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,23 @@ class Measured(NamedTuple):
 
     seconds: float
     peak_mib: float
+
+
+class Claim(NamedTuple):
+    """What was measured and what was promised; `kept` is None for a figure without a target."""
+
+    name: str
+    measured: str
+    target: str
+    kept: bool | None
+
+
+def processor_s(arguments: list[str], folder: Path) -> float:
+    """Seconds of the processor that a command and its processes take: other work on the machine adds little to it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    timed(arguments, folder)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def timed(arguments: list[str], folder: Path) -> float:
