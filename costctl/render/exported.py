@@ -29,10 +29,9 @@ def exported(report: Report) -> list[str]:
         rows = [row for row in losses if row["kind"] == kind]
         if rows:
             lines += ["", f"  {heading}"]
-        for row in rows:
-            lines.append(
-                f"    {safe(str(row['target']))}  {safe(str(row['part']))}: {safe(str(row['says']), 400)}{_agreed(row)}"
-            )
+        for (target, says), same in _grouped(rows).items():
+            parts = ", ".join(safe(str(row["part"])) for row in same)
+            lines.append(f"    {safe(target)}  {parts}: {safe(says, 400)}{_agreed(same)}")
     lines += _measured(report)
     drift = list(report.tables["drift"].dicts())
     if drift:
@@ -45,9 +44,20 @@ def exported(report: Report) -> list[str]:
     return lines + [f"    {safe(str(path), 120)}" for path in written]
 
 
-def _agreed(row: Mapping[str, Any]) -> str:
-    """Of how many calls the target decides so, where that was measured."""
-    return "" if row["call_count"] is None else f"; {_counts(row)}"
+def _grouped(rows: list[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """The parts of which a target says the same."""
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault((str(row["target"]), str(row["says"])), []).append(row)
+    return found
+
+
+def _agreed(rows: list[dict[str, Any]]) -> str:
+    """Of how many calls the target decides so, for each part, where that was measured."""
+    known = [row for row in rows if row["call_count"] is not None]
+    if len(rows) == 1:
+        return "".join(f"; {_counts(row)}" for row in known)
+    return "".join(f"; {safe(str(row['part']))}: {_counts(row)}" for row in known)
 
 
 def _counts(row: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.support import ROOT
 
 REQUIREMENTS = Path(__file__).with_name("requirements")
-QUICK: tuple[str, ...] = ("litellm",)
+QUICK: tuple[str, ...] = ("litellm", "claude-code-router", "claude-code-router-v3", "portkey")
 """The products that CI installs and tries with every change; the others are big or slow."""
 _STAMP = "installed.sha256"
 
@@ -42,6 +42,11 @@ def is_installed(name: str) -> bool:
     """Whether a product is there as its requirements say now."""
     stamp = place_of(name) / _STAMP
     return stamp.is_file() and stamp.read_text("utf-8") == _digest(name)
+
+
+def can_run(name: str) -> bool:
+    """Whether this machine has what runs a product: Node is not everywhere."""
+    return (REQUIREMENTS / f"{name}.txt").is_file() or all(shutil.which(one) for one in ("node", "npm"))
 
 
 def tests_of(name: str) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.products import installing
+from tests.products.__main__ import main
 from tests.products.serving import post
 from tests.products.upstream import INPUT_TOKENS, running_upstream, vector_of
 
@@ -78,3 +79,14 @@ def test_another_pin_is_not_installed(tmp_path: Path, monkeypatch: pytest.Monkey
     assert installing.is_installed("x")
     (tmp_path / "x.txt").write_text("y==1\n", "utf-8")
     assert not installing.is_installed("x")
+
+
+def test_a_product_of_node_is_left_out_where_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """CI goes on without it and says so; who asks for it by name is told that it cannot be tried."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert [installing.can_run(name) for name in installing.QUICK] == [True, False, False, False]
+    monkeypatch.setattr("sys.argv", ["tests.products", "portkey"])
+    assert main() == 1
+    assert capsys.readouterr().out == "portkey: left out, as there is no node and npm here\n"
