@@ -56,11 +56,11 @@ def _agreed(rows: list[dict[str, Any]]) -> str:
     """Of how many calls the target decides so, for each part, where that was measured."""
     known = [row for row in rows if row["call_count"] is not None]
     if len(rows) == 1:
-        return "".join(f"; {_counts(row)}" for row in known)
-    return "".join(f"; {safe(str(row['part']))}: {_counts(row)}" for row in known)
+        return "".join(f"; {alike(row)}" for row in known)
+    return "".join(f"; {safe(str(row['part']))}: {alike(row)}" for row in known)
 
 
-def _counts(row: Mapping[str, Any]) -> str:
+def alike(row: Mapping[str, Any]) -> str:
     """How many calls decide alike."""
     if not row["call_count"]:
         return "no call of the log rests on it"
@@ -76,6 +76,6 @@ def _measured(report: Report) -> list[str]:
         return []
     lines = ["", "  AGREEMENT with the policy, on the calls of your log that could go elsewhere"]
     for row in rows:
-        said = _counts(row) if row["call_count"] is not None else "not measured: --log LOG, or --measure"
+        said = alike(row) if row["call_count"] is not None else "not measured: --log LOG, or --measure"
         lines.append(f"    {safe(str(row['target']))}: {said}; it decides by {safe(str(row['told']), 200)}")
     return lines

@@ -7,6 +7,7 @@ from typing import Any
 
 from costctl.money import ratio_display, usd_display
 from costctl.render.cells import cell, escaped, safe
+from costctl.render.exported import alike
 from costctl.render.grid import grid
 from costctl.report import Report, Table, counted
 
@@ -86,12 +87,16 @@ def _configuration(report: Report, width: int) -> list[str]:
         losses: list[Row] = list(report.tables["export_losses"].dicts())
         count = len(report.tables["export_files"].rows)
         lines = ["", f"  ROUTER CONFIGURATION: {counted(count, 'file', 'files')} in {safe(str(folder), 60)}/"]
+        measured = [row for row in report.tables["export_agreement"].dicts() if row["call_count"] is not None]
+        agreed = {str(row["target"]): f"; {alike(row)}" for row in measured}
         for target in dict.fromkeys(str(row["target"]) for row in losses):
             of_target = [row for row in losses if row["target"] == target]
             kinds = [row["kind"] for row in of_target]
             told = ", ".join(f"{kinds.count(kind)} {kind}" for kind in ("expressed", "approximated", "dropped"))
             dropped = ", ".join(str(row["part"]) for row in of_target if row["kind"] == "dropped")
-            lines.append(f"    {safe(target)}: {told}{': ' if dropped else ''}{safe(dropped, 400)}")
+            lines.append(
+                f"    {safe(target)}: {told}{agreed.get(target, '')}{': ' if dropped else ''}{safe(dropped, 400)}"
+            )
         return lines
     table = report.tables.get("router_config")
     if table is None or not table.rows:

@@ -114,13 +114,18 @@ def test_what_was_measured_stays_until_the_policy_changes(
         house.policy.write_text(POLICY + EXPORT, "utf-8")
 
 
-def test_a_simulation_measures_what_it_exports(house: House, measured: dict[str, Any]) -> None:
+def test_a_simulation_measures_what_it_exports(
+    house: House, measured: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     out, made = house.folder / "run.json", house.folder / "made"
     command = ["simulate", "--policy", str(house.policy), "--db", str(house.folder / "c.duckdb"), "--export", str(made)]
     assert run([*command, "--output", "json", "--out", str(out)]) == 0
     assert alike(json.loads(out.read_text("utf-8")), "export_agreement") == alike(measured)
     assert (made / "costctl-export.lock.json").read_bytes() == house.lock
     assert alike(house.report("--measure")) == alike(measured)
+    capsys.readouterr()
+    assert run(command) == 0
+    assert "4,143 of 5,743 calls decide alike (72.1 %)" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_profile_has_no_texts_and_nothing_is_measured(house: House, measured: dict[str, Any], tmp_path: Path) -> None:
