@@ -20,12 +20,13 @@ from costctl.prices.rates import FEE_UNITS, PARENTS, TOKEN_UNITS, Rate, expand
 from costctl.prices.resolve import Resolution, Resolver
 
 __all__ = [
-    "DATED", "FEE_UNITS", "PARENTS", "TOKEN_UNITS", "ModelInfo", "PriceBook", "Rate", "Resolution", "instant_utc",
-    "load_book", "pricing_folder", "read_yaml",
+    "DATED", "FEE_UNITS", "OWN_RATES", "PARENTS", "TOKEN_UNITS", "ModelInfo", "PriceBook", "Rate", "Resolution",
+    "instant_utc", "load_book", "pricing_folder", "read_yaml",
 ]  # fmt: skip
 
 # The newest change of price in the pinned base that was not announced ahead of its day.
 DATED = date(2026, 11, 9)
+OWN_RATES = "own rates"  # the source of what the user names
 
 
 class ModelInfo(NamedTuple):
@@ -44,6 +45,7 @@ class PriceBook:
         self.digest = digest
         self.dated = DATED
         self.failed = own.failed
+        self.called = "your rates" if own.models or own.discounts else "list"
         self._discounts = own.discounts
         self._scales: dict[str, Decimal] = {}
         self._providers: dict[str, dict[str, Any]] = {}
@@ -58,7 +60,7 @@ class PriceBook:
                 "name": None,
                 "match": None,
                 "rates": [prices],
-                "source": "own rates",
+                "source": OWN_RATES,
             }
         regions = folder / "overlays" / "regions.yaml"
         rules = read_yaml(regions) if regions.is_file() else []

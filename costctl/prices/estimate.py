@@ -15,6 +15,7 @@ from costctl.report import Report, Table, Value, Warning
 
 MILLION = Decimal(1_000_000)
 ARITHMETIC_MAX = 3
+NAMED_MAX = 5
 ESTIMATE_COLUMNS = (
     "model", "price_key", "price_status", "input_tokens", "cached_input_tokens", "output_tokens",
     "input_cost_usd", "cache_read_cost_usd", "output_cost_usd", "list_cost_usd",
@@ -147,6 +148,7 @@ def estimate(
     warnings = [warning for quote in ordered for warning in quote.warnings]
     if volume.cached_input_tokens and list_name != "list":
         warnings.append(Warning("W214", f"{list_name} has no prices for cached input: charged as other input"))
+    warnings += _begins_unknown(ordered, at)
     if unpriced := [quote for quote in ordered if quote.status == "unpriced"]:
         tables["unpriced"] = Table.of(
             "unpriced",
@@ -167,6 +169,19 @@ def estimate(
             "not_computed": not_computed,
         },
     )
+
+
+def _begins_unknown(quotes: Sequence[Quote], at: datetime | None) -> list[Warning]:
+    """Prices whose first day nobody knows, where an earlier day than that of the price set was asked for."""
+    keys = list(dict.fromkeys(str(quote.price_key) for quote in quotes if quote.is_begin_unknown))
+    if not keys or at is None:
+        return []
+    more = f" and {len(keys) - NAMED_MAX:,} more" if len(keys) > NAMED_MAX else ""
+    text = (
+        f"{', '.join(keys[:NAMED_MAX])}{more}: the first price that the price set knows is used; it does not say since"
+        f" when that holds, and on {at:%Y-%m-%d} the model may have had another price or none"
+    )
+    return [Warning("W215", text, "see the dates: costctl prices show MODEL; a price of your own: --prices FILE")]
 
 
 def _no_price(quote: Quote) -> Warning:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple, Protocol
 
 from costctl.errors import CostctlError
-from costctl.prices.book import PriceBook, instant_utc, load_book
+from costctl.prices.book import OWN_RATES, PriceBook, instant_utc, load_book
 from costctl.prices.models import load_facts, price_status, resolve
 from costctl.prices.published import PublishedTable, load_published
 from costctl.prices.rates import MINUTES_OF_A_DAY, Rate
@@ -26,6 +26,7 @@ class Quote(NamedTuple):
     output: Decimal | None = None
     near: tuple[str, ...] = ()
     warnings: tuple[Warning, ...] = ()
+    is_begin_unknown: bool = False  # a past day was asked for, and the book does not say since when the price holds
 
 
 class PriceList(Protocol):
@@ -65,7 +66,8 @@ class _BookPrices:
 
     def __init__(self, book: PriceBook, at: datetime | None, service_tier: str) -> None:
         self._book = book
-        self._at = at or instant_utc(book.dated)
+        self._today = instant_utc(book.dated)
+        self._at = at or self._today
         self._tier = service_tier
         self._facts = load_facts()
 
@@ -101,6 +103,7 @@ class _BookPrices:
             rate.prices["cache_read"],
             rate.prices["output"],
             warnings=tuple(self._warnings(rate, request_input_tokens)),
+            is_begin_unknown=rate.from_at is None and rate.source != OWN_RATES and self._at < self._today,
         )
 
     def _warnings(self, rate: Rate, request_input_tokens: int) -> list[Warning]:

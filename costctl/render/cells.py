@@ -19,6 +19,8 @@ _UNSAFE_IN_JSON = re.compile(_UNSAFE.pattern.replace("\x00-\x1f", ""))
 
 
 JSON_INTEGER_MAX = 2**53
+# Marks in the names of columns whose dollars are of one request, for which cents are too coarse.
+OF_ONE = ("per_request", "paired", "request_cost_usd")
 
 
 def safe(text: str, width: int = 200) -> str:
@@ -86,7 +88,8 @@ def cell(value: Value, column: str) -> str:
     if "_per_million" in column and isinstance(value, Decimal):
         return price_display(value)
     if unit == "usd" and isinstance(value, Decimal | int | float):
-        return usd_display(Decimal(str(value)), digits=6 if "per_request" in column or "paired" in column else 2)
+        is_small = any(mark in column for mark in OF_ONE)
+        return usd_display(Decimal(str(value)), digits=6 if is_small else 2)
     if unit == "ratio" and isinstance(value, int | float | Decimal):
         return ratio_display(value)
     if unit == "tokens" and isinstance(value, int):

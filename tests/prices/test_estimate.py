@@ -11,6 +11,7 @@ import pytest
 from costctl.errors import CostctlError
 from costctl.prices.estimate import Volume, estimate
 from costctl.prices.quantities import parse_at, parse_count, parse_mix, plain_usd
+from costctl.render.people import to_terminal
 from costctl.report import Report
 from tests.prices.rows import shipped
 
@@ -177,3 +178,18 @@ def test_shares_take_whole_requests_and_lose_none() -> None:
     volume = Volume.of_requests(10, input_tokens=3, output_tokens=2)
     report = estimate(["gpt-4o"], volume=volume, mix={"o1": Decimal("0.333")}, list_name="2026-01")
     assert [row["request_count"] for row in report.tables["mix"].dicts()] == [7, 3]
+
+
+def test_a_price_without_a_first_day_is_not_taken_for_the_past_in_silence() -> None:
+    """The first price of gpt-4o in the set has no beginning; a later price of o3 has one."""
+    early = estimate(["gpt-4o", "o3"], volume=TEN_AND_FIVE, at=datetime(2023, 1, 1))
+    (said,) = [warning for warning in early.warnings if warning.code == "W215"]
+    assert "openai/gpt-4o, openai/o3" in said.message
+    assert "2023-01-01" in said.message
+    later = estimate(["o3"], volume=TEN_AND_FIVE, at=datetime(2026, 1, 1))
+    today = estimate(["gpt-4o"], volume=TEN_AND_FIVE)
+    assert "W215" not in [warning.code for warning in (*later.warnings, *today.warnings)]
+
+
+def test_the_cost_of_one_request_is_shown_with_all_its_digits() -> None:
+    assert "$0.012500" in to_terminal(estimate(["gpt-4o"], volume=MILLION_REQUESTS))
