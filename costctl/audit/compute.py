@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import orjson
@@ -92,13 +93,14 @@ def compute(
         "formats": sorted({item.format_name for item in files}),
         "log_digests": [item.digest for item in files],
         "price_set": f"{book.dated.isoformat()} #{book.digest[:8]}",
+        "compared_with": book.called,
         "tier_rules": rules.digest[:8],
         "worker_processes": workers.process_count,
         **_days(options),
         "status": dict.fromkeys(found, "exact"),
         "not_computed": not_computed(found) | missing,
     }
-    said = (*_unfound(store, options), *warnings(store, found, tables, skipped))
+    said = (*_unfound(store, options, sources), *warnings(store, found, tables, skipped))
     return Report("audit", found, tables, said, provenance)
 
 
@@ -149,12 +151,12 @@ def _refuse_nothing(store: Store, files: Sequence[FileCounts]) -> None:
                          "see them all: costctl rejects")  # fmt: skip
 
 
-def _unfound(store: Store, options: AuditOptions) -> list[Warning]:
+def _unfound(store: Store, options: AuditOptions, sources: Sequence[Source]) -> list[Warning]:
     """A mapping that no record bears out is most likely misspelt."""
     said = []
     for name, places in generic.read_mapping(options.mapping).items():
         if name in SHOWN_BY and not store.scalar(f"SELECT count({SHOWN_BY[name]}) FROM request"):
             path = "|".join(".".join(place) for place in places)
-            hint = "the columns there are: costctl sql 'SELECT * FROM request LIMIT 1'"
+            hint = f"what columns the log has: costctl formats check {quote(sources[0].label)}"
             said.append(Warning("W115", f"--map {name}={path}: no record has it", hint))
     return said

@@ -11,6 +11,11 @@ from contextlib import suppress
 from costctl import __version__
 from costctl.errors import CostctlError, ExitCode, disk_trouble
 
+INTERRUPTED = (
+    "interrupted: nothing half-written was kept; what the workspace had read before is still there\n"
+    "  the same command again goes on from there, and counts nothing twice\n"
+)
+
 
 def run(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; the only place that catches errors."""
@@ -34,8 +39,7 @@ def run(arguments: list[str] | None = None) -> int:
         _show(error)
         return error.exit_code
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted; nothing half-written was kept\n")
-        return ExitCode.INTERRUPTED
+        code = ExitCode.INTERRUPTED
     except OSError as error:
         if not isinstance(error, BrokenPipeError):
             trouble = disk_trouble(error)
@@ -50,6 +54,8 @@ def run(arguments: list[str] | None = None) -> int:
             raise
         error.show()
         return ExitCode(error.exit_code)
+    if code == ExitCode.INTERRUPTED:  # Typer answers with this code, too, and says nothing
+        sys.stderr.write(INTERRUPTED)
     return code if isinstance(code, int) else ExitCode.OK
 
 

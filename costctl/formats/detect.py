@@ -14,6 +14,7 @@ import orjson
 from costctl.errors import InputError
 from costctl.formats import generic
 from costctl.formats.base import UNREADABLE, Ignored, LogFormat, Record
+from costctl.formats.binary import is_binary, not_text
 from costctl.formats.contained import contained, pieces_of
 from costctl.formats.databases import database_rows, is_database
 from costctl.formats.documents import document_tasks, records_of
@@ -22,6 +23,7 @@ from costctl.formats.generic import written_path
 from costctl.formats.registry import FORMATS
 from costctl.formats.sources import Source, behind_long_lines, head_of
 from costctl.formats.tables import delimiter_of, parquet_frame, sampled_rows
+from costctl.report import counted
 
 SAMPLE_RECORDS = 200
 NAME_CHARS_MAX = 60  # a longer name is a line of text, which may hold a prompt and is not shown
@@ -130,6 +132,8 @@ def claims(log_format: LogFormat, record: Record) -> bool:
 
 
 def _unrecognised(source: Source, records: list[Record], head: bytes) -> InputError:
+    if is_binary(head):
+        return not_text(source.label, head)
     lines = head.count(b"\n") + (not head.endswith(b"\n"))
     if _OF_VLLM.search(head):
         return InputError(
@@ -141,7 +145,7 @@ def _unrecognised(source: Source, records: list[Record], head: bytes) -> InputEr
         return InputError(
             "E121",
             f"{source.label}: no line is a record we can read",
-            f"{lines:,} lines looked at; {_READS}",
+            f"{counted(lines, 'line', 'lines')} looked at; {_READS}",
         )
     names = sorted(map(str, records[0]))
     if any(len(name) > NAME_CHARS_MAX or not _NO_NAME.isdisjoint(name) for name in names):

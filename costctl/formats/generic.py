@@ -206,6 +206,14 @@ FORMAT = LogFormat(
 )
 
 
+# In a mapping these mean a count or a model; as columns of a log `input` and `output` are texts.
+SHORT_NAMES = {
+    "input": "input_tokens", "prompt": "input_tokens", "output": "output_tokens", "completion": "output_tokens",
+    "cached": "cache_read_tokens", "price": "logged_cost", "when": "started_at", "model_id": "request_model",
+    "id": "request_id", "customer": "user_id",
+}  # fmt: skip
+
+
 def _is_anything(_: Record) -> bool:
     return True
 
@@ -224,9 +232,20 @@ def parse_mapping(text: str) -> tuple[str, str]:
     name, separator, place = text.partition("=")
     if separator and place and name in COLUMNS:
         return name, place
-    near = get_close_matches(name, COLUMNS, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}=...?" if near else f"fields: {', '.join(COLUMNS)}"
+    near = _usual_name_of(name) or next(iter(get_close_matches(name, COLUMNS, n=1, cutoff=0.5)), None)
+    hint = f"did you mean {near}=...?" if near else f"fields: {', '.join(COLUMNS)}"
     raise CostctlError("E130", f"--map {text}: not field=column with a known field", hint)
+
+
+def _usual_name_of(name: str) -> str | None:
+    """The field that a usual column name, or a short word of people, stands for.
+
+    >>> _usual_name_of("timestamp"), _usual_name_of("input"), _usual_name_of("colour")
+    ('started_at', 'input_tokens', None)
+    """
+    if name.lower() in SHORT_NAMES:
+        return SHORT_NAMES[name.lower()]
+    return next((field for field, places in COLUMNS.items() if any(".".join(p) == name for p in places)), None)
 
 
 def read_mapping(texts: Sequence[str]) -> dict[str, tuple[Path, ...]]:

@@ -73,6 +73,51 @@ def test_no_line_is_a_request(capsys: pytest.CaptureFixture[str]) -> None:
     assert (code, "E121" in text, "colour, size" in text, "--map" in text) == (3, True, True, True)
 
 
+@pytest.mark.parametrize(
+    ("head", "kind", "way_out"),
+    [
+        (b"%PDF-1.7\n1 0 obj\n", "a PDF document", "JSONL"),
+        (b"BZh91AY&SY\x00\x01", "a bzip2 archive", "gzip or zstd"),
+        (b"ARROW1\x00\x00", "an Arrow or Feather file", "Parquet"),
+        (bytes(range(256)) * 8, "", "JSONL"),
+    ],
+)
+def test_a_file_that_is_no_text_is_named_by_its_first_bytes(
+    head: bytes, kind: str, way_out: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("log.jsonl", "log.csv"):
+        Path(name).write_bytes(head)
+        code, text = refused(capsys, "audit", name)
+        assert (code, "E121" in text, head[:8].hex(" ") in text) == (3, True, True)
+        assert kind in text
+        assert way_out in text
+        assert "\\x" not in text
+
+
+def test_a_zero_byte_in_a_log_does_not_make_it_binary(tmp_path: Path) -> None:
+    assert audited(tmp_path, log(GOOD, b"\x00" * 600, good(request_id="r2"))).totals["request_count"] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [("timestamp", "started_at"), ("created_at", "started_at"), ("input", "input_tokens"),
+     ("output", "output_tokens"), ("cost", "logged_cost"), ("model", "request_model")],
+)  # fmt: skip
+def test_a_usual_column_name_as_target_of_a_mapping_names_the_field(
+    name: str, field: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log(GOOD)
+    code, text = refused(capsys, "audit", "log.jsonl", "--map", f"{name}=x")
+    assert (code, "E130" in text, f"did you mean {field}=" in text) == (2, True, True)
+
+
+def test_a_mapping_that_finds_nothing_points_at_the_columns_of_the_log(tmp_path: Path) -> None:
+    said = audited(tmp_path, log(GOOD), mapping=("team=squad",)).warnings
+    assert [item.hint for item in said if item.code == "W115"] == [
+        "what columns the log has: costctl formats check log.jsonl"
+    ]
+
+
 def test_text_that_is_no_log(capsys: pytest.CaptureFixture[str]) -> None:
     Path("notes.jsonl").write_text("Dear diary,\nnothing happened.\n", "utf-8")
     code, _ = refused(capsys, "audit", "notes.jsonl")
@@ -310,6 +355,8 @@ def test_interrupt_leaves_nothing_half_written(tmp_path: Path) -> None:
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
     assert "Traceback" not in err
+    assert "interrupted" in err
+    assert "same command again" in err
     assert audited(tmp_path, "big.jsonl", db=Path(".costctl/costctl.duckdb")).totals["request_count"] == 150_000
 
 
