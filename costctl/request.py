@@ -171,6 +171,9 @@ SOURCE_COLUMNS: tuple[Column, ...] = (
     Column("asked_key", "VARCHAR", "read", "see RAW_EXTRAS"),
 )
 
+OF_TIME = frozenset({"day", "hour"})
+"""Dimensions whose values have an order of their own."""
+
 DIMENSIONS: dict[str, str] = {
     "model": "model",
     "provider": "provider",

@@ -19,4 +19,4 @@ SELECT
 FROM bill
 GROUP BY ALL
 )
-ORDER BY list_cost_usd DESC NULLS LAST, request_count DESC, {column} NULLS LAST
+ORDER BY {order}{column} NULLS LAST

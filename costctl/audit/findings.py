@@ -15,7 +15,7 @@ from costctl.errors import CostctlError
 from costctl.formats.sources import Reader
 from costctl.prices.book import PriceBook
 from costctl.report import Table
-from costctl.request import DIMENSIONS
+from costctl.request import DIMENSIONS, OF_TIME
 from costctl.store import Store
 
 ALWAYS_BY = ("model", "provider", "tier")
@@ -104,14 +104,15 @@ def _made(store: Store, book: PriceBook, wanted: Wanted) -> Iterator[Table]:
     if wanted.latency_budgets:
         yield latency_budgets(store, wanted.latency_budgets)
     for item in PAGES:
-        yield pages.table(store, item.name)
+        yield pages.table(store, item.name, ours=book.called)
     if wanted.has_charges:
         yield pages.table(store, "charges", "charges.sql")
 
 
 def by_dimension(store: Store, name: str) -> Table:
-    """Spend by one dimension; the rows sum to the total."""
-    return pages.table(store, f"by_{name}", "by_dimension.sql", dimension=DIMENSIONS[name], column=name)
+    """Spend by one dimension, dearest first, days and hours in time order; the rows sum to the total."""
+    order = "" if name in OF_TIME else "list_cost_usd DESC NULLS LAST, request_count DESC, "
+    return pages.table(store, f"by_{name}", "by_dimension.sql", dimension=DIMENSIONS[name], column=name, order=order)
 
 
 def by_token_class(store: Store) -> Table:

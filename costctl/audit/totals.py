@@ -48,7 +48,10 @@ def totals(store: Store, *, has_aggregates: bool) -> dict[str, Any]:
     if is_sums and first and first < last:
         last -= timedelta(microseconds=1)  # the end of a bucket is the begin of the next day
     days = (last.date() - first.date()).days + 1 if first and last else 0
-    if days >= RUN_RATE_DAYS_MIN:
+    # Sums stand for their whole bucket; of requests the days are known, and a gap is no observation.
+    seen = days if is_sums else store.scalar("SELECT count(DISTINCT CAST(started_at AS DATE)) FROM bill")
+    if seen >= RUN_RATE_DAYS_MIN:
+        found["period_day_count"], found["observed_day_count"] = days, seen
         found["monthly_run_rate_usd"] = (found["list_cost_usd"] / days * RUN_RATE_DAYS).quantize(USD_QUANTUM)
     return {name: value for name, value in found.items() if value is not None}
 
@@ -61,7 +64,8 @@ def not_computed(found: dict[str, Any]) -> dict[str, str]:
         **dict.fromkeys(SUMMED_TOKENS, "the exports do not count these tokens"),
         "first_at": "no request carries a date",
         "last_at": "no request carries a date",
-        "monthly_run_rate_usd": f"needs {RUN_RATE_DAYS_MIN} days of log",
+        "monthly_run_rate_usd": f"needs {RUN_RATE_DAYS_MIN} days with requests",
+        **dict.fromkeys(("period_day_count", "observed_day_count"), "told where there is a rate for 30 days"),
         **dict.fromkeys(("latency_ms_p50", "latency_ms_p95", "latency_ms_p99"), "the log holds no latency"),
     }
     return {name: reason for name, reason in reasons.items() if name not in found}

@@ -15,6 +15,7 @@ from costctl.render.pictures import picture
 from costctl.render.reconciled import reconciled
 from costctl.render.simulated import simulation
 from costctl.report import Report, Table
+from costctl.request import OF_TIME
 
 ROWS_SHOWN = 8
 BLOCKS_MAX = 40
@@ -139,7 +140,8 @@ def _audit(report: Report, width: int) -> list[str]:
     lines += _anatomy_notes(report)
     for name, table in report.tables.items():
         if name.startswith("by_") and name not in {"by_model", "by_provider", "by_tier"}:
-            heading = f"SPEND {name.replace('_', ' ').upper()}"
+            in_order = ": in time order" if name.removeprefix("by_") in OF_TIME else ""
+            heading = f"SPEND {name.replace('_', ' ').upper()}{in_order}"
             columns = (table.columns[0], *(column for column in ("tokens", *SPEND) if column in table.columns))
             lines += _section(report.tables, Section(name, heading, columns, 20), width)
     lines += ["", *_shares(report), *_reconciled(report), *_jumps(report)]
@@ -184,9 +186,10 @@ def _reconciled(report: Report) -> list[str]:
     if not different:
         count = sum(row["request_count"] for row in rows)
         return [f"  LOGGED COST        ours to the last digit in all {count:,} requests with one"]
-    lines = ["  LOGGED COST differs from list:"]
+    ours = str(report.provenance.get("compared_with", "list"))
+    lines = [f"  LOGGED COST differs from {ours}:"]
     for row in different[:5]:
-        amounts = f"logged {usd_display(row['logged_cost_usd'])}, list {usd_display(row['list_cost_usd'])}"
+        amounts = f"logged {usd_display(row['logged_cost_usd'])}, {ours} {usd_display(row['list_cost_usd'])}"
         count = f"{row['differing_count']:,} of {row['request_count']:,}"
         lines.append(f"    {safe(str(row['model']), 40)}: {amounts} ({count}): {row['explanation']}")
     return lines
@@ -256,8 +259,14 @@ def _head(report: Report, width: int) -> list[str]:
     if total.get("logged_cost_usd") is not None:
         lines.append(f"  logged cost {usd_display(total['logged_cost_usd'])}, of the requests that carry one")
     if total.get("monthly_run_rate_usd") is not None:
-        lines.append(f"  at this rate {usd_display(total['monthly_run_rate_usd'])} in 30 days")
+        lines.append(f"  at this rate {usd_display(total['monthly_run_rate_usd'])} in 30 days: {_basis(total)}")
     return lines
+
+
+def _basis(total: Mapping[str, Any]) -> str:
+    """What days a projection rests on."""
+    days, empty = total["period_day_count"], total["period_day_count"] - total["observed_day_count"]
+    return f"mean of {days:,} days" + (f", {empty:,} of them without a request" if empty else "")
 
 
 def _requests(total: Mapping[str, Any], priced: str) -> str:

@@ -217,6 +217,35 @@ def test_monthly_rate_only_from_seven_days_on(tmp_path: Path) -> None:
     assert "monthly_run_rate_usd" not in made(tmp_path, *days[:6]).totals
 
 
+def test_a_projection_names_its_days_and_a_gap_is_no_observation(tmp_path: Path) -> None:
+    two = [{"timestamp": f"2026-03-{day:02d}T00:00:00Z"} for day in (1, 20)]
+    assert "monthly_run_rate_usd" not in made(tmp_path, *two).totals
+    days = [{"timestamp": f"2026-03-{day:02d}T00:00:00Z"} for day in (1, 2, 3, 4, 5, 6, 10)]
+    report = made(tmp_path, *days)
+    assert report.totals["monthly_run_rate_usd"] == 7 * ONE / 10 * 30
+    assert "in 30 days: mean of 10 days, 3 of them without a request" in to_terminal(report)
+
+
+def test_rates_of_the_user_are_not_called_list(tmp_path: Path) -> None:
+    (tmp_path / "rates.yaml").write_text('discounts: {"openai/*": 0.10}', "utf-8")
+    own = made(tmp_path, {"cost": float(ONE)}, prices=tmp_path / "rates.yaml")
+    (row,) = rows(own, "reconciliation")
+    assert row["explanation"] == "logged prices differ from your rates: 1.1111 of your rates"
+    assert "LOGGED COST differs from your rates:" in to_terminal(own)
+    assert "differs from list:" in to_terminal(made(tmp_path, {"cost": 0.1}))
+
+
+def test_days_and_hours_stand_in_time_order(tmp_path: Path) -> None:
+    lines = [
+        {"timestamp": f"2026-03-0{day}T0{day}:00:00Z", "input_tokens": 1000 * (day % 3 + 1)} for day in (3, 1, 5, 2)
+    ]
+    report = made(tmp_path, *lines, by=("day", "hour", "endpoint"))
+    assert [row["day"][-2:] for row in rows(report, "by_day")] == ["01", "02", "03", "05"]
+    assert [row["hour"][-5:] for row in rows(report, "by_hour")] == ["01:00", "02:00", "03:00", "05:00"]
+    assert "SPEND BY DAY: in time order" in to_terminal(report)
+    assert "SPEND BY ENDPOINT\n" in to_terminal(report)
+
+
 def test_an_unknown_dimension_teaches(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="unknown dimension: tem"):
         made(tmp_path, {}, by=("tem",))
