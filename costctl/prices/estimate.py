@@ -181,7 +181,7 @@ def _begins_unknown(quotes: Sequence[Quote], at: datetime | None) -> list[Warnin
         f"{', '.join(keys[:NAMED_MAX])}{more}: the first price that the price set knows is used; it does not say since"
         f" when that holds, and on {at:%Y-%m-%d} the model may have had another price or none"
     )
-    return [Warning("W215", text, "see the dates: costctl prices show MODEL; a price of your own: --prices FILE")]
+    return [Warning("W224", text, "see the dates: costctl prices show MODEL; a price of your own: --prices FILE")]
 
 
 def _no_price(quote: Quote) -> Warning:

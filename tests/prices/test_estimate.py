@@ -183,12 +183,12 @@ def test_shares_take_whole_requests_and_lose_none() -> None:
 def test_a_price_without_a_first_day_is_not_taken_for_the_past_in_silence() -> None:
     """The first price of gpt-4o in the set has no beginning; a later price of o3 has one."""
     early = estimate(["gpt-4o", "o3"], volume=TEN_AND_FIVE, at=datetime(2023, 1, 1))
-    (said,) = [warning for warning in early.warnings if warning.code == "W215"]
+    (said,) = [warning for warning in early.warnings if warning.code == "W224"]
     assert "openai/gpt-4o, openai/o3" in said.message
     assert "2023-01-01" in said.message
     later = estimate(["o3"], volume=TEN_AND_FIVE, at=datetime(2026, 1, 1))
     today = estimate(["gpt-4o"], volume=TEN_AND_FIVE)
-    assert "W215" not in [warning.code for warning in (*later.warnings, *today.warnings)]
+    assert "W224" not in [warning.code for warning in (*later.warnings, *today.warnings)]
 
 
 def test_the_cost_of_one_request_is_shown_with_all_its_digits() -> None:
