@@ -49,6 +49,14 @@ def simulate(
         Path | None,
         typer.Option("--export", help="Write the policy's router configurations below this folder, as export-config."),
     ] = None,
+    as_target: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="TARGET",
+            help="As this router carries the policy out, beside the policy: litellm-plugin or litellm.",
+        ),
+    ] = None,
     embedding: Embedding = None,
     prices: Prices = None,
     threads: Annotated[
@@ -62,6 +70,7 @@ def simulate(
     from costctl.audit.options import AuditOptions  # noqa: PLC0415
     from costctl.audit.run import audit, last_audit, logs_of, reader_of  # noqa: PLC0415
     from costctl.evaluate.claims import Claims  # noqa: PLC0415
+    from costctl.export.as_target import carried_out  # noqa: PLC0415
     from costctl.export.measuring import measured  # noqa: PLC0415
     from costctl.export.resolved import resolved  # noqa: PLC0415
     from costctl.export.run import beside  # noqa: PLC0415
@@ -69,7 +78,9 @@ def simulate(
     from costctl.policy.classifier import load_classifier  # noqa: PLC0415
     from costctl.policy.describe import policy_digest  # noqa: PLC0415
     from costctl.policy.load import load_policy  # noqa: PLC0415
+    from costctl.policy.targets import LITELLM, simulated_target  # noqa: PLC0415
     from costctl.prices.book import load_book  # noqa: PLC0415
+    from costctl.replay.as_target import AsTarget  # noqa: PLC0415
     from costctl.replay.beside import Asked  # noqa: PLC0415
     from costctl.replay.compare import compared, read_run  # noqa: PLC0415
     from costctl.replay.decisions import write_decisions  # noqa: PLC0415
@@ -82,9 +93,15 @@ def simulate(
     inputs = [str(path) for path in (policy, scores, compare_to) if path is not None]
     targets = {"-o": out, "--decisions": decisions, "--probes": probes}
     _check_targets(targets, [*(logs or ()), *inputs])
+    router_name = None if as_target is None else simulated_target(as_target)
     book = load_book(prices)
     wanted = load_policy(policy, book)
     router = load_classifier(wanted, policy)
+    given = resolved(wanted, policy_digest(policy), book, load_rules().content, router)
+    target, replayed = None, wanted
+    if router_name is not None:
+        replayed, changes = carried_out(given, router_name)
+        target = AsTarget(router_name, LITELLM.title, wanted, changes)
     if wanted.routing.classifier is not None:
         _check_targets(targets, [str(policy.parent / wanted.routing.classifier.file)])
     grid = read_grid(swept or ())
@@ -94,10 +111,9 @@ def simulate(
     audited = audit(logs, options) if logs else last_audit(options.database)
     _check_targets(targets, logs_of(audited))
     names = wanted.export.targets if wanted.export is not None else DEFAULT_TARGETS
-    given = resolved(wanted, policy_digest(policy), book, load_rules().content, router)
-    asked = Asked(staged, scored, grid, reader_of(options), router, claims := Claims())
+    asked = Asked(staged, scored, grid, reader_of(options), router, claims := Claims(), target)
     with open_store(options.database, threads=threads) as store:
-        report = run_simulation(store, wanted, book, seed, audited, policy_digest(policy), asked)
+        report = run_simulation(store, replayed, book, seed, audited, policy_digest(policy), asked)
         if decisions is not None:
             write_decisions(store, decisions)
         agreement = None if export is None else measured(store, reader_of(options), given, names)

@@ -11,6 +11,7 @@ from typing import Any
 from costctl.export.litellm_auto import auto_entry
 from costctl.export.litellm_lanes import fallback_lane, group_of, higher, kept_models, number_of, written_lanes
 from costctl.export.resolved import Lane, Model, Resolved
+from costctl.policy.targets import allowed_fails
 
 CONFIG = "config.yaml"
 _MILLION = 1_000_000
@@ -77,15 +78,8 @@ def _deployments(given: Resolved, lane: Lane) -> Iterator[dict[str, Any]]:
             info["max_input_tokens"] = min(windows)
         if policy.kill_switch is not None:
             found["cooldown_time"] = _seconds(policy.kill_switch.cooldown_us)
-            info["allowed_fails_policy"] = dict.fromkeys(FAILS, allowed_fails(given))
+            info["allowed_fails_policy"] = dict.fromkeys(FAILS, allowed_fails(policy.kill_switch))
         yield {"model_name": group_of(lane), "litellm_params": found, "model_info": info}
-
-
-def allowed_fails(given: Resolved) -> int:
-    """Failures that a deployment may have before it is passed over: one less than the ratio of the least calls."""
-    kill = given.policy.kill_switch
-    assert kill is not None
-    return max(1, ceil(kill.error_ratio * kill.min_requests) - 1)
 
 
 def _called(given: Resolved, model: Model) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from costctl.export.resolved import Lane, Model, Resolved
+from costctl.policy.as_litellm import Written
 
 TIERS_MAX, NAME_CHARS = 8, 64
 """How many tiers LiteLLM's router may have of its own names, and how long a name may be."""
@@ -71,3 +72,13 @@ def higher(given: Resolved, lane: Lane, lanes: tuple[Lane, ...]) -> list[Lane]:
 def number_of(value: Decimal) -> int | float:
     """As a file shows it: the nearest double of a decimal is written and read as that decimal."""
     return int(value) if value == value.to_integral_value() else float(value)
+
+
+def written(given: Resolved, *, is_plugin: bool, has_one_provider: bool) -> Written:
+    """What the export writes, as a simulation of LiteLLM asks for it."""
+    fallback = fallback_lane(given, is_plugin=is_plugin)
+    lanes = {
+        lane.name: tuple((model.name, weight) for model, weight in kept_models(lane))
+        for lane in written_lanes(given, is_plugin=is_plugin)
+    }
+    return Written(lanes, fallback.name if fallback else None, has_one_provider, is_plugin)

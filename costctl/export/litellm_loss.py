@@ -6,19 +6,22 @@ from collections.abc import Iterable
 
 from costctl.export.base import Carried, approximated, dropped, expressed
 from costctl.export.litellm_auto import AUTO
-from costctl.export.litellm_config import CACHE_TYPE, allowed_fails, total_provider
+from costctl.export.litellm_config import CACHE_TYPE, total_provider
 from costctl.export.litellm_lanes import fallback_lane, group_of, written_lanes
 from costctl.export.resolved import Resolved
 from costctl.export.vllm_plan import fields_of
 from costctl.export.vllm_signals import METADATA
 from costctl.policy.parts import parts_of
+from costctl.policy.targets import LITELLM, NATIVE_DROPPED, ONE_CACHE, SEVERAL_PROVIDERS, allowed_fails
 from costctl.policy.when import When
 
+# What a simulation as LiteLLM says, too.
+_DROPPED, _DOES = LITELLM.dropped, LITELLM.does
 _SESSION = "the decision sees metadata.session_id and metadata.user_id if the application sends them"
 _CALLER = "the application has to do it before it calls"
 # What LiteLLM does not know of a request by itself; users and teams it knows by their key.
 _BESIDE = {*METADATA, "input_tokens", "output_tokens"} - {"user_id", "team"}
-_STATE = "counters are kept by each process unless Redis is set, and a window of 24 h begins with the first call"
+_STATE = "counters are kept by each process unless Redis is set"
 _PINNED = "max_tokens in place of the request's own, also of a smaller one; after a fallback the request's own counts"
 _STUCK = "in place of the request's own; after a fallback the request's own counts where it has one"
 
@@ -40,14 +43,14 @@ def _lanes(given: Resolved, *, is_plugin: bool) -> dict[str, Carried]:
     tiers = expressed("one model_name for each tier")
     specialists = expressed("one model_name each, and a tier of the router")
     if not is_plugin:
-        specialists = dropped(f"its scorer has no rule that sends there; ask for one by name, such as {_first(given)}")
+        specialists = dropped(f"{NATIVE_DROPPED['specialists']}; ask for one by name, such as {_first(given)}")
     return {
         "tiers": approximated(lost.format(", ".join(left))) if left else tiers,
         "specialists": approximated(lost.format(", ".join(others))) if others and is_plugin else specialists,
-        "tiers.models.logged": dropped(f"a request to {AUTO} names no other model; such requests go to {where}"),
+        "tiers.models.logged": dropped(_DOES["tiers.models.logged"].format(where=where)),
         "tiers.select: first": expressed("order of the deployments of a model_name"),
-        "tiers.select: cheapest": approximated("order by price of input; the policy prices each request"),
-        "tiers.select: fastest": approximated("order of the policy; LiteLLM goes by latency for all or none"),
+        "tiers.select: cheapest": approximated(_DOES["tiers.select: cheapest"]),
+        "tiers.select: fastest": approximated(_DOES["tiers.select: fastest"]),
         "tiers.select: weights": expressed("weight of the deployments of a model_name, drawn for each request"),
         "tiers.max_output_tokens": approximated(_PINNED),
         "tiers.context_tokens": approximated("max_input_tokens counts the prompt, the policy prompt and answer"),
@@ -64,9 +67,7 @@ def _first(given: Resolved) -> str:
 def _routing(given: Resolved, *, is_plugin: bool) -> dict[str, Carried]:
     fallback = fallback_lane(given, is_plugin=is_plugin)
     where = group_of(fallback) if fallback else "no tier"
-    logged = dropped(
-        f"a request to {AUTO} names no other model: it goes to {where}; or ask for a model by its own name"
-    )
+    logged = dropped(f"{_DOES['routing.default: logged'].format(where=where)}; or ask for a model by its own name")
     if is_plugin:
         exact = expressed("costctl_route.py decides as the simulation does, on what the request and its metadata tell")
         routing = given.policy.routing
@@ -75,21 +76,25 @@ def _routing(given: Resolved, *, is_plugin: bool) -> dict[str, Carried]:
             "routing.classifier": exact, "routing.matrix": exact,
             "routing.raise": _by_file(one.when for one in routing.raises),
             "routing.floors": _by_file(one.when for one in routing.floors),
-            "routing.raise.add_instruction": dropped(f"the router changes no prompt; {_CALLER}"),
+            "routing.raise.add_instruction": dropped(f"{_DROPPED['routing.raise.add_instruction']}; {_CALLER}"),
             "routing.sticky": approximated(f"in the memory of each process; {_SESSION}"),
         }  # fmt: skip
     keywords = (
         "its scorer knows whole words of the last message and its length, no stems and no conditions, and the highest "
         f"tier wins; the rest goes to {where}; litellm-plugin is exact"
     )
-    no_rule = dropped("its scorer has no such rule; export litellm-plugin")
     return {
         "routing.default: logged": logged, "routing.rules": approximated(keywords),
-        "routing.matrix": approximated(keywords), "routing.classifier": no_rule, "routing.raise": no_rule,
-        "routing.raise.add_instruction": dropped(f"the router changes no prompt; {_CALLER}"),
-        "routing.floors": no_rule,
-        "routing.sticky": dropped("its session_affinity keeps the first model, not the highest tier; not written"),
+        "routing.matrix": approximated(keywords), "routing.classifier": _native("routing.classifier"),
+        "routing.raise": _native("routing.raise"),
+        "routing.raise.add_instruction": dropped(f"{_DROPPED['routing.raise.add_instruction']}; {_CALLER}"),
+        "routing.floors": _native("routing.floors"),
+        "routing.sticky": dropped(NATIVE_DROPPED["routing.sticky"]),
     }  # fmt: skip
+
+
+def _native(part: str) -> Carried:
+    return dropped(f"{NATIVE_DROPPED[part]}; export litellm-plugin")
 
 
 def _by_file(whens: Iterable[When]) -> Carried:
@@ -107,55 +112,52 @@ def _limits(given: Resolved) -> dict[str, Carried]:
     budgets = given.policy.budgets
     capped = [cap.name for cap in budgets.usd_per_day if cap.scope == "tier"]
     lower = [name for name in capped if name and not given.policy.fallbacks.get(name)]
-    over = {
-        "degrade": "over it the fallbacks of the tier answer, not the next lower tier",
-        "refuse": "over it the fallbacks of the tier answer where it has some; the policy refuses",
-    }[budgets.over]
-    tier = f"max_budget of each deployment: {over}; {_STATE}"
+    tier = f"max_budget of each deployment: {_DOES['budgets.usd_per_day: tier']}; {_STATE}"
     if lower:
         tier += f"; without fallbacks, and refused: {', '.join(lower)}"
     several = [name for name in capped if name and len(given.lane(name).models) > 1]
     if several:
         tier += f"; each model of {', '.join(several)} has the whole budget"
     provider = total_provider(given)
-    total = dropped("LiteLLM sums the spend of several providers only in its database: set max_budget on its keys")
+    total = dropped(f"{SEVERAL_PROVIDERS}: set max_budget on its keys")
     if provider is not None:
-        total = approximated(f"budget of the only provider {provider}: over it calls fail; {_STATE}")
-    database = "LiteLLM needs its database for it: set max_budget or tpm_limit on the keys of its users and teams"
+        total = approximated(f"{provider}: {_DOES['budgets.usd_per_day: total']}; {_STATE}")
+    database = "set max_budget or tpm_limit on the keys of its users and teams"
     return {
-        "budgets.max_share_per_day": dropped("there is no share of requests; a max_budget of the tier is the nearest"),
+        "budgets.max_share_per_day": dropped(
+            f"{_DROPPED['budgets.max_share_per_day']}; a max_budget of the tier is the nearest"
+        ),
         "budgets.usd_per_day: total": total,
         "budgets.usd_per_day: tier": approximated(tier),
-        "budgets.usd_per_day: other": dropped(database),
-        "budgets.usd_per_request_max": dropped("there is no price of one request; limit max_tokens of the tiers"),
-        "budgets.tokens_per_day": dropped(database),
-        "limits": dropped("rpm and tpm count by deployment, not by provider; a 429 goes to the fallbacks"),
+        "budgets.usd_per_day: other": dropped(f"{_DROPPED['budgets.usd_per_day: other']}: {database}"),
+        "budgets.usd_per_request_max": dropped(
+            f"{_DROPPED['budgets.usd_per_request_max']}; limit max_tokens of the tiers"
+        ),
+        "budgets.tokens_per_day": dropped(f"{_DROPPED['budgets.tokens_per_day']}: {database}"),
+        "limits": dropped(f"{_DROPPED['limits']}; a 429 goes to the fallbacks"),
     }  # fmt: skip
 
 
 def _failures(given: Resolved) -> dict[str, Carried]:
     policy = given.policy
-    retries = "LiteLLM's own waits, from retry_after on in whole seconds"
+    retries = _DOES["retries"]
     if policy.retries is not None and "timeout" in policy.retries.on and policy.retries.max_count:
         retries += f"; a timeout is waited for {policy.retries.max_count + 1} times before a fallback is asked"
     kill = ""
     if policy.kill_switch is not None:
-        kill = (
-            f"each deployment is passed over after more than {allowed_fails(given)} failures within the cooldown; "
-            "the policy goes by the share of a provider's answers in a window"
-        )
+        kill = _DOES["kill_switch"].format(fails=allowed_fails(policy.kill_switch))
     return {
         "fallbacks": expressed("fallbacks, in order; the chain of the tier that was chosen first"),
         "retries": approximated(f"num_retries and retry_policy by kind of failure; {retries}"),
-        "hedge": dropped("no second call runs beside a slow one; a shorter timeout_s with a fallback is the nearest"),
-        "escalate": dropped(f"no answer is judged; {_CALLER.replace('before it calls', 'with the answer')}"),
+        "hedge": dropped(f"{_DROPPED['hedge']}; a shorter timeout_s with a fallback is the nearest"),
+        "escalate": dropped(f"{_DROPPED['escalate']}; {_CALLER.replace('before it calls', 'with the answer')}"),
         "kill_switch": approximated(kill),
     }  # fmt: skip
 
 
 def _caches(given: Resolved) -> dict[str, Carried]:
     cache = given.policy.cache
-    exact = f"one cache for all, keyed by the model asked for ({AUTO}) and all parameters, before a tier is decided"
+    exact = f"{_DOES['cache.exact']}; all ask for {AUTO}"
     if cache.exact is not None:
         scopes = ", ".join(cache.exact.scope)
         exact += f"; scope ({scopes}) only by `cache: {{namespace: ...}}` of each request" if scopes else ""
@@ -164,11 +166,11 @@ def _caches(given: Resolved) -> dict[str, Carried]:
         exact += "; the temperature is not looked at" if cache.exact.max_temperature is not None else ""
         exact += f"; {CACHE_TYPE} is redis (with REDIS_HOST, REDIS_PORT, REDIS_PASSWORD) or local, in each process"
     semantic = approximated(
-        "redis-semantic at serve_min and the shortest ttl: no key parts, no guard, no refresh between the thresholds; "
+        f"redis-semantic at serve_min: {_DOES['cache.semantic']}, and no guard; "
         "it needs Redis with search, redisvl, and LITELLM_EMBEDDING_MODEL"
     )
     if cache.exact is not None:
-        semantic = dropped("LiteLLM has one cache: the exact one is written; a semantic one would have no guard")
+        semantic = dropped(f"{ONE_CACHE}; a semantic one would have no guard")
     opted = cache.prompt is not None and cache.prompt.opt_in
     return {
         "cache.exact": approximated(exact),
@@ -176,17 +178,17 @@ def _caches(given: Resolved) -> dict[str, Carried]:
         "cache.prompt": approximated("the system prompt is marked for the providers that must be asked")
         if opted
         else expressed("the providers' own caches work through LiteLLM"),
-        "cache.exclude": dropped("send `cache: {no-cache: true, no-store: true}` with requests that must not be kept"),
+        "cache.exclude": dropped(f"{_DROPPED['cache.exclude']}: `cache: {{no-cache: true, no-store: true}}`"),
     }
 
 
 def _beside(given: Resolved, *, is_plugin: bool) -> dict[str, Carried]:
-    arms = "weights of deployments divide requests, not users; one file for each arm, chosen by the application"
+    arms = f"{_DROPPED['experiments']}; one file for each arm, chosen by the application"
     return {
-        "context": dropped(f"no history is cut or summarised; {_CALLER}"),
-        "compression": dropped(f"no prompt is made shorter; {_CALLER}"),
-        "data_sources": dropped(f"no facts are fetched; {_CALLER}"),
-        "batch": dropped("calls are answered at once; send those endpoints to the provider's batch interface"),
-        "post_process": dropped("no answer is worked on; the application has to call the tier by its model name"),
+        "context": dropped(f"{_DROPPED['context']}; {_CALLER}"),
+        "compression": dropped(f"{_DROPPED['compression']}; {_CALLER}"),
+        "data_sources": dropped(f"{_DROPPED['data_sources']}; {_CALLER}"),
+        "batch": dropped(f"{_DROPPED['batch']}; send those endpoints to the provider's batch interface"),
+        "post_process": dropped(f"{_DROPPED['post_process']}; the application has to call the tier by its model name"),
         "experiments": dropped(arms),
     }

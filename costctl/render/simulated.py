@@ -14,6 +14,9 @@ from costctl.report import Report, Table, counted
 # A table, its heading, its columns by priority, and how many of its rows are shown.
 SECTIONS = (
     ("gates", "GATES", ("verdict", "gate", "value", "level", "reason"), 50),
+    ("as_written", "BESIDE IT: the policy as it is written, replayed on the same calls",
+     ("as", "policy_cost_usd", "saving_usd", "saving_ratio", "latency_ms_p95", "cache_hit_ratio", "refused_count",
+      "fallback_count", "failed_count"), 3),
     ("waterfall", "WHERE THE CHANGE COMES FROM: in the order of the stages, sums exactly",
      ("title", "call_count", "change_usd"), 20),
     ("by_tier", "BY TIER",
@@ -71,7 +74,7 @@ Row = Mapping[str, Any]
 
 def simulation(report: Report, width: int, section: Callable[[str, str, tuple[str, ...], int], list[str]]) -> list[str]:
     """The lines of the screen; `section` lays out one table."""
-    lines = [*_head(report, width), *_more_figures(report.totals), *_compared(report, width)]
+    lines = [*_head(report, width), *_more_figures(report.totals), *_as_target(report), *_compared(report, width)]
     for name, heading, columns, rows in SECTIONS:
         if name in report.tables and report.tables[name].rows:
             lines += section(name, heading, _filled(report.tables[name], columns), rows)
@@ -109,6 +112,19 @@ def _configuration(report: Report, width: int) -> list[str]:
     return lines + [f"    {text if len(text) <= width - 4 else f'{text[: width - 5]}…'}".rstrip() for text in texts]
 
 
+def _as_target(report: Report) -> list[str]:
+    """What the router does of the policy in another way, part by part."""
+    if "as_target" not in report.tables:
+        return []
+    name = safe(str(report.provenance["as_target"]), 40)
+    rows: list[Row] = list(report.tables["as_target"].dicts())
+    lines = ["", f"  AS {name}: {'what it does instead' if rows else 'it does all that this policy says'}"]
+    for row in rows:
+        how = "" if row["how"] == "as it does" else f"{row['how']}: "
+        lines.append(f"    {safe(str(row['part']), 60)}  {how}{safe(str(row['instead']), 400)}")
+    return lines
+
+
 def _filled(table: Table, columns: tuple[str, ...]) -> tuple[str, ...]:
     """The columns that hold anything, and the first two."""
     held = {name for row in table.dicts() for name, value in row.items() if value is not None}
@@ -130,8 +146,9 @@ def _head(report: Report, width: int) -> list[str]:
         f"  COST          {usd_display(total['baseline_cost_usd']):>14} {usd_display(total['policy_cost_usd']):>14}"
         f" {_signed(-total['saving_usd']):>14}   {_saved(total['saving_ratio'])}"
     )
+    policy = safe(str(made["policy"]), 60) + (f" AS {safe(str(made['as_target']), 40)}" if "as_target" in made else "")
     lines = [
-        f"costctl simulate   {safe(str(made['policy']), 60)}   seed {made['seed']}   {safe(logs, max(width - 60, 20))}",
+        f"costctl simulate   {policy}   seed {made['seed']}   {safe(logs, max(width - 60, 20))}",
         f"{total['call_count']:,} calls in time order; baseline: the logged models at list {made['price_set']}",
         "",
         f"                {'baseline':>14} {'policy':>14} {'change':>14}",

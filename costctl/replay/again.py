@@ -51,10 +51,7 @@ class Main:
     @property
     def knows_hits(self) -> bool:
         """Whether the log tells enough of its prompts to say how many calls the caches answer."""
-        exact, semantic = self.done.plan.cache, self.policy.cache.semantic
-        if semantic is not None:
-            return self.done.plan.semantic is not None
-        return exact is None or not exact.is_blind
+        return knows_hits(self.policy, self.done)
 
     @property
     def baseline_pusd(self) -> int:
@@ -75,6 +72,13 @@ class Found:
     def tell(self, name: str, value: Value, status: str) -> None:
         """Add a total with its standing."""
         self.totals[name], self.status[name] = value, status
+
+
+def knows_hits(policy: Policy, done: Replay) -> bool:
+    """Whether the log tells enough of its prompts to say how many calls this policy's caches answer."""
+    if policy.cache.semantic is not None:
+        return done.plan.semantic is not None
+    return done.plan.cache is None or not done.plan.cache.is_blind
 
 
 def outcome_of(done: Replay) -> project.Outcome:

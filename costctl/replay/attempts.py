@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from costctl.replay.draws import Keys, Real, uniform
-from costctl.replay.empirical import OK, TIMEOUT, Code, Flag, Int, Outcomes
+from costctl.replay.empirical import OK, RATE_LIMIT, SERVER_ERROR, TIMEOUT, Code, Flag, Int, Outcomes
 
 Counts = NDArray[np.int16]
 # Of models, start times in microseconds and draws in [0, 1): latency in microseconds and outcome code.
@@ -24,6 +24,9 @@ Draw = Callable[[Code, Int, Real], tuple[Int, Outcomes]]
 
 NO_ATTEMPT = -1  # outcome of a call that has not tried yet
 PURPOSE = "attempt"
+# The kinds of failure that are counted apart, ten bits each.
+FAILURE_KINDS = (TIMEOUT, RATE_LIMIT, SERVER_ERROR)
+KIND_BITS = 10
 # A draw is named by place, try and whether it is the hedge, in a numbering that no rule changes, so that
 # policies with other numbers of retries share the draws of the tries that they both make.
 TRIES_MAX = 1 << 15
@@ -43,6 +46,12 @@ class TurnRules:
     retry_on: frozenset[int] = frozenset()
     hedge_after_us: int | None = None
     timed_out_is_billed: bool = False
+    waits_us: tuple[int, ...] | None = None  # in place of the backoff: before each retry, and after the last try
+    goes_on: bool = False  # once it tries again, whatever fails
+
+    def wait_us(self, number: int) -> int:
+        """The wait before the `number`-th retry."""
+        return self.backoff_us << (number - 1) if self.waits_us is None else self.waits_us[number - 1]
 
     @property
     def says_something(self) -> bool:
@@ -65,6 +74,7 @@ class Turn(NamedTuple):
     hedge_count: Counts
     timeout_count: Counts  # tries that ended in a timeout, ours or one in the log
     failure_count: Counts  # tries that failed
+    failures: Int  # the same by kind, packed in the order of `FAILURE_KINDS`
     billed_count: Counts  # attempts to pay in full: answers, also those not waited for, and as the rules say timeouts
     timed_out_count: Counts  # attempts that a timeout ended, billed or not; both of a hedged try may be
 
@@ -102,24 +112,31 @@ def turn(
     for number in range(rules.retries_max + 1):
         if number:
             made.retry_count[rows] += 1
-            made.latency_us[rows] += rules.backoff_us << (number - 1)
+            made.latency_us[rows] += rules.wait_us(number)
         elapsed = made.latency_us[rows]
         starts = np.where(starts_us[rows] >= 0, starts_us[rows] + elapsed, -1)
         source = _Source(draw, model[rows], starts, seed, call_keys[rows], place * TRIES_MAX + number,
                          first if number == 0 else None)  # fmt: skip
         tried = _try(source, rules.timeout_us, rules.hedge_after_us)
         _note(made, rows, tried, timed_out_is_billed=rules.timed_out_is_billed)
-        rows = rows[np.isin(tried.outcome, list(rules.retry_on))]
+        is_left = tried.outcome != OK if rules.goes_on and number else np.isin(tried.outcome, list(rules.retry_on))
+        rows = rows[is_left]
         if not len(rows):
             break
+    if rules.waits_us is not None and rules.retries_max:
+        made.latency_us[rows] += rules.waits_us[rules.retries_max]
     return made
 
 
 def _no_turn(count: int) -> Turn:
     """No attempt made yet."""
+
+    def none() -> Counts:
+        return np.zeros(count, dtype=np.int16)
+
     return Turn(
-        np.full(count, NO_ATTEMPT, dtype=np.int8), np.zeros(count, dtype=np.int64),
-        *(np.zeros(count, dtype=np.int16) for _ in range(7)),
+        np.full(count, NO_ATTEMPT, dtype=np.int8), np.zeros(count, dtype=np.int64), none(), none(), none(), none(),
+        none(), np.zeros(count, dtype=np.int64), none(), none(),
     )  # fmt: skip
 
 
@@ -129,7 +146,10 @@ def _note(made: Turn, rows: Int, tried: _Try, *, timed_out_is_billed: bool) -> N
     made.attempt_count[rows] += 1 + tried.is_hedged
     made.hedge_count[rows] += tried.is_hedged
     made.timeout_count[rows] += tried.outcome == TIMEOUT
-    made.failure_count[rows] += tried.outcome != OK
+    is_failed = tried.outcome != OK
+    made.failure_count[rows] += is_failed
+    for place, kind in enumerate(FAILURE_KINDS if is_failed.any() else ()):
+        made.failures[rows] += (tried.outcome == kind).astype(np.int64) << (KIND_BITS * place)
     made.billed_count[rows] += tried.answered + timed_out_is_billed * tried.timed_out
     made.timed_out_count[rows] += tried.timed_out
 

@@ -10,6 +10,7 @@ from costctl.policy.keys import Table as Caps
 from costctl.policy.schema import Policy, Routing
 from costctl.replay import project
 from costctl.replay.again import Found, Main, spent_pusd, standing
+from costctl.replay.as_target import AsTarget, tell_as_target
 from costctl.replay.calls import exact_sum
 from costctl.replay.compile import context_windows
 from costctl.replay.experiments import tell_experiments
@@ -37,6 +38,7 @@ class Asked:
     reader: Reader | None = None  # of the log's texts, where they may be read again
     router: Router | None = None  # of `routing.classifier`
     claims: Callable[[Main, Evidence | None], Found] | None = None  # what the layer above has to say of quality
+    target: AsTarget | None = None  # the router that carries the policy out, where it is simulated as one
 
 
 def add_beside(main: Main, asked: Asked, found: Found) -> None:
@@ -46,6 +48,8 @@ def add_beside(main: Main, asked: Asked, found: Found) -> None:
         CostctlError: E417 as `scenarios`.
     """
     policy = main.policy
+    if asked.target is not None:
+        _add(found, tell_as_target(main, asked.target))
     evidence = None
     if asked.scores is not None:
         tiers = tuple(tier.name for tier in policy.tiers)

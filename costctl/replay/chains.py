@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from costctl.policy.behaviour import CountedFailures, SpendFilter, SteppedRetries
 from costctl.policy.results import Outage
-from costctl.policy.schema import Policy
+from costctl.policy.schema import Policy, Tier
 from costctl.policy.stages import KillSwitch, Limit
 from costctl.replay import kernel
 from costctl.replay.arms import Arms
-from costctl.replay.attempts import First, Turn, TurnRules, turn
+from costctl.replay.attempts import FAILURE_KINDS, KIND_BITS, First, Turn, TurnRules, turn
 from costctl.replay.calls import Calls, Code, Flag, Int, plain
 from costctl.replay.empirical import ERROR, OK, OUTCOMES, SERVER_ERROR, UNKNOWN, Empirical
 from costctl.replay.escalation import escalated_calls
@@ -46,6 +47,7 @@ class Attempting:
     provider_of_model: Int  # code of the model -> code of its provider
     limits: dict[str, Limit] = field(default_factory=dict)
     kill_switch: KillSwitch | None = None
+    is_filtered: bool = False  # by budgets
     escalation: tuple[int, int] | None = None
     is_escalated: Flag = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
     outage: Down | None = None
@@ -58,8 +60,25 @@ class Attempting:
 
     @property
     def holds_calls(self) -> bool:
-        """Whether a provider may be passed over, so that any place of a chain may be the first."""
-        return bool(self.limits) or self.kill_switch is not None
+        """Whether a lane may be passed over, so that any place of a chain may be the first."""
+        return bool(self.limits) or self.kill_switch is not None or self.is_filtered
+
+    @property
+    def counts_failures(self) -> bool:
+        """Whether the kill switch counts failures of deployments, in place of a provider's share of them."""
+        return isinstance(self.kill_switch, CountedFailures)
+
+    @property
+    def unit_count(self) -> int:
+        """How many there are of what limits and kill switch watch: providers, or deployments."""
+        return len(self.chains) * len(self.provider_of_model) if self.counts_failures else len(self.providers)
+
+    def unit_of(self, lane: int, model: Code) -> Int:
+        """What limits and kill switch watch where a lane asks these models, -1: nothing."""
+        if not self.counts_failures:
+            return self.provider_of(model)
+        is_ours = (model >= 0) & (lane < len(self.rules[0]) - 1)  # the last lane is the logged one
+        return np.where(is_ours, lane * len(self.provider_of_model) + model.astype(np.int64), UNKNOWN)
 
     def provider_of(self, model: Code) -> Int:
         """The provider of each model, -1 where the model is unknown."""
@@ -72,7 +91,8 @@ class Attempting:
         limits = [self.limits.get(name) or Limit() for name in self.providers]
         kill = self.kill_switch
         over, under = kill.error_ratio.as_integer_ratio() if kill else (0, 1)
-        switch = (over, under, kill.window_us, kill.min_requests, kill.cooldown_us) if kill else (0,)
+        failures_max = kill.failures_max if isinstance(kill, CountedFailures) else kernel.NONE
+        switch = (over, under, kill.window_us, kill.min_requests, kill.cooldown_us, failures_max) if kill else (0,)
         return {
             "chain": [[end - len(chain) for end, chain in zip(ends, self.chains, strict=True)], ends],
             "chain_lane": [lane for chain in self.chains for lane in chain] or [0],
@@ -87,17 +107,17 @@ class Attempting:
             "has_kill_switch": kill is not None, "switch": switch,
         }  # fmt: skip
 
-    def turns(self, calls: Calls, lanes: Lanes, start: int, stop: int) -> tuple[list[Int], list[Int]]:
-        """Packed turn and latency (-1: not known) of these calls at every place of every chain."""
+    def turns(self, calls: Calls, lanes: Lanes, start: int, stop: int) -> Turns:
+        """What these calls come to at every place of every chain."""
         part = _Part(self, calls, lanes, start, stop)
-        packed: list[Int] = []
-        latency: list[Int] = []
+        made = Turns([], [], [])
+        packed, latency = made.packed, made.latency_us
         for chain in self.chains:
             is_open, elapsed = part.is_movable.copy(), np.zeros(stop - start, dtype=np.int64)
             if chain == (lanes.logged,):
                 is_open[:] = True
             for number, lane in enumerate(chain):
-                part.add(packed, latency, lane, is_open, elapsed, number)
+                part.add(made, lane, is_open, elapsed, number)
                 if not self.holds_calls and number + 1 < len(chain):
                     is_tried = is_open if number == 0 else is_open & lanes.lanes[lane].can_hold[start:stop]
                     is_open &= ~is_tried | (packed[-1] < kernel.IS_OK)
@@ -105,8 +125,16 @@ class Attempting:
         if self.escalation:
             no_time = np.zeros(stop - start, dtype=np.int64)
             wanted = part.is_movable & self.is_escalated[start:stop]
-            part.add(packed, latency, self.escalation[1], wanted, no_time, ESCALATION_PLACE)
-        return packed, latency
+            part.add(made, self.escalation[1], wanted, no_time, ESCALATION_PLACE)
+        return made
+
+
+class Turns(NamedTuple):
+    """By place of a chain: packed turns, latencies (-1: not known), and failures by kind (none where nobody counts)."""
+
+    packed: list[Int]
+    latency_us: list[Int]
+    failures: list[Int]
 
 
 class Down(NamedTuple):
@@ -122,12 +150,18 @@ class Down(NamedTuple):
         return found
 
 
-def _down(rules: TurnRules) -> tuple[int, int]:
-    """The packed turn at a provider that is down, and how long it takes: every try fails at once, as a server error."""
+def _down(rules: TurnRules) -> tuple[int, int, int]:
+    """The turn at a provider that is down, where every try fails at once, as a server error.
+
+    Gives it packed, how long it takes, and its failures by kind.
+    """
     retries = rules.retries_max if SERVER_ERROR in rules.retry_on else 0
     tries = retries + 1
     packed = (tries << kernel.ATTEMPTS) + (retries << kernel.RETRIES) + (tries << kernel.FAILURES)
-    return packed, rules.backoff_us * (2**retries - 1)
+    waits = sum(rules.wait_us(number) for number in range(1, tries))
+    if rules.waits_us is not None and retries:
+        waits += rules.waits_us[retries]
+    return packed, waits, tries << (KIND_BITS * FAILURE_KINDS.index(SERVER_ERROR))
 
 
 class _Part:
@@ -141,9 +175,7 @@ class _Part:
         first = of.first
         self._first = First(first.is_logged[self._cut], first.latency_us[self._cut], first.outcome[self._cut])
 
-    def add(
-        self, packed: list[Int], latency: list[Int], lane: int, wanted: Flag, elapsed: Int, number: int
-    ) -> None:  # fmt: skip
+    def add(self, to: Turns, lane: int, wanted: Flag, elapsed: Int, number: int) -> None:
         """The turn of the wanted calls on a lane, `elapsed` after the call began."""
         taken, is_other = self._lanes.lanes[lane], self._lanes.lanes[lane].is_other_model[self._cut]
         model = taken.model[self._cut]
@@ -153,6 +185,7 @@ class _Part:
         is_left = not self._of.draws or lane == self._lanes.logged
         turns = np.full(len(wanted), np.int64(kernel.LEFT) if is_left else as_logged)
         took = np.where(is_other, service, self._logged_us)
+        failures = np.zeros(len(wanted), dtype=np.int64)
         is_played = wanted & self._of.log.is_covered(model) & (is_other | self._of.has_settings[self._arm, lane])
         is_played &= (service < 0) & (not is_left)
         for arm, rules in enumerate(self._of.rules):
@@ -166,13 +199,16 @@ class _Part:
                     model[rows], self._times[rows] + elapsed[rows], self._of.log.sample, rules[lane], number,
                     seed=self._of.seed, call_keys=self._keys[rows], first=first,
                 )  # fmt: skip
-                turns[rows], took[rows] = _packed(made), made.latency_us
+                turns[rows], took[rows], failures[rows] = _packed(made), made.latency_us, made.failures
                 took[rows[is_first & (self._first.latency_us[rows] < 0)]] = UNKNOWN
             if self._of.outage is not None:
                 is_down = self._of.outage.meets(self._of.provider_of(model), self._times + elapsed) & (service < 0)
-                turns[is_down & of_arm], took[is_down & of_arm] = _down(rules[lane])
-        packed.append(turns)
-        latency.append(took)
+                here = is_down & of_arm
+                turns[here], took[here], failures[here] = _down(rules[lane])
+        to.packed.append(turns)
+        to.latency_us.append(took)
+        if self._of.counts_failures:
+            to.failures.append(failures)
 
 
 def _packed(made: Turn) -> Int:
@@ -214,14 +250,15 @@ def attempting(
     return Attempting(
         (*chains, (lanes.logged,) if outage else ()), arms.of_call, rules, settings, log, _first_attempts(store, calls),
         seed, providers, np.array([providers.index(name) for name in of_model], dtype=np.int64), dict(policy.limits),
-        policy.kill_switch, escalation or None, escalated, _down_of(outage, providers) if outage else None, draws,
+        policy.kill_switch, isinstance(policy.budgets, SpendFilter), escalation or None, escalated,
+        _down_of(outage, providers) if outage else None, draws,
     )  # fmt: skip
 
 
 def _lane_rules(policy: Policy) -> tuple[TurnRules, ...]:
     """By lane; the last is the logged one."""
     specs = (*policy.tiers, *policy.specialists)
-    return (*(_turn_rules(policy, one.name, one.timeout_us) for one in specs), TurnRules())
+    return (*(_turn_rules(policy, one) for one in specs), TurnRules())
 
 
 def _down_of(outage: Outage, providers: tuple[str, ...]) -> Down:
@@ -229,13 +266,20 @@ def _down_of(outage: Outage, providers: tuple[str, ...]) -> Down:
     return Down(providers.index(outage.provider), start_us, start_us + outage.duration_us)
 
 
-def _turn_rules(policy: Policy, tier: str, timeout_us: int | None) -> TurnRules:
+def _turn_rules(policy: Policy, tier: Tier) -> TurnRules:
     retries, hedge = policy.retries, policy.hedge
+    hedge_after_us = hedge.after_us if hedge and hedge.tier == tier.name else None
+    if retries is None or not retries.max_count:
+        return TurnRules(
+            tier.timeout_us, hedge_after_us=hedge_after_us, timed_out_is_billed=policy.assume.timed_out_is_billed
+        )
+    waits_us = None
+    if isinstance(retries, SteppedRetries):
+        waits_us = tuple(retries.wait_us(at, len(tier.models)) for at in range(1, retries.max_count + 2))
     return TurnRules(
-        timeout_us, retries.max_count if retries else 0, retries.backoff_us if retries and retries.max_count else 0,
-        frozenset(OUTCOMES.index(name) for name in retries.on) if retries and retries.max_count else frozenset(),
-        hedge.after_us if hedge and hedge.tier == tier else None,
-        policy.assume.timed_out_is_billed,
+        tier.timeout_us, retries.max_count, retries.backoff_us,
+        frozenset(OUTCOMES.index(name) for name in retries.on), hedge_after_us, policy.assume.timed_out_is_billed,
+        waits_us, waits_us is not None,
     )  # fmt: skip
 
 

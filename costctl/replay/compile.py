@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from costctl.policy.behaviour import RequestCache, SpendFilter
 from costctl.policy.caps import TokenCap, UsdCap
 from costctl.policy.results import Outage
 from costctl.policy.schema import LOGGED, Policy, Tier
@@ -17,7 +18,7 @@ from costctl.replay.arms import Arms, arms_of, merged_lanes, policy_models
 from costctl.replay.calls import Calls, Flag, Int, codes, constant, fetch
 from costctl.replay.candidates import Candidate, InputPrices, PriceDays, input_prices, price_candidate
 from costctl.replay.chains import attempting
-from costctl.replay.conditions import COLUMN_OF, REUSABLE, Conditions
+from costctl.replay.conditions import COLUMN_OF, PERSONAL_DATA, REUSABLE, Conditions
 from costctl.replay.draws import uniform
 from costctl.replay.engine import Decisions
 from costctl.replay.lanes import LaneNames, Lanes, build_lanes
@@ -37,6 +38,8 @@ SCOPE_COLUMNS = {
     "endpoint": "endpoint", "team": "team", "user": "user_id", "app": "app", "model": COLUMN_OF["model"],
     "user_profile": "user_profile", "session": "session_id",
 }  # fmt: skip
+# What a log knows of the parameters that make a request another one.
+REQUEST_COLUMNS = ("temperature", "max_output_tokens", "response_format", "tool_count", "stream")
 PUSD_PER_USD = 10**12
 LOWEST_SERVED = Decimal("0.8")  # no threshold below is looked at
 
@@ -159,8 +162,12 @@ def _exact_cache(
 ) -> ExactCache:
     conditions = Conditions()
     tests = _reusable(policy, conditions)
+    is_by_request = isinstance(spec, RequestCache)
+    if is_by_request:  # it keeps whatever is asked and answered
+        del tests[PERSONAL_DATA]
     out = " ".join(f"WHEN NOT ({test}) THEN {-number}" for number, test in enumerate(tests.values(), 1))
-    scope = "".join(f", {SCOPE_COLUMNS[name]}" for name in spec.scope)
+    columns = REQUEST_COLUMNS if is_by_request else [SCOPE_COLUMNS[name] for name in spec.scope]
+    scope = "".join(f", {column}" for column in columns)
     key = f"CASE {out} ELSE CAST(hash(prompt_key{scope}) >> 1 AS BIGINT) END AS key"
     # Where neither tier nor log states a temperature, the providers' own default of 1 is used.
     found = fetch(store, f"{key}, coalesce(temperature, 1) AS temperature", conditions.params)
@@ -267,6 +274,9 @@ def prompt_caches(
 def budget_rules(store: Store, policy: Policy, calls: Calls, lanes: Lanes) -> Budgets:
     """The policy's caps as numbers per call."""
     said = policy.budgets
+    if isinstance(said, SpendFilter):
+        of_deployments = tuple(_deployment_cap(cap, calls, lanes) for cap in said.usd_per_day)
+        return Budgets(of_deployments, is_filtering=True)
     wanted: list[UsdCap | TokenCap] = [*said.usd_per_day, *said.tokens_per_day]
     caps = [_cap(store, calls, lanes, cap) for cap in wanted]
     shares = tuple(
@@ -291,6 +301,17 @@ def _cap(store: Store, calls: Calls, lanes: Lanes, cap: UsdCap | TokenCap) -> Ca
     if cap.name is not None:
         unit = np.where(_is(store, column, cap.name), unit, -1)
     return Cap(title, unit, limit, is_tokens)
+
+
+def _deployment_cap(cap: UsdCap, calls: Calls, lanes: Lanes) -> Cap:
+    """A cap that each model of a tier has for itself; engines of one's own cost nothing there."""
+    title, limit = f"usd_per_day {cap.scope} {cap.name or ''}".strip(), _pusd(cap.max_usd)
+    if cap.scope == "total":
+        return Cap(title, constant(0, calls.count), limit)
+    number = lanes.number(str(cap.name))
+    lane = lanes.lanes[number]
+    unit = np.unique(lane.model, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    return Cap(title, np.where(lane.service_us < 0, unit, -1), limit, lane=number)
 
 
 def _is(store: Store, column: str, text: str) -> Flag:

@@ -17,11 +17,12 @@ COLUMN_OF: Mapping[str, str] = {
     **{name: f"({unpacked_sql(name)} = 1)" if PACKED[name] == 1 else unpacked_sql(name) for name in PACKED},
 }
 
+PERSONAL_DATA = "personal data"
 # Whatever the policy, no cache of answers looks at any other call: what bars one, and the condition without it.
 REUSABLE: Mapping[str, str] = {
     "the log has neither its text nor a key of it": "prompt_key IS NOT NULL",
     "a later turn whose history is not in the log": "NOT is_later_turn",
-    "personal data": f"NOT coalesce({COLUMN_OF['contains_personal_data']}, false)",
+    PERSONAL_DATA: f"NOT coalesce({COLUMN_OF['contains_personal_data']}, false)",
 }
 
 

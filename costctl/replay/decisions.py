@@ -187,6 +187,8 @@ def _steps(made: dict[str, Any], policy: str) -> list[tuple[Value, ...]]:
         return [*steps, (name, "budgets", "refused", made["broken_cap"], made["policy_cost_usd"])]
     if made["broken_cap"]:
         what = f"down to tier {made['entry_tier']}" if made["is_degraded"] else "served all the same"
+        if not made["is_degraded"] and not made["is_over_budget"]:  # by budgets that filter
+            what = "its tier is passed over"
         steps.append((name, "budgets", what, f"over {made['broken_cap']}", None))
     if made["prompt_cache_change_usd"]:
         change, read = made["prompt_cache_change_usd"], made["cache_read_tokens"]

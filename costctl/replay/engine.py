@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from costctl.replay import kernel
 from costctl.replay.calls import DAY_US, Calls, Code, Flag, Int
+from costctl.replay.chains import Turns
 from costctl.replay.kernel import AS_LOGGED, NONE, NUMBERS, Rows, Rules, State, Told
 from costctl.replay.lanes import Lanes
 from costctl.replay.plan import NO_CAP, NO_ENTRY, Budgets, Plan
@@ -175,7 +176,7 @@ def _rules(lanes: Lanes, plan: Plan, make: Make) -> Rules:
         logged=lanes.logged, tier_count=lanes.tier_count, has_cache=cache is not None,
         ttl_us=cache.ttl_us if cache else 0, is_from_last_hit=cache.is_from_last_hit if cache else False,
         capacity=_capacity(plan), **_semantic_rules(plan, make), has_sticky=plan.session is not None,
-        has_budgets=plan.budgets is not None,
+        has_budgets=plan.budgets is not None, is_filtering=budgets.is_filtering,
         is_refusing=budgets.is_refusing, request_max_pusd=NONE if most is None else min(most, LARGEST_CAP),
         cap=ints([
             [min(cap.limit, LARGEST_CAP) for cap in budgets.caps], [cap.lane for cap in budgets.caps],
@@ -242,10 +243,10 @@ def _largest(codes: Code) -> int:
 def _state(calls: Calls, lanes: Lanes, plan: Plan, make: Make) -> State:
     keys = 0 if plan.cache is None else _largest(plan.cache.key) + 1
     sessions = 0 if plan.session is None else _largest(plan.session) + 1
-    providers = 0 if plan.attempts is None else len(plan.attempts.providers)
+    providers = 0 if plan.attempts is None else plan.attempts.unit_count
     nodes = 0 if plan.semantic is None else len(plan.semantic.guard)
     events = 0
-    if plan.attempts is not None and plan.attempts.kill_switch is not None:
+    if plan.attempts is not None and plan.attempts.kill_switch is not None and not plan.attempts.counts_failures:
         events = calls.count * plan.attempts.longest
 
     def of(size: int, value: int = 0) -> Any:
@@ -259,6 +260,7 @@ def _state(calls: Calls, lanes: Lanes, plan: Plan, make: Make) -> State:
         numbers=make(numbers), slot=make(np.tile(np.array([NONE, 0, NONE, NONE]), keys)),
         near_entry=of(nodes, NONE), until_us=of(nodes, DEAD),
         highest=of(sessions, NONE), used=of(_first_units(plan.budgets or Budgets())[-1]),
+        since_us=of(_first_units(plan.budgets or Budgets())[-1], NONE),
         lane_calls=of(len(lanes.lanes)), provider=make(of_provider),
         event=make(np.zeros((kernel.EVENT_NUMBERS, events), dtype=np.int64)),
     )  # fmt: skip
@@ -279,7 +281,7 @@ def _rows(
 
     needs_cost = budgets is not None or attempts is not None
     floor = None if plan.floor is None else plan.floor[cut].clip(min=0)
-    turn, turn_latency = ([], []) if attempts is None else attempts.turns(calls, lanes, start, stop)
+    turns = Turns([], [], []) if attempts is None else attempts.turns(calls, lanes, start, stop)
     return Rows(
         start=start, walked=make(np.flatnonzero(is_walked[cut])), base=column(base), times_us=column(calls.time_us),
         is_ok=column(calls.is_ok), key=column(cache.key) if cache else make(nothing),
@@ -298,8 +300,10 @@ def _rows(
             [lane.input_tokens[cut].clip(min=0) + lane.output_tokens[cut] for lane in lanes.lanes] if needs_cost else []
         ),
         can_hold=stacked([lane.can_hold[cut] for lane in lanes.lanes]),
-        provider=stacked([attempts.provider_of(lane.model[cut]) for lane in lanes.lanes] if attempts else []),
-        turn=stacked(turn), turn_latency_us=stacked(turn_latency),
+        provider=stacked(
+            [attempts.unit_of(at, lane.model[cut]) for at, lane in enumerate(lanes.lanes)] if attempts else []
+        ),
+        turn=stacked(turns.packed), turn_latency_us=stacked(turns.latency_us), turn_failures=stacked(turns.failures),
         is_escalated=make(nothing) if attempts is None else column(attempts.is_escalated),
     )  # fmt: skip
 

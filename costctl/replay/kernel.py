@@ -21,6 +21,7 @@ AS_LOGGED = -2  # latency and cost of a call that no attempt was drawn for
 SHARES_FROM_CALLS = 100  # a share of fewer calls says nothing yet
 MOST = 2**62  # sums stop here: no cap is above it
 MINUTE_US, MINUTES_OF_DAY = 60_000_000, 1440
+WINDOW_OF_BUDGET_US = MINUTES_OF_DAY * MINUTE_US
 QUEUE, FALLBACK, ERROR = 0, 1, 2  # what happens to calls over a provider's limit
 # A turn of a call at one place of its chain, in one number: counts of ten bits each, and whether it ended well.
 ATTEMPTS, RETRIES, HEDGES, TIMEOUTS, BILLED, FAILURES = 0, 10, 20, 30, 40, 50
@@ -42,12 +43,16 @@ MINUTE_REQUESTS, MINUTE_TOKENS, DAY_REQUESTS, DAY_TOKENS, WHEN_OVER = range(5)
 LIMITS = 5
 # Rows of `State.provider` after the first four, which are what the minute and the day hold.
 MINUTE, OF_DAY, OUT_UNTIL_US, ATTEMPTS_SEEN, FAILURES_SEEN, OLDEST, NEWEST = range(4, 11)
-PROVIDER_NUMBERS = 11
+# Two more for each kind of failure that is counted apart: how many, and since when.
+KINDS = 3
+COUNTED, COUNTED_SINCE_US = 11, 11 + KINDS
+PROVIDER_NUMBERS = 11 + 2 * KINDS
+KIND_BITS = 10
 # Rows of `State.event`.
 AT_US, ATTEMPTED, FAILED_OF_IT, NEXT = range(4)
 EVENT_NUMBERS = 4
 # Places in `Rules.switch`.
-ERROR_OVER, ERROR_UNDER, WINDOW_US, REQUESTS_MIN, COOLDOWN_US = range(5)
+ERROR_OVER, ERROR_UNDER, WINDOW_US, REQUESTS_MIN, COOLDOWN_US, FAILURES_MAX = range(6)
 
 
 class Rules(NamedTuple):
@@ -69,6 +74,7 @@ class Rules(NamedTuple):
     guard: Any  # by node
     has_sticky: bool
     has_budgets: bool
+    is_filtering: bool
     is_refusing: bool
     request_max_pusd: int  # NONE: no cap
     cap: Any  # LIMIT, LANE (NONE: on any), IS_TOKENS, FIRST_UNIT
@@ -113,6 +119,7 @@ class Rows(NamedTuple):
     provider: Any
     turn: Any
     turn_latency_us: Any
+    turn_failures: Any  # by kind; nothing where the kill switch does not count them
     is_escalated: Any
 
 
@@ -125,6 +132,7 @@ class State(NamedTuple):
     until_us: Any
     highest: Any  # by session
     used: Any  # by unit of a cap
+    since_us: Any  # likewise: when the window of a budget began that is no day
     lane_calls: Any  # of today
     provider: Any
     event: Any
@@ -155,6 +163,7 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
     )  # fmt: skip
     ttl_us, is_from_last_hit, capacity = rules.ttl_us, rules.is_from_last_hit, rules.capacity
     is_refusing, request_max_pusd = rules.is_refusing, rules.request_max_pusd
+    is_filtering, is_counting, turn_failures = rules.is_filtering, len(rows.turn_failures) > 0, rows.turn_failures
     cap_limit, cap_lane, cap_is_tokens, cap_first = (
         rules.cap[LIMIT], rules.cap[LANE], rules.cap[IS_TOKENS], rules.cap[FIRST_UNIT],
     )  # fmt: skip
@@ -170,7 +179,7 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
     )  # fmt: skip
     lane_count, place_count = len(can_hold) // len(base), len(turns) // len(base)
     numbers, slot = state.numbers, state.slot
-    highest, used, lane_calls = state.highest, state.used, state.lane_calls
+    highest, used, since_us, lane_calls = state.highest, state.used, state.since_us, state.lane_calls
     of_provider, events = state.provider, state.event
     final, entry_lane, routed, served_by = told.lane, told.entry_lane, told.routed_lane, told.served_by
     answered_by, notices, broken_cap = told.answered_by, told.notice, told.cap
@@ -222,7 +231,15 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
         routed[row] = lane
         entry_lane[row] = lane
         final[row] = lane
-        if has_budgets:
+        if is_filtering:
+            has_chain = has_attempts and chain_first[lane] < chain_end[lane]
+            if not has_chain or turns[row * place_count + chain_first[lane]] == LEFT:
+                broken = _spent_out(rules, units, used, since_us, row * caps, lane, time_us)
+                if broken != NONE:
+                    broken_cap[row] = broken
+                    served_by[row] = REFUSED
+                    continue
+        elif has_budgets:
             if days[row] != numbers[DAY]:
                 numbers[DAY] = days[row]
                 numbers[DAY_CALLS] = 0
@@ -305,6 +322,13 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
                 if place != first and not can_hold[row * lane_count + at]:
                     place += 1
                     continue
+                if is_filtering:
+                    broken = _spent_out(rules, units, used, since_us, row * caps, at, time_us)
+                    if broken != NONE:
+                        if broken_cap[row] == NONE:
+                            broken_cap[row] = broken
+                        place += 1
+                        continue
                 provider, wait_us = providers[row * lane_count + at], 0
                 if provider >= 0:
                     if has_switch and at != logged and time_us < of_provider[OUT_UNTIL_US][provider]:
@@ -335,7 +359,10 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
                 billed = (turn >> BILLED) & FIELD
                 spent += billed * costs[row * lane_count + at]
                 billed_tokens += billed * tokens[row * lane_count + at]
-                if has_switch and provider >= 0 and time_us >= of_provider[OUT_UNTIL_US][provider]:
+                if is_counting and provider >= 0:
+                    failures = turn_failures[row * place_count + place]
+                    _count_failures(switch, of_provider, provider, time_us, failures)
+                elif has_switch and provider >= 0 and time_us >= of_provider[OUT_UNTIL_US][provider]:
                     attempts, failures = (turn >> ATTEMPTS) & FIELD, (turn >> FAILURES) & FIELD
                     _watch(switch, of_provider, events, numbers, provider, time_us, attempts, failures)
                 if end == NONE:
@@ -350,6 +377,9 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
                 else:
                     place += 1
             notices[row] |= notice
+            if is_filtering and served == NONE and counts == 0 and broken_cap[row] != NONE:
+                served_by[row] = REFUSED
+                continue
             told_cost[row] = spent
             told_latency[row] = took_us if is_timed else NONE
             told_wait[row] = waited_us
@@ -374,6 +404,10 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
                 unit = units[row * caps + number]
                 if unit >= 0 and (cap_lane[number] == NONE or cap_lane[number] == lane):
                     at_unit = cap_first[number] + unit
+                    if is_filtering:
+                        spent = costs[row * lane_count + lane]  # of the answer alone
+                        if since_us[at_unit] == NONE or time_us - since_us[at_unit] >= WINDOW_OF_BUDGET_US:
+                            since_us[at_unit], used[at_unit] = time_us, 0
                     used[at_unit] = min(used[at_unit] + (billed_tokens if cap_is_tokens[number] else spent), MOST)
         if session >= 0 and lane < tier_count and lane > highest[session]:
             highest[session] = lane
@@ -393,6 +427,18 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
                         slot[oldest * SLOT + ENTRY] = NONE
             slot[at_key + ENTRY] = start + row
             slot[at_key + SINCE_US] = time_us
+
+
+def _spent_out(rules: Rules, units: Any, used: Any, since_us: Any, at: int, lane: int, time_us: int) -> int:
+    """The first cap on this lane whose window has spent all of it, or NONE; `at` is where the call's units begin."""
+    for number in range(len(rules.cap[LIMIT])):
+        unit = units[at + number]
+        if unit >= 0 and (rules.cap[LANE][number] == NONE or rules.cap[LANE][number] == lane):
+            place = rules.cap[FIRST_UNIT][number] + unit
+            is_open = since_us[place] != NONE and time_us - since_us[place] < WINDOW_OF_BUDGET_US
+            if is_open and used[place] >= rules.cap[LIMIT][number]:
+                return number
+    return NONE
 
 
 def _touch(numbers: Any, slot: Any, key: int) -> None:
@@ -497,6 +543,20 @@ def _fill(of_provider: Any, provider: int, tokens: int) -> None:
     of_provider[MINUTE_TOKENS][provider] += tokens
     of_provider[DAY_REQUESTS][provider] += 1
     of_provider[DAY_TOKENS][provider] += tokens
+
+
+def _count_failures(switch: Any, of_provider: Any, provider: int, time_us: int, failures: int) -> None:
+    """Count failures of a deployment by kind, from the first one on; too many of one kind take it out."""
+    for kind in range(KINDS):
+        count = (failures >> (KIND_BITS * kind)) & FIELD
+        if count:
+            if time_us - of_provider[COUNTED_SINCE_US + kind][provider] >= switch[COOLDOWN_US]:
+                of_provider[COUNTED + kind][provider] = 0
+            if of_provider[COUNTED + kind][provider] == 0:
+                of_provider[COUNTED_SINCE_US + kind][provider] = time_us
+            of_provider[COUNTED + kind][provider] += count
+            if of_provider[COUNTED + kind][provider] > switch[FAILURES_MAX]:
+                of_provider[OUT_UNTIL_US][provider] = time_us + switch[COOLDOWN_US]
 
 
 def _watch(

@@ -51,6 +51,15 @@ def tell_latency(done: Replay) -> Found:
     return told
 
 
+def policy_p95_ms(done: Replay) -> float | None:
+    """The policy's p95, None where the log does not know a model's latency or has too few calls to tell."""
+    latency = done.latency
+    if latency.uncovered:
+        return None
+    (found,) = latency_quantiles(latency.policy_us[latency.policy_us >= 0], [95])
+    return None if found.told_ms is None else float(found.told_ms)
+
+
 def _tell_priors(done: Replay, told: Found) -> None:
     is_served = done.decisions.served_by == PROVIDER
     model = done.lanes.take("model", done.decisions.lane)

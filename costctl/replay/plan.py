@@ -95,6 +95,7 @@ class Budgets:
     request_max_pusd: int | None = None
     is_refusing: bool = False
     goes_below_floor: bool = False
+    is_filtering: bool = False  # lanes over their caps are passed over, see `SpendFilter`
 
     @property
     def titles(self) -> tuple[str, ...]:

@@ -134,15 +134,20 @@ def simulate(
         return replay_calls(store, calls, other, prices, seed, days, priced, outage)
 
     warm_up(store.scalar("SELECT count(*) FROM request"))
-    refuse_unfit(store, policy, None if asked.reader is None else asked.reader.embedding)
-    if policy.post_process is not None and policy.post_process.validation is not None:
-        remember_answers(store, policy.post_process.validation, asked.reader)
-    know_texts_if_any(store, policy, asked.reader)
-    unread = _read_prefixes(store, policy, asked.reader)
-    classifier = know_classifier(store, policy, book, asked.router, asked.reader)
+    # As a target, the policy as it is written is replayed too, and asks the log for all that the target leaves of it.
+    written = policy if asked.target is None else asked.target.written
+    refuse_unfit(store, written, None if asked.reader is None else asked.reader.embedding)
+    if written.post_process is not None and written.post_process.validation is not None:
+        remember_answers(store, written.post_process.validation, asked.reader)
+    know_texts_if_any(store, written, asked.reader)
+    unread = _read_prefixes(store, written, asked.reader)
+    classifier = know_classifier(store, written, book, asked.router, asked.reader)
+    classifier = None if policy.routing.classifier is None else classifier
     done = replayed(load_calls(store), policy, book, known)
     outcome = project.outcome_of(done.calls, done.lanes, done.decisions, done.cached, done.extras)
-    keep(store, outcome, done.routed, done.caps, done.latency, done.plan.cache, f"{policy.name} #{digest[:8]}")
+    named = f"{policy.name} #{digest[:8]}"
+    told_as = f"{named} as {asked.target.name}" if asked.target is not None else named
+    keep(store, outcome, done.routed, done.caps, done.latency, done.plan.cache, told_as)
     rest = list(project.rests(outcome, done.candidates))
     totals, status = _totals(outcome, rest)
     missing = dict(NOT_COMPUTED)
@@ -192,6 +197,7 @@ def simulate(
         *unmet(store, policy, book, done),
         *idle(store, policy, done),
     ]
+    as_target = {} if asked.target is None else {"as_target": asked.target.name}
     add_beside(
         Main(store, policy, book, seed, days, known, done, outcome, replayed), asked,
         Found(totals, status, missing, tables, said),
@@ -199,7 +205,7 @@ def simulate(
     return Report(
         "simulate", totals, {table.name: table for table in tables}, tuple(said),
         {
-            "costctl": __version__, "policy": f"{policy.name} #{digest[:8]}", "seed": seed, "price_set": price_set,
+            "costctl": __version__, "policy": named, **as_target, "seed": seed, "price_set": price_set,
             "logs": audited.get("logs", []), "calls_digest": calls_digest(done.calls), "status": status,
             "not_computed": {name: why for name, why in missing.items() if name not in totals},
         },

@@ -22,10 +22,10 @@ from costctl.replay.attempts_told import attempt_totals
 from costctl.replay.calls import exact_sum, load_calls
 from costctl.replay.candidates import PriceDays
 from costctl.replay.denser import denser
+from costctl.replay.latency_told import policy_p95_ms
 from costctl.replay.notes import Replay
 from costctl.replay.plan import DEGRADED, OVER_BUDGET, REFUSED
 from costctl.replay.project import usd
-from costctl.replay.quantiles import latency_quantiles
 from costctl.report import Table, Value, counted
 from costctl.store import Store
 
@@ -174,14 +174,5 @@ def _row(main: Main, stress: Stress) -> tuple[Value, ...]:
         stress.name, done.calls.count, usd(baseline), usd(spent), usd(baseline - spent),
         ratio_of(baseline - spent, baseline), hits, int(np.count_nonzero(made.notice & DEGRADED)),
         int(np.count_nonzero(made.notice & OVER_BUDGET)), int(np.count_nonzero(made.served_by == REFUSED)),
-        attempt_totals(done)["policy_failed_count"], lost_count, usd(kept), _p95(done), stress.what,
+        attempt_totals(done)["policy_failed_count"], lost_count, usd(kept), policy_p95_ms(done), stress.what,
     )  # fmt: skip
-
-
-def _p95(done: Replay) -> float | None:
-    """The policy's p95, None where the log does not know a model's latency or has too few calls to tell."""
-    latency = done.latency
-    if latency.uncovered:
-        return None
-    (found,) = latency_quantiles(latency.policy_us[latency.policy_us >= 0], [95])
-    return None if found.told_ms is None else float(found.told_ms)

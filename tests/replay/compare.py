@@ -152,8 +152,8 @@ class Bench:
         tokens = int((self.calls.input_tokens.clip(0) + self.calls.output_tokens.clip(0)).sum())
         return Size(cost / days, cost / self.calls.count, tokens // days, self.calls.models)
 
-    def engine(self, policy: dict[str, Any]) -> Replay:
-        parsed = parse_policy(text_of(policy), "p")
+    def engine(self, policy: dict[str, Any] | Policy) -> Replay:
+        parsed = policy if isinstance(policy, Policy) else parse_policy(text_of(policy), "p")
         self._know_router(parsed)
         return replay_calls(self.store, self.calls, parsed, book(), seed=SEED, days=PriceDays(), known=self.known)
 
@@ -177,8 +177,8 @@ class Bench:
         self.store.execute("DROP TABLE IF EXISTS temp.router_score")
         self.store.append("router_score", {one: np.array(values) for one, values in columns}, new="TEMP TABLE")
 
-    def oracle(self, policy: dict[str, Any]) -> list[Verdict]:
-        return judge(self.log, parse_policy(text_of(policy), "p"))
+    def oracle(self, policy: dict[str, Any] | Policy) -> list[Verdict]:
+        return judge(self.log, policy if isinstance(policy, Policy) else parse_policy(text_of(policy), "p"))
 
 
 def paid(done: Replay) -> np.ndarray[Any, Any]:
@@ -191,7 +191,7 @@ def paid(done: Replay) -> np.ndarray[Any, Any]:
     return np.where(is_played, made.played.cost_pusd, costs)
 
 
-def differences(bench: Bench, policy: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+def differences(bench: Bench, policy: dict[str, Any] | Policy) -> Iterator[tuple[Any, ...]]:
     """Every decision and every sum on which engine and oracle differ: position, what, engine's, oracle's."""
     done, told = bench.engine(policy), bench.oracle(policy)
     if len(told) != done.calls.count:

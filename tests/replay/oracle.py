@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from costctl.policy.behaviour import RequestCache, SpendFilter
 from costctl.policy.schema import Policy
 from tests.replay.oracle_attempts import Attempts, Chance, Story
-from tests.replay.oracle_budgets import Budget
+from tests.replay.oracle_budgets import Budget, Ruling, SpentOut
 from tests.replay.oracle_lanes import LOGGED, Lanes, Prices
 from tests.replay.oracle_near import Near, Prompt
 from tests.replay.oracle_past import Past
@@ -25,6 +26,7 @@ from tests.replay.oracle_terms import Call, cacheable, holds, reads
 Row = dict[str, Any]
 UNMET = "meets no stage"
 SCOPE_COLUMNS = {"user": "user_id", "session": "session_id"}
+PARAMETERS = ("temperature", "max_output_tokens", "response_format", "tool_count", "stream")
 
 
 class Verdict(NamedTuple):
@@ -99,6 +101,7 @@ class _Court:
         self.lanes = Lanes(policy, log.prices, log.past)
         self.fits = self.lanes.fits
         self.budget = Budget(policy)
+        self.spent_out = SpentOut(policy, self.lanes.offer)
         self.attempts = Attempts(policy, log.past, log.chance)
         self.opened: dict[Any, Call] = {}
         self._keys: dict[Any, tuple[Any, ...] | None] = {}
@@ -232,8 +235,10 @@ class _Court:
         cache = self.policy.cache
         if call.identity not in self._keys:
             is_opening = self.opened.get(call.row["session_id"], call) is call
-            may = cache.exact is not None and cacheable(call, cache, is_opening=is_opening) and self._is_cool(call)
-            scope = cache.exact.scope if cache.exact else ()
+            keeps_all = isinstance(cache.exact, RequestCache)
+            may = cache.exact is not None and cacheable(call, cache, is_opening=is_opening, keeps_personal=keeps_all)
+            may = may and self._is_cool(call)
+            scope = PARAMETERS if keeps_all else cache.exact.scope if cache.exact else ()
             of_scope = (reads(call, SCOPE_COLUMNS.get(name, name)) for name in scope)
             self._keys[call.identity] = (call.row["prompt_key"], *of_scope) if may else None
         return self._keys[call.identity]
@@ -261,7 +266,10 @@ class _Court:
             is_floor = floor is not None and not self.policy.budgets.over_floor and at - 1 < self.height[floor]
             return None if is_floor or not self.fits(call, below) else below
 
-        ruling = self.budget.rule(call, routed, lower, lambda lane: self.lanes.offer(call, lane), told)
+        if isinstance(self.policy.budgets, SpendFilter):
+            ruling = Ruling(routed)
+        else:
+            ruling = self.budget.rule(call, routed, lower, lambda lane: self.lanes.offer(call, lane), told)
         offer, before = self.lanes.offer(call, ruling.lane), self.lanes.offer(call, routed)
         is_refused = ruling.is_refused
         verdict = Verdict(
@@ -269,21 +277,31 @@ class _Court:
             ruling.over_budget, ruling.cap, 0 if is_refused else offer.cost, 0 if is_refused else offer.uncapped,
             before.uncapped, offer.output_tokens, offer.input_tokens, reason, floor, offer.tokens, None,
         )  # fmt: skip
-        return verdict if is_refused else self._attempt(verdict)
+        return verdict if is_refused else self._attempt(verdict, told)
 
     # Attempts
 
-    def _attempt(self, verdict: Verdict) -> Verdict:
+    def _attempt(self, verdict: Verdict, told: Sequence[Verdict]) -> Verdict:
         """How the providers serve a call that budgets let through."""
         call, entry = verdict.call, verdict.entry
         its = self.lanes.offer(call, entry)
         logged_us = call.latency_us if call.is_ok else None
+        if entry == LOGGED or not self.attempts.is_played:
+            cap = self.spent_out.cap(call, entry, told)
+            if cap is not None:
+                return self._refused(verdict, cap)
         if entry == LOGGED:
             self.attempts.stay(call, its)
             return verdict._replace(latency_us=logged_us)
         if not self.attempts.is_played:
             return verdict._replace(latency_us=logged_us if its.is_own else self._drawn_latency(call, its.key))
-        story = self.attempts.play(call, entry, lambda lane: self.lanes.offer(call, lane))
+        story = self.attempts.play(
+            call, entry, lambda lane: self.lanes.offer(call, lane), lambda lane: self.spent_out.cap(call, lane, told)
+        )
+        if story.cap is not None and story.lane is None and not story.counts["attempts"]:
+            return self._refused(verdict._replace(story=story), story.cap)
+        if story.cap is not None:
+            verdict = verdict._replace(cap=story.cap)
         last = self.lanes.offer(call, story.lane or entry)
         is_answered = story.lane is not None
         return verdict._replace(
@@ -292,6 +310,9 @@ class _Court:
             output_tokens=last.output_tokens, charged_tokens=story.tokens, story=story,
             latency_us=story.elapsed_us if is_answered and story.is_timed else None,
         )  # fmt: skip
+
+    def _refused(self, verdict: Verdict, cap: str) -> Verdict:
+        return verdict._replace(served_by="refused", cap=cap, cost=0, uncapped=0)
 
     def _drawn_latency(self, call: Call, model: str) -> int | None:
         """That of one logged answer of the model."""

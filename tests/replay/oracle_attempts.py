@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple, Protocol
 
+from costctl.policy.behaviour import CountedFailures, SpendFilter, SteppedRetries
 from costctl.policy.schema import Policy
 from tests.replay.oracle_lanes import Offer
 from tests.replay.oracle_past import OUTCOMES, Past, ending, outcome_of
@@ -37,6 +38,8 @@ class Story:
 
     entry: str
     lane: str | None = None  # the one that answered
+    cap: str | None = None  # the first budget that kept it from a lane
+    failures: list[str] = field(default_factory=list)  # of this turn
     cost: int = 0
     tokens: int = 0
     elapsed_us: int = 0
@@ -68,6 +71,7 @@ class Attempts:
         self.chance = chance
         self.lanes = {tier.name: tier for tier in (*policy.tiers, *policy.specialists)}
         self.providers = Providers(policy)
+        self.is_filtered = isinstance(policy.budgets, SpendFilter)
         self.is_played = bool(
             policy.retries or policy.fallbacks or policy.hedge or policy.escalate or policy.limits or policy.kill_switch
             or any(lane.timeout_us is not None for lane in self.lanes.values())
@@ -75,17 +79,25 @@ class Attempts:
 
     def stay(self, call: Call, offer: Offer) -> None:
         """A call on the logged lane: providers see it, nothing holds it."""
+        if isinstance(self.policy.kill_switch, CountedFailures):
+            return
         self.providers.passes(offer.provider, call.time_us, offer.tokens)
         self.providers.saw(offer.provider, call.time_us, 1, 0 if call.is_ok else 1)
 
-    def play(self, call: Call, entry: str, offer: Callable[[str], Offer]) -> Story:
+    def play(
+        self, call: Call, entry: str, offer: Callable[[str], Offer], spent_out: Callable[[str], str | None]
+    ) -> Story:
         """Turn after turn until a lane answers; then, it may be, the escalation."""
         story = Story(entry)
         for place, lane in enumerate(self.chain(entry)):
             its = offer(lane)
             if place > 0 and not its.fits:
                 continue
-            admitted = self._admit(call, its, story)
+            cap = spent_out(lane)
+            if cap is not None:
+                story.cap = story.cap or cap
+                continue
+            admitted = self._admit(call, lane, its, story)
             if admitted == "error":
                 break
             if admitted == "go" and self._turn(call, place, lane, its, story):
@@ -105,9 +117,10 @@ class Attempts:
             if escalate.to not in self.policy.fallbacks.get(entry, ()):
                 yield escalate.to
 
-    def _admit(self, call: Call, its: Offer, story: Story) -> str:
+    def _admit(self, call: Call, lane: str, its: Offer, story: Story) -> str:
         """Whether a turn may begin: go, fallback (passed over) or error."""
-        if self.providers.is_out(its.provider, call.time_us):
+        is_counted = isinstance(self.policy.kill_switch, CountedFailures)
+        if self.providers.is_out(f"{lane} {its.key}" if is_counted else its.provider, call.time_us):
             story.notices.add("passed over")
             return "fallback"
         wait = self.providers.ask(its.provider, call.time_us, its.tokens, story.elapsed_us)
@@ -125,29 +138,48 @@ class Attempts:
     def _turn(self, call: Call, place: int, lane: str, its: Offer, story: Story) -> bool:
         """Whether one of the tries at a place of the chain answers."""
         story.before_turn_us = story.elapsed_us - story.wait_us
+        story.failures.clear()
         if its.is_own and not self._touches(lane):
             story.passes(call.latency_us)
             story.bills(its)
             story.counts["attempts"] += 1
-            self.providers.saw(its.provider, call.time_us, 1, 0)
+            if not isinstance(self.policy.kill_switch, CountedFailures):
+                self.providers.saw(its.provider, call.time_us, 1, 0)
             return True
         retries = self.policy.retries
         before = story.counts["attempts"]
         failures, is_answered = 0, False
         for number in range(1 + (retries.max_count if retries else 0)):
             if number:
-                assert retries is not None
                 story.counts["retries"] += 1
-                story.passes(retries.backoff_us * 2 ** (number - 1))
+                story.passes(self._wait_us(lane, number))
             ended = self._try(
                 call, place, lane, number, its, story, is_logged=place == 0 and its.is_own and number == 0
             )
             is_answered = ended == "ok"
             failures += not is_answered
-            if is_answered or retries is None or ended not in retries.on:
+            story.failures += [] if is_answered else [ended]
+            goes_on = isinstance(retries, SteppedRetries) and number > 0
+            if is_answered or retries is None or (ended not in retries.on and not goes_on):
                 break
-        self.providers.saw(its.provider, call.time_us, story.counts["attempts"] - before, failures)
+        else:
+            if isinstance(retries, SteppedRetries) and retries.max_count:
+                story.passes(self._wait_us(lane, retries.max_count + 1))
+        if isinstance(self.policy.kill_switch, CountedFailures):
+            self.providers.failed(f"{lane} {its.key}", call.time_us, story.failures)
+        else:
+            self.providers.saw(its.provider, call.time_us, story.counts["attempts"] - before, failures)
         return is_answered
+
+    def _wait_us(self, lane: str, number: int) -> int:
+        """The wait before a retry."""
+        retries = self.policy.retries
+        assert retries is not None
+        if not isinstance(retries, SteppedRetries):
+            return int(retries.backoff_us * 2 ** (number - 1))
+        if len(self.lanes[lane].models) > 1:
+            return 0
+        return min(8 * 10**6, max(10**6 * 2 ** (number - 1) // 2, retries.backoff_us))
 
     def _touches(self, lane: str) -> bool:
         """Whether the policy says anything of attempts in this lane."""
@@ -216,7 +248,7 @@ class Attempts:
         draw = self.chance.draw(call, "attempt", (place * TRIES + number) * 2 + (after_us is not None))
         begin_us = after_us or 0
         start_us = call.time_us + story.elapsed_us - story.wait_us + begin_us  # waits do not count for the hour
-        if place == ESCALATION or self.policy.limits or self.policy.kill_switch:
+        if place == ESCALATION or self.policy.limits or self.policy.kill_switch or self.is_filtered:
             start_us -= story.before_turn_us
         found = self.past.attempts.pick(its.key, start_us, draw)
         return Run(OUTCOMES[found.outcome], begin_us + found.latency_us)
@@ -228,7 +260,7 @@ class Attempts:
         if escalate is None or story.lane != escalate.from_tier or not self._is_poor(call, offer(story.lane)):
             return
         its = offer(escalate.to)
-        if its.fits and self._admit(call, its, story) == "go":
+        if its.fits and self._admit(call, escalate.to, its, story) == "go":
             story.notices.add("escalated")
             if self._turn(call, ESCALATION, escalate.to, its, story):
                 story.lane = escalate.to

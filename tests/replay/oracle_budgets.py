@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+from costctl.policy.behaviour import SpendFilter
 from costctl.policy.schema import Policy
 from tests.replay.oracle_terms import Call
 
 PICO = 10**12
 COLUMN = {"endpoint": "endpoint", "user": "user_id", "team": "team", "user_profile": "user_profile"}
 FREE_CALLS = 100
+DAY_US = 86_400 * 10**6
 
 
 class Ruling(NamedTuple):
@@ -83,6 +85,36 @@ class Budget:
             here = sum(one.lane == lane for one in today)
             if here + 1 > Fraction(share) * (len(today) + 1):
                 yield f"share {lane}"
+
+
+class SpentOut:
+    """Budgets of deployments: the answers of each window are gone through anew for every question."""
+
+    def __init__(self, policy: Policy, offer: Callable[[Call, str], Any]) -> None:
+        self.caps = policy.budgets.usd_per_day if isinstance(policy.budgets, SpendFilter) else ()
+        self.offer = offer
+
+    def cap(self, call: Call, lane: str, told: Sequence[Any]) -> str | None:
+        """The first cap that keeps a call from a lane."""
+        for cap in self.caps:
+            if cap.scope == "total" or cap.name == lane:
+                begun_us, spent = None, 0
+                for one in told:
+                    if one.served_by != "provider" or not charges(one.call) or not self._is_same(cap, call, lane, one):
+                        continue
+                    if begun_us is None or one.call.time_us - begun_us >= DAY_US:
+                        begun_us, spent = one.call.time_us, 0
+                    spent += self.offer(one.call, one.lane).cost
+                is_open = begun_us is not None and call.time_us - begun_us < DAY_US
+                if is_open and spent >= Fraction(cap.max_usd) * PICO:
+                    return f"usd {cap.scope} {cap.name}"
+        return None
+
+    def _is_same(self, cap: Any, call: Call, lane: str, one: Any) -> bool:
+        """Whether an answer was that of the deployment that the call would go to."""
+        if cap.scope == "total":
+            return True
+        return bool(one.lane == lane and self.offer(one.call, lane).key == self.offer(call, lane).key)
 
 
 def charges(call: Call) -> bool:

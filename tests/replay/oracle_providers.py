@@ -8,10 +8,12 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+from costctl.policy.behaviour import CountedFailures
 from costctl.policy.schema import Policy
 
 MINUTE_US = 60 * 10**6
 MINUTES = 1440
+COUNTED = ("timeout", "rate_limit", "server_error")
 
 
 class Grant(NamedTuple):
@@ -40,6 +42,8 @@ class Providers:
         self.grants: list[Grant] = []
         self.events: dict[str, list[Event]] = {}
         self.out_until: dict[str, int] = {}
+        self.begun_us: dict[tuple[str, str], int] = {}
+        self.counts: dict[tuple[str, str], int] = {}
 
     # Kill switch
 
@@ -59,6 +63,19 @@ class Providers:
             self.out_until[provider] = time_us + self.switch.cooldown_us
             young = []
         self.events[provider] = young
+
+    def failed(self, deployment: str, time_us: int, failures: list[str]) -> None:
+        """Failures of a deployment, counted by kind for the cooldown from the first one on."""
+        assert isinstance(self.switch, CountedFailures)
+        for kind in COUNTED:
+            count, its = failures.count(kind), (deployment, kind)
+            if not count:
+                continue
+            if its not in self.begun_us or time_us - self.begun_us[its] >= self.switch.cooldown_us:
+                self.begun_us[its], self.counts[its] = time_us, 0
+            self.counts[its] += count
+            if self.counts[its] > self.switch.failures_max:
+                self.out_until[deployment] = time_us + self.switch.cooldown_us
 
     # Limits
 

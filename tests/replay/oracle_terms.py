@@ -134,10 +134,10 @@ def compares(found: Fraction, operator: str, limit: Fraction) -> bool:
     return sign in {">": {1}, "<": {-1}, "=": {0}, ">=": {0, 1}, "<=": {-1, 0}}[operator]
 
 
-def cacheable(call: Call, cache: Cache, *, is_opening: bool) -> bool:
+def cacheable(call: Call, cache: Cache, *, is_opening: bool, keeps_personal: bool = False) -> bool:
     """Whether the exact cache may look this call up and keep its answer, whatever its temperature."""
     row = call.row
-    if row["prompt_key"] is None or reads(call, "contains_personal_data"):
+    if row["prompt_key"] is None or (reads(call, "contains_personal_data") and not keeps_personal):
         return False
     if row["session_id"] is not None and not is_opening and row["turn_count"] is not None and row["turn_count"] <= 1:
         return False  # a later turn that shows nothing of the earlier ones

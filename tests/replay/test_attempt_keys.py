@@ -68,13 +68,14 @@ class Simulated:
         assume: str = ASSUME,
         tiers: str = TIERS,
         columns: tuple[str, ...] = COLUMNS,
+        options: tuple[str, ...] = (),
     ) -> dict[str, dict[str, Any]]:
         log, file, made = (self._folder / name for name in ("log.csv", "policy.yaml", "made.jsonl"))
         with log.open("w", encoding="utf-8", newline="") as target:
             csv.writer(target).writerows([columns, *rows])
         file.write_text("version: 1\n" + tiers + assume + policy, "utf-8")
         arguments = [str(log), "--policy", str(file), "--decisions", str(made), "--output", "json"]
-        assert run(["simulate", *arguments, "--db", str(self._folder / "c.duckdb")]) == 0
+        assert run(["simulate", *arguments, *options, "--db", str(self._folder / "c.duckdb")]) == 0
         self.report = json.loads(self._capsys.readouterr().out)
         rows_of = (json.loads(line) for line in made.read_text("utf-8").splitlines())
         return {one["request_id"]: one for one in rows_of}

@@ -36,13 +36,15 @@ class Simulated:
         self._folder, self._capsys = folder, capsys
         self.totals: dict[str, Any] = {}
 
-    def __call__(self, policy: str, requests: list[tuple[Any, ...]], *, code: int = 0) -> list[dict[str, Any]]:
+    def __call__(
+        self, policy: str, requests: list[tuple[Any, ...]], *, code: int = 0, options: tuple[str, ...] = ()
+    ) -> list[dict[str, Any]]:
         log, file, made = (self._folder / name for name in ("log.csv", "policy.yaml", "made.jsonl"))
         with log.open("w", encoding="utf-8", newline="") as target:
             csv.writer(target).writerows([COLUMNS, *requests])
         file.write_text("version: 1\n" + policy, "utf-8")
         arguments = [str(log), "--policy", str(file), "--decisions", str(made), "--output", "json"]
-        assert run(["simulate", *arguments, "--db", str(self._folder / "c.duckdb")]) == code
+        assert run(["simulate", *arguments, *options, "--db", str(self._folder / "c.duckdb")]) == code
         self.totals = json.loads(self._capsys.readouterr().out)["totals"]
         return [json.loads(line) for line in made.read_text("utf-8").splitlines()]
 
