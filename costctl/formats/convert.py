@@ -38,6 +38,8 @@ _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d*)?")
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.0+)?")
 _DOTTED = re.compile(r"[+-]?[1-9]\d{0,2}\.000")
 _ISO = "%Y-%m-%dT%H:%M:%S%.f%:z"
+# By the length of the text: a fraction of a known size is read four times as fast, and as a part of the same.
+_ZONED = {20: "%Y-%m-%dT%H:%M:%SZ", 24: "%Y-%m-%dT%H:%M:%S.%3fZ", 27: "%Y-%m-%dT%H:%M:%S.%6fZ"}
 
 
 def tokens(name: str, values: Sequence[Any]) -> Converted:
@@ -238,6 +240,11 @@ def instants(name: str, values: Sequence[Any]) -> Converted:
 
 
 def _iso(series: pl.Series) -> pl.Series:
+    quick = _ZONED.get(len(str(series.first(ignore_nulls=True))))
+    if quick:
+        read = series.str.to_datetime(quick, time_unit="us", strict=False)
+        if read.null_count() == series.null_count():
+            return read
     zoned = series.str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="us", strict=False)
     if zoned.null_count() == series.null_count():
         return zoned
