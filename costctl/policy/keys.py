@@ -37,6 +37,9 @@ def refuse(faults: Faults, title: str = "policy") -> ValidationError:
     return ValidationError.from_exception_data(title, [_init(place, message) for place, message in faults])
 
 
+LISTED = "unknown key; known: "
+
+
 def unknown(name: str, known: Iterable[str], what: str = "key") -> str:
     """The message for a name that is not known, with the nearest one that is.
 
@@ -74,12 +77,24 @@ class Part(BaseModel):
             return handler(value)
         except ValidationError as error:
             found = [one for one in error.errors(include_url=False) if not _is_echo(one)]
-            raise refuse([(one["loc"], _message(cls, one)) for one in found], cls.__name__) from None
+            faults = [(one["loc"], _message(cls, one)) for one in found]
+            raise refuse(list(_listed_once(faults)), cls.__name__) from None
 
     @classmethod
     def keys(cls) -> list[str]:
         """The keys that a file may hold."""
         return [field.alias or name for name, field in cls.model_fields.items() if name not in cls.hidden]
+
+
+def _listed_once(faults: Faults) -> Iterator[tuple[Place, str]]:
+    """The faults of one mapping, the list of its keys only with the first of its own that nothing is near to."""
+    is_listed = False
+    for place, message in faults:
+        if len(place) == 1 and message.startswith(LISTED):
+            yield place, "unknown key; known as above" if is_listed else message
+            is_listed = True
+        else:
+            yield place, message
 
 
 def _init(place: Place, message: str) -> InitErrorDetails:

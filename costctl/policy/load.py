@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from costctl.errors import CostctlError, Problem
 from costctl.policy.check import faults_of_meaning, faults_of_models
+from costctl.policy.keys import LISTED
 from costctl.policy.landed import NOT_YET
 from costctl.policy.schema import Policy
 from costctl.policy.source import HINT, Place, Source, read_source
@@ -93,5 +94,7 @@ def _standing(value: Any, path: tuple[str, ...], at: Place) -> Iterator[tuple[Pl
 def _error(source: Source) -> CostctlError:
     problems = sorted(dict.fromkeys(source.problems), key=lambda one: (one.line or 0, one.column or 0))
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    hint = f"keys of a policy: {', '.join(Policy.keys())}"
+    own = [one.message for one in problems if one.message.startswith("unknown key") and not set(".[") & set(one.key)]
+    is_asked = own and not any(message.startswith(LISTED) for message in own)
+    hint = f"keys of a policy: {', '.join(Policy.keys())}" if is_asked else "costctl init writes a commented example"
     return CostctlError("E401", f"{problems[0]}{more}", hint, problems=tuple(problems))

@@ -291,3 +291,25 @@ def test_other_forms_of_a_value() -> None:
     assert policy.routing.classifier is not None
     assert (policy.routing.classifier.file, policy.routing.classifier.min_confidence) == ("router.bin", Decimal("0.7"))
     hash(policy)
+
+
+def test_keys_are_listed_once_for_each_mapping_that_holds_unknown_ones() -> None:
+    text = """version: 1
+tiers:
+  A: {models: [m], zzz: 1, timeoutt_s: 4, qqq: 1}
+  B: {models: [m], zzz: 1}
+xxx: 1
+kkk: 1
+"""
+    error = refused(text)
+    keys = "models, select, weights, max_output_tokens, context_tokens, temperature, timeout_s"
+    told = [str(one).partition(" ")[2] for one in error.problems]
+    assert told[:4] == [
+        f"tiers.A.zzz: unknown key; known: {keys}",
+        "tiers.A.timeoutt_s: unknown key, did you mean timeout_s?",
+        "tiers.A.qqq: unknown key; known as above",
+        f"tiers.B.zzz: unknown key; known: {keys}",
+    ]
+    assert told[4].startswith("xxx: unknown key; known: version, name, tiers, ")
+    assert told[5] == "kkk: unknown key; known as above"
+    assert "keys of a policy" not in error.hint, "they are listed with xxx"
