@@ -150,7 +150,7 @@ def explain_request(
 ) -> None:
     """Which way did one request take through the last simulation, and why?"""
     from costctl.audit.queries import opened  # noqa: PLC0415
-    from costctl.replay.decisions import explain  # noqa: PLC0415
+    from costctl.replay.explained import explain  # noqa: PLC0415
 
     with opened(db) as store:
         report = explain(store, request_id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -110,6 +111,42 @@ def arms_of(store: Store, policy: Policy, count: int, seed: int) -> Arms:
         return Arms((policy,), np.zeros(count, dtype=np.int64))
     policies, choice = arm_policies(policy, [assigned(store, one, seed) for one in policy.experiments])
     return Arms(tuple(policies), choice)
+
+
+class ToldArms(NamedTuple):
+    """The arms as a decision tells them: names and exact shares of each combination, and that of each call, else -1."""
+
+    names: tuple[str, ...]
+    shares: tuple[Decimal, ...]
+    of_call: Int
+
+
+def told_arms(store: Store, policy: Policy, count: int, seed: int) -> ToldArms:
+    """The combination of arms of each of `count` calls, with the share of units that it gets.
+
+    A call without a unit is always in the first arm, so that arm counts as the whole for it.
+    """
+    combined = np.zeros(count, dtype=np.int64)
+    if not policy.experiments:
+        return ToldArms((), (), combined - 1)
+    divided = [assigned(store, one, seed) for one in policy.experiments]
+    for one in divided:  # a place more for a call without a unit
+        number = np.where(one.has_unit, one.arm, len(one.experiment.arms))
+        combined = combined * (len(one.experiment.arms) + 1) + number
+    present, of_call = np.unique(combined, return_inverse=True)
+    names, shares = [], []
+    for combination in present.tolist():
+        told: list[str] = []
+        share, left = Decimal(1), combination
+        for one in reversed(divided):
+            arms = one.experiment.arms
+            left, number = divmod(left, len(arms) + 1)
+            arm = arms[number] if number < len(arms) else arms[0]
+            share *= arm.share if number < len(arms) else 1
+            told.insert(0, f"{one.experiment.name}: {arm.name}")
+        names.append(", ".join(told))
+        shares.append(share)
+    return ToldArms(tuple(names), tuple(shares), of_call.reshape(-1).astype(np.int64))
 
 
 def merged_lanes(lanes: Sequence[Lanes], choice: Int) -> Lanes:

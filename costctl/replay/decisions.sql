@@ -2,6 +2,12 @@
 -- Texts are kept once, as numbered names.
 CREATE OR REPLACE VIEW decision AS
 SELECT d.position, r.request_id, d.file_id, d.source_line, r.started_at, r.app, r.endpoint, r.session_id,
+    -- Equal users have equal hashes in every file; who has a list of users can try them.
+    substr(sha256('costctl user:' || r.user_id), 1, 16) AS user_hash,
+    (SELECT any_value(name) FROM decision_name WHERE kind = 'arms' AND code = d.arms) AS experiment_arms,
+    CAST((SELECT any_value(name) FROM decision_name WHERE kind = 'arms share' AND code = d.arms) AS DECIMAL(38,18))
+        AS arm_propensity,
+    r.propensity AS logged_propensity,
     r.model AS logged_model,
     (SELECT any_value(name) FROM decision_name WHERE kind = 'model' AND code = d.model) AS model,
     (SELECT any_value(name) FROM decision_name WHERE kind = 'lane' AND code = d.lane) AS tier,
@@ -20,6 +26,7 @@ SELECT d.position, r.request_id, d.file_id, d.source_line, r.started_at, r.app, 
     (SELECT any_value(name) FROM decision_name WHERE kind = 'floor' AND code = d.floored_by) AS floored_by,
     (SELECT any_value(name) FROM decision_name WHERE kind = 'floor tier' AND code = d.floored_by) AS floored_to,
     (SELECT any_value(name) FROM decision_name WHERE kind = 'cap' AND code = d.cap) AS broken_cap,
+    (SELECT any_value(name) FROM decision_name WHERE kind = 'cap limit' AND code = d.cap) AS broken_cap_limit,
     d.is_moved, (d.notice & 1) > 0 AS is_degraded, (d.notice & 2) > 0 AS is_over_budget,
     -- The bits of `kernel`: KILLED, LIMITED, QUEUED, FELL_BACK, ESCALATED, REFRESHED.
     (d.notice & 4) > 0 AS is_passed_over, (d.notice & 8) > 0 AS is_limited, (d.notice & 16) > 0 AS is_queued,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from costctl.replay.calls import Code, Flag, Int, Small
@@ -86,6 +88,14 @@ class Cap:
     lane: int = ANY_LANE
 
 
+def _plain(number: Decimal) -> str:
+    return f"{number.normalize():f}"
+
+
+def _dollars(pusd: int) -> str:
+    return f"${_plain(Decimal(pusd).scaleb(-12))}"
+
+
 @dataclass(frozen=True)
 class Budgets:
     """Stage 5: what a policy says about budgets, in numbers."""
@@ -101,6 +111,16 @@ class Budgets:
     def titles(self) -> tuple[str, ...]:
         """What `Decisions.cap` numbers: the caps, then that on one request, then that on a tier's share."""
         return (*(cap.title for cap in self.caps), "usd_per_request_max", "max_share_per_day")
+
+    def limits(self, lane_names: Sequence[str]) -> tuple[str, ...]:
+        """The limit of each of `titles` as people read it; shares by the names of their tiers."""
+        caps = [f"{cap.limit:,} tokens" if cap.is_tokens else _dollars(cap.limit) for cap in self.caps]
+        most = "none" if self.request_max_pusd is None else _dollars(self.request_max_pusd)
+        shares = [
+            f"{lane_names[lane]} {_plain(Decimal(over) * 100 / Decimal(under))}%"
+            for lane, over, under in self.share_of_lane
+        ]
+        return (*caps, most, ", ".join(shares))
 
     @property
     def says_something(self) -> bool:

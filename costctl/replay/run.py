@@ -17,6 +17,7 @@ from costctl.policy.schema import Policy
 from costctl.prices.book import PriceBook
 from costctl.replay import project
 from costctl.replay.again import Found, Main, unanswered
+from costctl.replay.arms import told_arms
 from costctl.replay.attempts_told import NOT_ASKED, attempt_status, attempt_totals, attempt_warnings, attempts_table
 from costctl.replay.beside import Asked, add_beside
 from costctl.replay.calls import Calls, calls_digest, exact_sum, forget_lean, load_calls
@@ -147,7 +148,13 @@ def simulate(
     outcome = project.outcome_of(done.calls, done.lanes, done.decisions, done.cached, done.extras)
     named = f"{policy.name} #{digest[:8]}"
     told_as = f"{named} as {asked.target.name}" if asked.target is not None else named
-    keep(store, outcome, done.routed, done.caps, done.latency, done.plan.cache, told_as)
+    budgets = done.plan.budgets
+    limits = () if budgets is None else budgets.limits(done.lanes.names)
+    arms = told_arms(store, policy, done.calls.count, seed)
+    keep(
+        store, outcome, done.routed, list(zip(done.caps, limits, strict=False)), done.latency, done.plan.cache,
+        told_as, arms,
+    )  # fmt: skip
     rest = list(project.rests(outcome, done.candidates))
     totals, status = _totals(outcome, rest)
     missing = dict(NOT_COMPUTED)

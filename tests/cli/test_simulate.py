@@ -84,7 +84,7 @@ def test_the_log_audited_last_is_simulated_and_one_request_explained(
     assert round(change, 9) == round(-float(report["totals"]["saving_usd"]), 9)
     code, out, _ = said(capsys, "explain-request", "req-000010", *db, "--output", "json")
     steps = json.loads(out)["tables"]["steps"]
-    assert [step["stage"] for step in steps] == ["simulation", "log", "exact_cache", "route", "provider"]
+    assert [step["stage"] for step in steps] == ["simulation", "log", "exact_cache", "route", "provider", "total"]
     code, _, err = said(capsys, "explain-request", "req-000010x", *db)
     assert code == 3
     assert "did you mean req-000010?" in err

@@ -16,7 +16,7 @@ from costctl.errors import CostctlError
 from costctl.policy.load import parse_policy
 from costctl.replay.beside import Asked
 from costctl.replay.classifier import told_reason
-from costctl.replay.decisions import explain
+from costctl.replay.explained import explain
 from costctl.replay.run import simulate
 from costctl.report import Report
 from costctl.tiers.learned import Category, Linear, Router, Threshold

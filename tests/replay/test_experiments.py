@@ -219,3 +219,25 @@ def test_the_screen_shows_the_arms(reports: Reports, tmp_path: Path) -> None:
     assert "EXPERIMENTS" in screen
     assert "-$0.003290" in screen
     assert all(len(line) <= 80 for line in screen.splitlines())
+
+
+def test_decisions_bear_the_arms_their_probability_and_the_hash_of_the_user(reports: Reports) -> None:
+    """What is needed to weigh a log by its policy; a call without a unit is in the first arm for certain."""
+    second = "{name: by session, unit: session, arms: {x: 25%, y: 75%}}"
+    policy = HALF.replace(f"arms: {ARMS}}}]", f"arms: {ARMS}}}, {second}]")
+    made = reports.folder / "made.jsonl"
+    reports(policy, [*users(40), request(59, id="nobody", user_id="")], "--decisions", str(made))
+    told = {(one := json.loads(line))["request_id"]: one for line in made.read_text("utf-8").splitlines()}
+    for number in range(40):
+        one = told[f"r{number}-0"]
+        user = f"u{number}"
+        assert one["experiment_arms"] == f"mini: {arm_of(user)}, by session: x"
+        assert Decimal(str(one["arm_propensity"])) == Decimal("0.5"), "no session, so x for certain"
+        assert one["user_hash"] == hashlib.sha256(f"costctl user:{user}".encode()).hexdigest()[:16]
+        assert user not in {value for key, value in one.items() if key != "request_id"}
+    nobody = told["nobody"]
+    assert (nobody["experiment_arms"], nobody["arm_propensity"]) == ("mini: now, by session: x", 1)
+    assert (nobody["user_hash"], nobody["logged_propensity"]) == (None, None)
+    reports(TIERS, [request(0)], "--decisions", str(made))
+    alone = json.loads(made.read_text("utf-8"))
+    assert (alone["experiment_arms"], alone["arm_propensity"]) == (None, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from costctl.cli import run
-from tests.replay.reports import TIERS, Reports, request
+from tests.replay.reports import A_USD, C_USD, TIERS, Reports, request, usd
 
 ROUTED = f"{TIERS}routing: {{default: A}}\nassume: {{output_tokens_ratio: 1, input_tokens_ratio: 1}}\n"
 
@@ -180,3 +181,54 @@ def test_a_call_without_a_price_or_a_time_says_why_no_cache_keeps_it(
     said = {one["code"]: one["message"] for one in report["warnings"]}
     assert "2 calls have no list price, so they meet no cache and no budget" in said["W201"]
     assert said["W202"].endswith("; $0.50 of the policy's cost is theirs")
+
+
+def explained(reports: Reports, name: str) -> dict[str, Any]:
+    assert run(["explain-request", name, "--db", str(reports.folder / "c.duckdb"), "--output", "json"]) == 0
+    found: dict[str, Any] = json.loads(reports.out())
+    return found
+
+
+def test_the_costs_of_the_steps_sum_to_the_last(reports: Reports) -> None:
+    """A compressor beside each call, an engine that idles, and a cache: every dollar stands in one row."""
+    policy = (
+        f"{ROUTED}compression: {{ratio_kept: 0.5, usd_per_million_tokens: 1}}\n"
+        "cache: {exact: {ttl: 24h}}\nself_hosted: [{name: own/m, usd_per_hour: 1, tokens_per_s: 1000}]\n"
+        "specialists: {own: {models: [own/m]}}\n"
+    )
+    report = reports(policy, [request(0), request(1, prompt_hash="q0"), request(2, completion_tokens=300)])
+    spent = Decimal(0)
+    for number in range(3):
+        told = explained(reports, f"r{number}")
+        steps = told["tables"]["steps"]
+        parts = {step["stage"]: usd(step["cost_usd"]) for step in steps[:-1] if step["cost_usd"] is not None}
+        total = usd(steps[-1]["cost_usd"])
+        assert (steps[-1]["stage"], sum(parts.values())) == ("total", total)
+        assert total == usd(told["totals"]["policy_cost_usd"])
+        if number != 1:
+            assert parts["beside"] == Decimal("0.001"), "1,000 tokens through the compressor"
+        spent += total
+    assert spent == usd(report["totals"]["policy_cost_usd"])
+    assert usd(explained(reports, "r0")["totals"]["baseline_cost_usd"]) == C_USD
+
+
+def test_a_cap_is_told_with_its_limit_and_whose_it_is(reports: Reports) -> None:
+    policy = (
+        f"{TIERS}routing: {{default: C}}\nassume: {{output_tokens_ratio: 1, input_tokens_ratio: 1}}\n"
+        "budgets: {usd_per_day: [{user: u1, max: 0.0035}]}\n"
+    )
+    reports(policy, [request(number) for number in range(3)])
+    (step,) = [one for one in explained(reports, "r2")["tables"]["steps"] if one["stage"] == "budgets"]
+    owner = hashlib.sha256(b"costctl user:u1").hexdigest()[:16]
+    assert step["decision"] == "down to tier A"
+    assert step["reason"] == f"over usd_per_day user u1, which is $0.0035; user {owner}"
+    assert usd(explained(reports, "r2")["totals"]["policy_cost_usd"]) == A_USD
+
+
+def test_what_has_no_price_or_no_answer_says_so(reports: Reports) -> None:
+    reports(ROUTED, [request(0), request(1, model="nobody/knows")])
+    steps = explained(reports, "r1")["tables"]["steps"]
+    assert steps[1]["reason"].endswith("; no price for 'knows'")
+    moved = [one["reason"] for one in steps if one["decision"] == "tier logged"]
+    assert moved == ["is not moved: no price for 'knows'"]
+    assert (steps[-1]["stage"], steps[-1]["decision"], steps[-1]["cost_usd"]) == ("total", "no cost is known", None)

@@ -1,0 +1,207 @@
+"""One decision of the last simulation explained: the way of a call through the stages, and what each part cost."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from costctl.errors import CostctlError, ExitCode
+from costctl.money import usd_text
+from costctl.replay.classifier import told_reason
+from costctl.report import Report, Table, Value
+from costctl.store import Store
+
+_NEAREST = (
+    "SELECT request_id FROM decision WHERE request_id IS NOT NULL "
+    "ORDER BY levenshtein(request_id, $id), request_id LIMIT 1"
+)
+# What the log says of a call beside the decision.
+_CALL = (
+    "SELECT d.*, r.status AS logged_status, r.price_status, r.price_reason FROM decision d "
+    "JOIN request r USING (file_id, source_line) WHERE d.request_id = $id ORDER BY d.position"
+)
+ZERO = Decimal(0)
+
+
+def explain(store: Store, request_id: str) -> Report:
+    """The way of one request through the stages of the last simulation.
+
+    Costs of steps are parts in USD; those of a call sum to its step `total`. None where the call has no list price.
+
+    Raises:
+        CostctlError: E420 where nothing was simulated, E421 where no call has this id.
+    """
+    if not store.scalar("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'decision_row'"):
+        raise CostctlError(
+            "E420", "nothing was simulated yet", "costctl simulate LOG --policy policy.yaml", ExitCode.INPUT
+        )
+    columns, rows = store.table(_CALL, {"id": request_id})
+    if not rows:
+        near = store.query(_NEAREST, {"id": request_id})
+        hint = f"did you mean {near[0][0]}?" if near else "the log has no request ids"
+        raise CostctlError(
+            "E421", f"no call of the simulated log has the request id {request_id}", hint, ExitCode.INPUT
+        )
+    policy = str(store.scalar("SELECT name FROM decision_name WHERE kind = 'policy'"))
+    calls = [dict(zip(columns, row, strict=True)) for row in rows]
+    steps = [step for made in calls for step in _summed(made, _steps(made, policy))]
+    table = Table.of("steps", ("request_id", "stage", "decision", "reason", "cost_usd"), steps)
+    totals: dict[str, Value] = {"call_count": len(rows)}
+    if not any(made["is_unpriced"] for made in calls):
+        for name in ("baseline_cost_usd", "policy_cost_usd"):
+            totals[name] = sum((made[name] for made in calls), ZERO)
+    return Report("explain-request", totals, {"steps": table})
+
+
+def _summed(made: dict[str, Any], steps: list[tuple[Value, ...]]) -> list[tuple[Value, ...]]:
+    """The steps, the last of which bears what no other step does, and their sum as one more."""
+    name = made["request_id"]
+    if made["is_unpriced"]:
+        return [*steps, (name, "total", "no cost is known", _no_price(made), None)]
+    spent: Decimal = made["policy_cost_usd"]
+    *before, last = steps
+    rest = spent - sum((step[-1] for step in before if isinstance(step[-1], Decimal)), ZERO)
+    return [*before, (*last[:-1], rest), (name, "total", "the policy's cost", "sum of the costs above", spent)]
+
+
+def _no_price(made: dict[str, Any]) -> str:
+    """Why a call has no list price."""
+    if made["price_reason"] and made["price_status"] == "unpriced":
+        return str(made["price_reason"])
+    return "an attempt of this call has no list price"
+
+
+def _logged(made: dict[str, Any]) -> tuple[Value, ...]:
+    """What the log says of the call; its cost there is told, not summed."""
+    status = made["logged_status"]
+    what = f"answered by {made['logged_model']}" if status == "ok" else f"{status} at {made['logged_model']}"
+    if made["is_unpriced"]:
+        paid = _no_price(made)
+    elif made["price_status"] == "not_billed" and not made["baseline_cost_usd"]:
+        paid = f"not billed: {made['price_reason']}" if made["price_reason"] else "not billed"
+    else:
+        paid = f"list price {usd_text(made['baseline_cost_usd'])} USD"
+    return (made["request_id"], "log", what, f"{made['started_at']} UTC; {paid}", None)
+
+
+def _steps(made: dict[str, Any], policy: str) -> list[tuple[Value, ...]]:
+    name = made["request_id"]
+    steps: list[tuple[Value, ...]] = [
+        (name, "simulation", f"policy {policy}", "the last one that was simulated here", None),
+        _logged(made),
+    ]
+    if made["experiment_arms"] is not None:
+        share = made["arm_propensity"]
+        drawn = (
+            "always: it names no unit, or the arm has all" if share == 1 else f"drawn in {share.normalize():%} of units"
+        )
+        steps.append((name, "experiment", made["experiment_arms"], drawn + _user(made), None))
+    if made["served_by"] == "exact_cache":
+        source = made["answered_by_request_id"] or f"line {made['answered_by_line']}"
+        how = f"same question as {source}"
+        return [*steps, *_sent_steps(made), (name, "exact_cache", "served from the cache", how, None)]
+    if made["exact_cache"] is not None:
+        steps.append((name, "exact_cache", "not served", made["exact_cache"], None))
+    if made["prompt_similarity"] is not None:
+        source = made["answered_by_request_id"] or f"line {made['answered_by_line']}"
+        how = f"prompt {made['prompt_similarity']:.3f} like that of {source}"
+        if made["served_by"] == "semantic_cache":
+            return [*steps, *_sent_steps(made), (name, "semantic_cache", "served from the cache", how, None)]
+        steps.append((name, "semantic_cache", f"refreshed by tier {made['routed_tier']}", how, None))
+    else:
+        steps += _route_steps(made)
+    if made["served_by"] == "refused":
+        return [*steps, *_sent_steps(made), (name, "budgets", "refused", _over(made), None)]
+    if made["broken_cap"]:
+        what = f"down to tier {made['entry_tier']}" if made["is_degraded"] else "served all the same"
+        if not made["is_degraded"] and not made["is_over_budget"]:  # by budgets that filter
+            what = "its tier is passed over"
+        steps.append((name, "budgets", what, _over(made), None))
+    if made["prompt_cache_change_usd"]:
+        change, read = made["prompt_cache_change_usd"], made["cache_read_tokens"]
+        logged_read = made["logged_cache_read_tokens"] or 0
+        what = f"reads {read:,} tokens of its session, {logged_read:,} in the log"
+        why = "dearer: " if change > 0 else "cheaper: "
+        if read < logged_read:
+            why += "what warmed the cache went elsewhere"
+        else:
+            why += "writes cost more than what is read saves" if change > 0 else "read tokens cost less"
+        steps.append((name, "prompt_cache", what, why, change))
+    steps += _sent_steps(made)
+    steps += _attempt_steps(made)
+    if made["served_by"] == "failed":
+        return [*steps, (name, "attempts", "no answer", "every attempt failed", None)]
+    moved = "another model or fewer tokens than logged" if made["is_moved"] else "as logged"
+    what = f"answered by {made['model']}" if made["is_moved"] or made["logged_status"] == "ok" else "ends as in the log"
+    return [*steps, (name, "provider", what, moved, None)]
+
+
+def _over(made: dict[str, Any]) -> str:
+    """The cap that stopped the call, with its limit; one that each user has with whose it is."""
+    is_of_user = " user" in made["broken_cap"]
+    return f"over {made['broken_cap']}, which is {made['broken_cap_limit']}" + (_user(made) if is_of_user else "")
+
+
+def _user(made: dict[str, Any]) -> str:
+    return f"; user {made['user_hash']}" if made["user_hash"] else ""
+
+
+def _route_steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:
+    """From the rule to the tier that the rules give in the end, each with what it names."""
+    name, at = made["request_id"], made["ruled_tier"]
+    told: list[tuple[Value, ...]] = [(name, "route", f"tier {at}", _reason(made), None)]
+    for way in ("raised", "floored"):
+        if made[f"{way}_by"]:
+            at = made[f"{way}_to"]
+            told.append((name, "route", f"{way} to tier {at}", made[f"{way}_by"], None))
+    if made["routed_tier"] != at and made["is_unpriced"]:
+        told.append((name, "route", f"tier {made['routed_tier']}", f"is not moved: {_no_price(made)}", None))
+    elif made["routed_tier"] != at:
+        why = "held by its session, or moved on because it does not fit or is not to be moved"
+        told.append((name, "route", f"tier {made['routed_tier']}", why, None))
+    return told
+
+
+def _reason(made: dict[str, Any]) -> str:
+    """Why the call took its lane; of a learned router with what it said of this call."""
+    reason, gain = str(made["routing_reason"]), made["predicted_gain"]
+    return reason if gain is None else told_reason(reason, gain)
+
+
+def _sent_steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:
+    """What is sent in place of what the log shows, and what is done beside the call."""
+    name = made["request_id"]
+    told: list[tuple[Value, ...]] = []
+    if made["sent_input_tokens"] and made["sent_input_tokens"] != made["input_tokens"]:
+        what = f"{made['sent_input_tokens']:,} input tokens are sent"
+        told.append((name, "context", what, f"{made['input_tokens']:,} in the log", None))
+    if made["is_batched"]:
+        told.append((name, "batch", "waits for a batch", "its endpoint may wait", None))
+    if made["data_source"]:
+        told.append((name, "data_sources", f"facts: {made['data_source']}", "the question asks for facts", None))
+    if made["extra_cost_usd"]:
+        told.append((name, "beside", made["beside"], "work beside the call", made["extra_cost_usd"]))
+    if made["idle_cost_usd"]:
+        what = "a share of engines that serve no call"
+        told.append((name, "self_hosted", what, "their hours are paid, used or not", made["idle_cost_usd"]))
+    return told
+
+
+def _attempt_steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:
+    """What happened between the tier that the call went to and its answer."""
+    name, entered, tier = made["request_id"], made["entry_tier"], made["tier"]
+    told = []
+    if made["is_passed_over"]:
+        told.append(("provider", "a provider is passed over", "kill switch: too many of its attempts failed"))
+    if made["is_limited"]:
+        wait = f"waits {made['wait_ms']:,.0f} ms" if made["is_queued"] else "is not let through"
+        told.append(("provider", wait, "limit of a provider"))
+    tries = [f"{made[key]} {text}" for key, text in (("retry_count", "retries"), ("hedge_count", "hedges"),
+                                                     ("timeout_count", "timeouts")) if made[key]]  # fmt: skip
+    if tries:
+        told.append(("attempts", ", ".join(tries), f"{made['attempt_count']} attempts in all"))
+    if made["is_fallback"]:
+        told.append(("attempts", f"falls back to tier {tier}", f"tier {entered} gave no answer"))
+    if made["is_escalated"]:
+        told.append(("attempts", f"escalates to tier {tier}", "the first answer is not good enough"))
+    return [(name, stage, what, why, None) for stage, what, why in told]
