@@ -17,7 +17,7 @@ from costctl.formats.base import UNREADABLE, Ignored, LogFormat, Record
 from costctl.formats.binary import is_binary, not_text
 from costctl.formats.contained import contained, pieces_of
 from costctl.formats.databases import database_rows, is_database
-from costctl.formats.documents import document_tasks, records_of
+from costctl.formats.documents import document_tasks, first_of_many, records_of
 from costctl.formats.events import event_tasks, is_event_text
 from costctl.formats.generic import written_path
 from costctl.formats.registry import FORMATS
@@ -63,6 +63,8 @@ def _is_json_line(first: bytes, text: bytes) -> bool:
     except orjson.JSONDecodeError:
         # A broken first line of a JSONL file: most of the next ones are then objects of their own.
         others = [line for line in text.split(b"\n")[1:20] if line.strip()]
+        if not others and first_of_many(first.decode("utf-8", "replace")):
+            return False  # documents behind one another, without line ends
         found = sum(_record(line) is not None for line in others)
         return found * 2 > len(others) if others else first.startswith(b"{")
     if isinstance(value, dict):

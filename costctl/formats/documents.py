@@ -30,7 +30,12 @@ def document_tasks(source: Source) -> Iterator[Task]:
         document = orjson.loads(content)
         fault = None
     except orjson.JSONDecodeError as error:
-        document, fault = _whole_part(content), f"not valid JSON: {_reason(error)}"
+        text = content.decode("utf-8", "replace").lstrip()
+        if first_of_many(text):
+            document, is_whole = _whole_elements(text, 0)
+            fault = None if is_whole else f"not valid JSON: what follows {len(document):,} whole records"
+        else:
+            document, fault = _whole_part(text), f"not valid JSON: {_reason(error)}"
         if fault and not document:
             yield Task(fault=fault, fault_is_line=False)
             return
@@ -71,10 +76,20 @@ def _whole(source: Source) -> bytes:
     return content.removeprefix(b"\xef\xbb\xbf")
 
 
-def _whole_part(content: bytes) -> Any:
+def _whole_part(text: str) -> Any:
     """What is whole of a damaged document: elements of its list, or itself closed after the last one."""
-    text = content.decode("utf-8", "replace").lstrip()
-    return _whole_elements(text) if text.startswith("[") else _closed(text)
+    return _whole_elements(text, 1)[0] if text.startswith("[") else _closed(text)
+
+
+def first_of_many(text: str) -> bool:
+    """Whether a text begins with a whole object behind which another one begins."""
+    import json  # noqa: PLC0415  (only for what is no JSON as a whole)
+
+    try:
+        _, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return text[end:].lstrip().startswith("{")
 
 
 def _closed(text: str) -> Any:
@@ -115,19 +130,21 @@ def _holds_records(brackets: list[tuple[str, str]]) -> bool:
     return bracket == "[" and is_known and all(name in INNER_LISTS or name in RECORD_LISTS for name in lists)
 
 
-def _whole_elements(text: str) -> list[Any]:
+def _whole_elements(text: str, position: int) -> tuple[list[Any], bool]:
+    """The values that follow one another from a position on, and whether they reach to the end."""
     import json  # noqa: PLC0415  (only for a damaged document)
 
     decoder = json.JSONDecoder(parse_constant=_refuse_constant)
-    position = 1
     found: list[Any] = []
     while True:
         while position < len(text) and text[position] in " \t\r\n,":
             position += 1
+        if position == len(text):
+            return found, True
         try:
             element, position = decoder.raw_decode(text, position)
         except (ValueError, RecursionError):
-            return found
+            return found, False
         found.append(element)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 HOSTS = {
     "api.openai.com": "openai", "api.anthropic.com": "anthropic", "openrouter.ai": "openrouter", "api.groq.com": "groq",
@@ -18,9 +18,11 @@ def model_of_url(url: str) -> str | None:
 
     >>> model_of_url("https://x.openai.azure.com/openai/deployments/mini/chat/completions?api-version=1")
     'mini'
+    >>> model_of_url("https://bedrock-runtime.us-east-1.amazonaws.com/model/amazon.nova-lite-v1%3A0/converse")
+    'amazon.nova-lite-v1:0'
     """
     found = _MODEL_IN_URL.search(url)
-    return found[1] if found else None
+    return unquote(found[1]) if found else None
 
 
 def provider_of_url(url: str) -> str | None:

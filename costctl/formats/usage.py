@@ -6,8 +6,10 @@ the provider did not send is absent: unknown, not zero. Conventions: log-formats
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from costctl.formats.placed import whole
 
 Usage = dict[str, Any]
 _ANTHROPIC_KEYS = frozenset({"cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation"})
@@ -95,9 +97,15 @@ def _sum(*values: Any) -> Any:
         if value is None:
             continue
         if type(value) is not int:
-            return _first(*values)
+            return _sum_of_odd(values)
         total = value if total is None else total + value
     return total
+
+
+def _sum_of_odd(values: Sequence[Any]) -> Any:
+    """The same of counts of which some are texts or floats, as tables and other languages write them."""
+    known = [whole(value) for value in values if value is not None]
+    return sum(known) if all(type(value) is int for value in known) else known[0]
 
 
 def _openai(usage: Mapping[str, Any], inputs: str, outputs: str) -> Usage:

@@ -66,3 +66,21 @@ def test_small_files_of_pages_and_of_records_beside_one_another(tmp_path: Path, 
     (folder / "2.jsonl").write_text(f"{json.dumps(body('c'))}\n{json.dumps(body('d'))}\n")
     report = audited(tmp_path, folder, log_format=forced)
     assert (report.totals["request_count"], report.totals["rejected_count"]) == (4, 0)
+
+
+@pytest.mark.parametrize("between", ["\n", "", " ", "\n\n"])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_documents_behind_one_another(tmp_path: Path, between: str, indent: int | None) -> None:
+    """As command-line tools print them, and as queues put them into one object: with no line to each."""
+    log = tmp_path / "stream.json"
+    log.write_text(between.join(json.dumps(body(name), indent=indent) for name in "abc"), "utf-8")
+    found = audited(tmp_path, log).totals
+    assert (found["records_read_count"], found["accepted_count"], found["rejected_count"]) == (3, 3, 0)
+    assert found["input_tokens"] == 30
+
+
+def test_documents_behind_one_another_of_which_the_last_is_cut(tmp_path: Path) -> None:
+    log = tmp_path / "stream.json"
+    log.write_text("\n".join(json.dumps(body(name), indent=2) for name in "abc")[:-30], "utf-8")
+    found = audited(tmp_path, log).totals
+    assert (found["records_read_count"], found["accepted_count"], found["rejected_count"]) == (3, 2, 1)

@@ -77,3 +77,14 @@ def test_the_turns_of_an_anthropic_message_are_summed() -> None:
 def test_gemini_leaves_out_what_is_zero(usage: dict[str, Any], expected: tuple[int | None, int | None]) -> None:
     found = gemini_usage(usage)
     assert (found.get("input_tokens"), found.get("output_tokens")) == expected
+
+
+@pytest.mark.parametrize("kind", [float, str])
+def test_counts_that_add_up_may_be_floats_or_texts(kind: type) -> None:
+    """As tables and other languages write them; the buckets of Anthropic and Gemini are sums."""
+    said = {"input_tokens": 3, "cache_read_input_tokens": 40, "cache_creation_input_tokens": 7, "output_tokens": 5}
+    gemini = {"promptTokenCount": 50, "cachedContentTokenCount": 40, "candidatesTokenCount": 5, "thoughtsTokenCount": 2}
+    for usage in (said, gemini):
+        odd = {name: kind(value) for name, value in usage.items()}
+        counts = read_usage(usage)
+        assert {name: int(float(value)) for name, value in read_usage(odd).items()} == counts
