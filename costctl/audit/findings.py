@@ -10,6 +10,7 @@ from costctl.audit import pages
 from costctl.audit.anatomy import anatomy
 from costctl.audit.anomalies import anomalies
 from costctl.audit.budgets import LatencyBudget, TokenBudget, latency_budgets, token_budgets
+from costctl.audit.prefix_cache import prefix_cache
 from costctl.audit.providers import provider_share
 from costctl.errors import CostctlError
 from costctl.formats.sources import Reader
@@ -100,6 +101,9 @@ def _made(store: Store, book: PriceBook, wanted: Wanted) -> Iterator[Table]:
     if found is not None:
         yield found
     yield provider_share(store, book)
+    served = prefix_cache(store)
+    if served is not None:
+        yield served
     yield token_budgets(store, wanted.token_budgets)
     if wanted.latency_budgets:
         yield latency_budgets(store, wanted.latency_budgets)

@@ -39,7 +39,13 @@ FIRST = (
         ("title", "request_count", "list_cost_usd", "share_ratio", "recoverable_usd"), 20,
     ),
 )  # fmt: skip
-THEN = (Section("latency_budgets", "LATENCY BUDGETS", ("endpoint", "budget_ms", "latency_ms_p95", "over_ratio")),)
+THEN = (
+    Section("latency_budgets", "LATENCY BUDGETS", ("endpoint", "budget_ms", "latency_ms_p95", "over_ratio")),
+    Section(
+        "prefix_cache", "PREFIX CACHE: blocks of prompts that one of this size serves again (LRU)",
+        ("blocks_held_count", "blocks_served_count", "block_hit_ratio", "served_tokens", "token_hit_ratio"), 20,
+    ),
+)  # fmt: skip
 JUMPS_SHOWN = 8
 RECONCILED = Section(
     "by_model", "BY MODEL: each day in --output json",
