@@ -6,8 +6,8 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,40 @@ from costctl.tiers.place import DEFAULT_RULES
 
 if TYPE_CHECKING:
     from costctl.store import Store
+
+
+TRIES = 5
+# What says of which rows a report is; the tables of the workspace are of the same ones.
+_ROWS_OF = ("costctl", "logs", "log_digests", "formats", "price_set", "tier_rules", "priced_at", "prices_as_of")
+
+
+@contextmanager
+def audited_store(logs: Sequence[str], options: AuditOptions) -> Iterator[tuple[Store, Report]]:
+    """The workspace with the tables of these logs, or of the log audited last where none is named, and their report.
+
+    Another command may audit another log there before the workspace is ours; then this one is audited again.
+
+    Raises:
+        CostctlError: as `audit` and `last_audit`; E163 where that happens each time.
+    """
+    from costctl.store import open_store  # noqa: PLC0415  (as in `audit`)
+
+    for _ in range(TRIES):
+        report = audit(logs, options) if logs else last_audit(options.database)
+        with open_store(options.database, threads=options.threads) as store:
+            if _is_last(store, report):
+                yield store, report
+                return
+    raise CostctlError(
+        "E163", "other commands keep auditing other logs in this workspace",
+        "give each its own workspace: --db FILE", ExitCode.INPUT,
+    )  # fmt: skip
+
+
+def _is_last(store: Store, report: Report) -> bool:
+    """Whether the tables of the workspace are still of the rows of this report."""
+    last = [thaw(text).provenance for (text,) in store.query("SELECT report FROM last_report")]
+    return len(last) == 1 and all(last[0].get(name) == report.provenance.get(name) for name in _ROWS_OF)
 
 
 def audit(logs: Sequence[str], options: AuditOptions) -> Report:

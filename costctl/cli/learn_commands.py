@@ -84,21 +84,16 @@ def _joined(
 ) -> Labels:  # fmt: skip
     """Scores by request id, joined to what the workspace knows of the log."""
     from costctl.audit.options import AuditOptions  # noqa: PLC0415
-    from costctl.audit.run import audit, last_audit  # noqa: PLC0415
+    from costctl.audit.run import audited_store  # noqa: PLC0415
     from costctl.evaluate.labels import AnyName, labels_of_log, pair_of  # noqa: PLC0415
     from costctl.prices.book import load_book  # noqa: PLC0415
     from costctl.replay.scores_file import read_scores  # noqa: PLC0415
-    from costctl.store import open_store  # noqa: PLC0415
 
     book = load_book(prices)
     scored = read_scores(scores, book, AnyName())
     pair = pair_of(scored, book, cheap, dear)
     options = AuditOptions(prices=prices, db=db, progress=progress())
-    if logs:
-        audit(logs, options)
-    else:
-        last_audit(options.database)
-    with open_store(options.database) as store:
+    with audited_store(logs or (), options) as (store, _):
         return labels_of_log(store, scored, pair, group)
 
 
@@ -128,12 +123,11 @@ def calibrate(
 ) -> None:
     """Which similarity may a semantic cache serve from, for so few wrong answers?"""
     from costctl.audit.options import AuditOptions  # noqa: PLC0415
-    from costctl.audit.run import audit, last_audit, reader_of  # noqa: PLC0415
+    from costctl.audit.run import audited_store, reader_of  # noqa: PLC0415
     from costctl.evaluate.threshold import Bound, propose  # noqa: PLC0415
     from costctl.policy.load import load_policy  # noqa: PLC0415
     from costctl.prices.book import load_book  # noqa: PLC0415
     from costctl.replay.scores_file import read_scores  # noqa: PLC0415
-    from costctl.store import open_store  # noqa: PLC0415
 
     if per not in {"hit", "request"}:
         raise CostctlError("E462", f"--per {per}: must be hit or request", "wrong answers per hit: --per hit")
@@ -142,11 +136,7 @@ def calibrate(
     wanted = load_policy(policy)
     scored = None if scores is None else read_scores(scores, load_book(prices), [tier.name for tier in wanted.tiers])
     options = AuditOptions(prices=prices, embedding=embedding, db=db, progress=progress())
-    if logs:
-        audit(logs, options)
-    else:
-        last_audit(options.database)
     bound = Bound(max_wrong, "hit" if per == "hit" else "request", confidence, window)
-    with open_store(options.database) as store:
+    with audited_store(logs or (), options) as (store, _):
         report = propose(store, wanted, bound, reader_of(options), scored)
     emit(report, output, out)

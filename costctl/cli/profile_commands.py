@@ -48,12 +48,11 @@ def profile(
 ) -> None:  # fmt: skip
     """What may leave the house of this log? A profile: no text, no user ids, the same simulation to the last digit."""
     from costctl.audit.options import AuditOptions  # noqa: PLC0415
-    from costctl.audit.run import audit, logs_of, reader_of  # noqa: PLC0415
+    from costctl.audit.run import audited_store, logs_of, reader_of  # noqa: PLC0415
     from costctl.policy.classifier import load_classifier  # noqa: PLC0415
     from costctl.policy.load import load_policy  # noqa: PLC0415
     from costctl.prices.book import load_book  # noqa: PLC0415
     from costctl.replay.profile import Wanted, write_profile  # noqa: PLC0415
-    from costctl.store import open_store  # noqa: PLC0415
     from costctl.tiers.rules import load_rules  # noqa: PLC0415
 
     if out is None or out.suffix != ".parquet":
@@ -68,8 +67,8 @@ def profile(
         log_format=log_format, mapping=tuple(mapping or ()), tier_rules=tier_rules, prices=prices, embedding=embedding,
         db=db, threads=threads, progress=progress(),
     )  # fmt: skip
-    check_target(out, logs_of(audit(logs, options)))
     wanted = Wanted(salt or secrets.token_hex(32), load_rules(tier_rules).digest, asked, router)
-    with open_store(options.database, threads=threads) as store:
+    with audited_store(logs, options) as (store, audited):
+        check_target(out, logs_of(audited))
         report = write_profile(store, reader_of(options), wanted, out)
     emit(report, output)

@@ -68,7 +68,7 @@ def simulate(
 ) -> None:
     """What would this policy have done on this very log?"""
     from costctl.audit.options import AuditOptions  # noqa: PLC0415
-    from costctl.audit.run import audit, last_audit, logs_of, reader_of  # noqa: PLC0415
+    from costctl.audit.run import audited_store, logs_of, reader_of  # noqa: PLC0415
     from costctl.evaluate.claims import Claims  # noqa: PLC0415
     from costctl.export.as_target import carried_out  # noqa: PLC0415
     from costctl.export.measuring import measured  # noqa: PLC0415
@@ -87,7 +87,6 @@ def simulate(
     from costctl.replay.run import simulate as run_simulation  # noqa: PLC0415
     from costctl.replay.scores_file import read_scores  # noqa: PLC0415
     from costctl.replay.sweep import read_grid  # noqa: PLC0415
-    from costctl.store import open_store  # noqa: PLC0415
     from costctl.tiers.rules import load_rules  # noqa: PLC0415
 
     inputs = [str(path) for path in (policy, scores, compare_to) if path is not None]
@@ -108,11 +107,10 @@ def simulate(
     earlier = None if compare_to is None else read_run(compare_to)
     scored = None if scores is None else read_scores(scores, book, [tier.name for tier in wanted.tiers])
     options = AuditOptions(prices=prices, embedding=embedding, db=db, threads=threads, progress=progress())
-    audited = audit(logs, options) if logs else last_audit(options.database)
-    _check_targets(targets, logs_of(audited))
     names = wanted.export.targets if wanted.export is not None else DEFAULT_TARGETS
     asked = Asked(staged, scored, grid, reader_of(options), router, claims := Claims(), target)
-    with open_store(options.database, threads=threads) as store:
+    with audited_store(logs or (), options) as (store, audited):
+        _check_targets(targets, logs_of(audited))
         report = run_simulation(store, replayed, book, seed, audited, policy_digest(policy), asked)
         if decisions is not None:
             write_decisions(store, decisions)

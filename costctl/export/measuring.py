@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from costctl.audit.options import AuditOptions
-from costctl.audit.run import audit, last_audit, reader_of
+from costctl.audit.run import audited_store, reader_of
 from costctl.export.agreement import ALL, Measured
 from costctl.export.base import Agreement, Target
 from costctl.export.reading import Reading, Told
@@ -22,7 +22,7 @@ from costctl.formats.sources import Reader
 from costctl.replay.beside import Asked
 from costctl.replay.router_scores import last_user_text
 from costctl.replay.run import simulate
-from costctl.store import Store, open_store
+from costctl.store import Store
 
 SEED = 7
 """As in `simulate`; no route is drawn."""
@@ -58,9 +58,8 @@ def measured_on(logs: Sequence[str], options: AuditOptions, given: Resolved, nam
     Raises:
         CostctlError: as `audit`, `simulate` and `measured`.
     """
-    audited = audit(logs, options) if logs else last_audit(options.database)
     reader = reader_of(options)
-    with open_store(options.database, threads=options.threads) as store:
+    with audited_store(logs, options) as (store, audited):
         asked = Asked(reader=reader, router=given.router)
         simulate(store, given.policy, given.book, SEED, audited, given.policy_digest, asked)
         return measured(store, reader, given, names)
