@@ -273,6 +273,8 @@ def _take_apart(cell: Cell, reading: Reading, is_inside: bool) -> None:
     if not is_inside:
         parts["outside_period"] = -log.usd.own
         return
+    if said.billed_usd is None and said.usd is not None:  # its counts at our own prices: no price was read off it
+        reading = reading._replace(is_list=False, is_full=False, ratio=Decimal(1))
     steps = (
         ("own_rates", Reading(reading.is_list)),
         ("failed_calls", Reading(reading.is_list, False, reading.is_failed_billed)),

@@ -64,3 +64,14 @@ def test_an_invoice_that_is_the_log_needs_no_reading(log: list[LogHour]) -> None
     found = explain(log, Invoice(cells, min(span), max(span), frozenset()), has_own_rates=False)
     assert (found.offset_hours, set(found.readings.values())) == (0, {Reading()})
     assert not any(value for cell in found.cells for value in cell.parts.values())
+
+
+def test_counts_without_an_amount_are_read_at_our_own_price() -> None:
+    """The next day was charged without the discount of cached tokens; a day of which no amount is told was not."""
+    nothing = Tokens(0, 0, 0)
+    price = Usd(Decimal(0), Decimal("0.000000000001"), Decimal(0), Decimal(0))
+    counted = InvoiceSums(1, None, nothing, None, price, Decimal(0), 0)
+    charged = counted._replace(billed_usd=price.own_full)
+    cells: dict[Any, InvoiceSums] = {(FIRST, "b"): counted, (FIRST + timedelta(days=1), "b"): charged}
+    found = explain([], Invoice(cells, FIRST, FIRST + timedelta(days=1), frozenset()), has_own_rates=False)
+    assert [sum(cell.parts.values(), Decimal(0)) for cell in found.cells] == [0, price.own_full]
