@@ -17,8 +17,9 @@ METRICS = (
     "net_saving_usd", "payback_days", "policy_quality_mean", "quality_coverage_ratio", "quality_evidence_count",
     "routing_accuracy_count", "complex_to_premium_count", "shortened_count", "compressed_count", "instructed_count",
     "batched_count", "data_source_call_count", "data_source_miss_count", "post_process_call_count",
-    "self_hosted_cost_usd", "self_hosted_call_count", "one_off_cost_usd", "classifier_count", "classifier_cheap_ratio",
-    "classifier_loss_bound_ratio", "off_policy_quality_mean", "off_policy_call_count", "off_policy_effective_count",
+    "self_hosted_cost_usd", "self_hosted_idle_cost_usd", "self_hosted_call_count", "one_off_cost_usd",
+    "classifier_count", "classifier_cheap_ratio", "classifier_loss_bound_ratio",
+    "off_policy_quality_mean", "off_policy_call_count", "off_policy_effective_count",
     "moved_quality_mean", "probed_quality_mean", "probed_call_count", "probed_of_count",
     *(f"{whose}_latency_ms_p{percent}" for whose in ("baseline", "policy") for percent in (50, 95, 99)),
 )  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from costctl.money import ratio_display
 from costctl.render.cells import safe, workflow_data, workflow_property
+from costctl.render.headline import idle_engines
 from costctl.render.markdown import markdown_text, table_lines
 from costctl.render.verdicts import PASS, gates_of, policy_file
 from costctl.report import Report, Table
@@ -76,6 +77,8 @@ def _headline(report: Report) -> list[str]:
     saving = report.totals.get("saving_ratio")
     if isinstance(saving, float | int):
         lines += [f"Saving {ratio_display(saving)} of {report.totals['call_count']:,} calls' cost", ""]
+    for line in idle_engines(report.totals):
+        lines += [markdown_text(line.strip()), ""]
     return lines
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from costctl.money import ratio_display, usd_display
-from costctl.render.cells import cell, escaped, safe
+from costctl.render.cells import escaped, safe
 from costctl.render.exported import alike
 from costctl.render.grid import grid
+from costctl.render.headline import head, more_figures
 from costctl.report import Report, Table, counted
 
 # A table, its heading, its columns by priority, and how many of its rows are shown.
@@ -74,7 +74,7 @@ Row = Mapping[str, Any]
 
 def simulation(report: Report, width: int, section: Callable[[str, str, tuple[str, ...], int], list[str]]) -> list[str]:
     """The lines of the screen; `section` lays out one table."""
-    lines = [*_head(report, width), *_more_figures(report.totals), *_as_target(report), *_compared(report, width)]
+    lines = [*head(report, width), *more_figures(report.totals), *_as_target(report), *_compared(report, width)]
     for name, heading, columns, rows in SECTIONS:
         if name in report.tables and report.tables[name].rows:
             lines += section(name, heading, _filled(report.tables[name], columns), rows)
@@ -138,120 +138,6 @@ def _notes(report: Report, name: str) -> list[str]:
     return [f"  {safe(str(next(iter(row.values()))))}: {safe(str(row['what']), 300)}" for row in rows if row["what"]]
 
 
-def _head(report: Report, width: int) -> list[str]:
-    total: Mapping[str, Any] = report.totals
-    made: Mapping[str, Any] = report.provenance
-    logs = ", ".join(map(str, made["logs"]))
-    cost = (
-        f"  COST          {usd_display(total['baseline_cost_usd']):>14} {usd_display(total['policy_cost_usd']):>14}"
-        f" {_signed(-total['saving_usd']):>14}   {_saved(total['saving_ratio'])}"
-    )
-    policy = safe(str(made["policy"]), 60) + (f" AS {safe(str(made['as_target']), 40)}" if "as_target" in made else "")
-    lines = [
-        f"costctl simulate   {policy}   seed {made['seed']}   {safe(logs, max(width - 60, 20))}",
-        f"{total['call_count']:,} calls in time order; baseline: the logged models at list {made['price_set']}",
-        "",
-        f"                {'baseline':>14} {'policy':>14} {'change':>14}",
-        cost,
-    ]
-    if "saving_ratio_low" in total:
-        lines.append(
-            f"  range         {'':>14} {usd_display(total['policy_cost_usd_low'])} .. "
-            f"{usd_display(total['policy_cost_usd_high'])}   "
-            f"{_saved_range(total['saving_ratio_low'], total['saving_ratio_high'])}"
-        )
-    if total.get("unanswered_saving_usd"):
-        calls = counted(total["unanswered_count"], "call", "calls")
-        lines.append(
-            f"  of that change {usd_display(-total['unanswered_saving_usd'])} is of {calls} that get no answer here"
-        )
-    for name in ("p50", "p95", "p99"):
-        before, after = total.get(f"baseline_latency_ms_{name}"), total.get(f"policy_latency_ms_{name}")
-        if before is not None:
-            told = cell(after, "latency_ms") if after is not None else "—"
-            low, high = (total.get(f"policy_latency_ms_{name}_{end}") for end in ("low", "high"))
-            span = f"   ({cell(low, 'latency_ms')} .. {cell(high, 'latency_ms')})" if low and high else ""
-            lines.append(f"  latency {name}   {cell(before, 'latency_ms'):>14} {told:>14}{span}".rstrip())
-    if "baseline_latency_ms_p50" in total:
-        lines.append("  latencies are of whole calls with their retries, in audit of single requests")
-    hits = ratio_display(total["cache_hit_ratio"]) if "cache_hit_ratio" in total else "—"
-    lines.append(f"  cache hits    {'—':>14} {hits:>14}")
-    if "semantic_hit_ratio" in total:
-        lines.append(f"    semantic    {'—':>14} {ratio_display(total['semantic_hit_ratio']):>14}   {_wrong(total)}")
-    counts = (
-        ("moved", "moved to another model or shortened"), ("degraded", "taken down by a budget"),
-        ("over_budget", "over a budget, served all the same"), ("refused", "refused"),
-        ("fallback", "answered by a fallback"), ("escalated", "asked again on a dearer tier"),
-        ("queued", "waited for a provider's limit"), ("policy_failed", "without an answer"),
-    )  # fmt: skip
-    lines.append("")
-    for key, text in counts:
-        count = total.get(f"{key}_count")
-        if count:
-            before = f" (in the log {total['baseline_failed_count']:,})" if key == "policy_failed" else ""
-            lines.append(f"  {count:>9,} {text}{before}")
-    return lines
-
-
-def _wrong(total: Mapping[str, Any]) -> str:
-    """A hit rate is never shown alone."""
-    if "wrong_per_hit_ratio" not in total:
-        most = total.get("wrong_per_hit_ratio_high")
-        return "wrong per hit: not known" + ("" if most is None else f", at most {ratio_display(most)}")
-    low, high = (ratio_display(total[f"wrong_per_hit_ratio_{end}"]) for end in ("low", "high"))
-    return f"wrong per hit: {ratio_display(total['wrong_per_hit_ratio'])} ({low} .. {high})"
-
-
-def _more_figures(total: Mapping[str, Any]) -> list[str]:
-    """What stands beside the cost, where there is any of it: fixed costs, quality, routing."""
-    lines = []
-    if "net_saving_usd" in total:
-        payback = f"; one-off costs paid back in {total['payback_days']} days" if total.get("payback_days") else ""
-        fixed = usd_display(total["fixed_cost_usd"])
-        lines.append(f"  net of {fixed} fixed costs: {_saved_usd(total['net_saving_usd'])}{payback}")
-    if total["saving_without_routing_usd"] != total["saving_usd"]:
-        lines.append(f"  with routing switched off: {_saved_usd(total['saving_without_routing_usd'])}")
-    if "policy_quality_mean" in total:
-        span = _span(total, "policy_quality_mean", str)
-        count, share = total["quality_evidence_count"], ratio_display(total["quality_coverage_ratio"])
-        lines.append(f"  mean score {total['policy_quality_mean']}{span}, of {count:,} answers, {share} of all")
-    if total.get("quality_bound_low") != total.get("quality_bound_high"):
-        low, high = total["quality_bound_low"], total["quality_bound_high"]
-        lines.append(f"  mean score of all answers: {low} to {high}, whatever the unknown scores are")
-    if "off_policy_quality_mean" in total:
-        span = _span(total, "off_policy_quality_mean", str)
-        count, worth = total["off_policy_call_count"], total["off_policy_effective_count"]
-        lines.append(f"  mean score by the log's chances (SNIPS): {total['off_policy_quality_mean']}{span},")
-        lines.append(f"    of {count:,} calls to models; as sure as {worth:,} scores would make it")
-    if "moved_quality_mean" in total:
-        span, tries = _span(total, "moved_quality_mean", str), total["probed_call_count"]
-        lines.append(
-            f"  mean score of {total['probed_of_count']:,} moved answers: {total['moved_quality_mean']}{span},"
-        )
-        lines.append(f"    by {tries:,} tries of the probe plan")
-    if "probed_quality_mean" in total:
-        span = _span(total, "probed_quality_mean", str)
-        lines.append(f"  mean score of all answers by these tries: {total['probed_quality_mean']}{span}")
-    for name, text in (
-        ("routing_accuracy", "in the expected tier"),
-        ("complex_to_premium", "of the dearest served there"),
-    ):
-        if f"{name}_ratio" in total:
-            span = _span(total, f"{name}_ratio", ratio_display)
-            share, count = ratio_display(total[f"{name}_ratio"]), total[f"{name}_count"]
-            lines.append(f"  {name.replace('_', ' ')}: {share}{span} of {count:,} labelled calls {text}")
-    return lines
-
-
-def _saved_usd(saving: Any) -> str:
-    return f"saves {usd_display(saving)}" if saving >= 0 else f"costs {usd_display(-saving)} more"
-
-
-def _span(total: Mapping[str, Any], name: str, shown: Callable[[Any], str]) -> str:
-    low, high = total.get(f"{name}_low"), total.get(f"{name}_high")
-    return "" if low is None or high is None else f" ({shown(low)} .. {shown(high)})"
-
-
 def _compared(report: Report, width: int) -> list[str]:
     """The figures that differ from the earlier run."""
     table = report.tables.get("compare")
@@ -263,23 +149,6 @@ def _compared(report: Report, width: int) -> list[str]:
     lines = ["", f"  COMPARED WITH {safe(str(base['file']), 40)}, policy {safe(str(base['policy']), 40)}: {count}"]
     shown = Table(table.name, table.columns, tuple(rows))
     return [*lines, *grid(shown, table.columns, width, COMPARED_MAX)] if rows else lines
-
-
-def _signed(change: Any) -> str:
-    return usd_display(change) if change < 0 else f"+{usd_display(change)}"
-
-
-def _saved(ratio: float | None) -> str:
-    if ratio is None:
-        return ""
-    return f"saves {ratio_display(ratio)}" if ratio >= 0 else f"costs {ratio_display(-ratio)} more"
-
-
-def _saved_range(low: float, high: float) -> str:
-    """Both ends of the saving; where both are below 0, of what it costs more."""
-    if high < 0:
-        return f"costs {ratio_display(-high)} .. {ratio_display(-low)} more"
-    return f"saves {ratio_display(low)} .. {ratio_display(high)}"
 
 
 def _rests(report: Report) -> list[str]:

@@ -49,6 +49,8 @@ def tell_self_hosted(main: Main) -> Found:
         return found
     found.tables.append(Table.of("self_hosted", COLUMNS, [_row(main, one) for one in works]))
     found.tell("self_hosted_cost_usd", usd(sum(one.bill.pusd for one in works)), "replayed under assumption")
+    idle = exact_sum(main.done.hosted.change_pusd)  # all that the hours cost beyond full load
+    found.tell("self_hosted_idle_cost_usd", usd(idle), "replayed under assumption")
     found.tell("self_hosted_call_count", int(np.count_nonzero(main.done.hosted.is_on)), "replayed under assumption")
     found.tell("one_off_cost_usd", sum((one.spec.one_off_usd for one in works), Decimal(0)), "exact")
     for one in works:

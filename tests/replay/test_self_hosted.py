@@ -39,16 +39,16 @@ class Simulated:
     """The report of one simulation, its decisions in `made`."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self._folder, self._capsys = folder, capsys
+        self.folder, self._capsys = folder, capsys
         self.made: dict[str, dict[str, Any]] = {}
 
     def __call__(self, policy: str, calls: list[tuple[Any, ...]], *more: str) -> dict[str, Any]:
-        log, file, made = (self._folder / name for name in ("log.csv", "policy.yaml", "made.jsonl"))
+        log, file, made = (self.folder / name for name in ("log.csv", "policy.yaml", "made.jsonl"))
         with log.open("w", encoding="utf-8", newline="") as target:
             csv.writer(target).writerows([COLUMNS, *calls])
         file.write_text("version: 1\n" + policy, "utf-8")
         arguments = [str(log), "--policy", str(file), "--decisions", str(made), "--output", "json", *more]
-        assert run(["simulate", *arguments, "--db", str(self._folder / "c.duckdb")]) == 0
+        assert run(["simulate", *arguments, "--db", str(self.folder / "c.duckdb")]) == 0
         report: dict[str, Any] = json.loads(self._capsys.readouterr().out)
         self.made = {one["request_id"]: one for one in map(json.loads, made.read_text("utf-8").splitlines())}
         return report
@@ -135,6 +135,30 @@ def test_budgets_and_the_cheapest_go_by_the_price_of_full_load(simulated: Simula
     only = f"tiers: {{A: {{models: [gpt-4o-mini]}}, B: {{models: [self/llama-3.1-8b]}}}}\n{ASSUME}{TWO}"
     simulated(f"{only}routing: {{default: B}}\nbudgets: {{usd_per_request_max: 0.01}}\n", calls)
     assert [simulated.made[f"r{number}"]["tier"] for number in range(3)] == ["B", "A", "B"]
+
+
+def test_the_head_says_what_idle_engines_cost(simulated: Simulated, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two hours: nothing comes to $3.60 x 2 and $7.20 x 2 x 2 of engines; two of three calls move to gpt-4o-mini."""
+    policy = f"tiers: {{A: {{models: [gpt-4o-mini]}}, B: {{models: [gpt-4o]}}}}\n{ASSUME}{TWO}"
+    calls = [call(0, "00:00:00", 1000), call(1, "01:00:00", 1000), call(2, "02:00:00", 1000, endpoint="/dear")]
+    report = simulated(
+        f"{policy}routing: {{default: A, rules: [{{name: dear, when: {{endpoint: /dear}}, to: B}}]}}\n", calls
+    )
+    # gpt-4o $0.0125, gpt-4o-mini $0.00075: 2 x $0.01175 saved, $36 more for engines that stand idle.
+    totals = report["totals"]
+    assert (totals["self_hosted_cost_usd"], totals["self_hosted_idle_cost_usd"]) == ("36.000000000000",) * 2
+    assert totals["saving_usd"] == "-35.976500000000"
+    assert [row["idle_cost_usd"] for row in report["tables"]["self_hosted"]] == ["7.200000000000", "28.800000000000"]
+    where = ["--policy", str(simulated.folder / "policy.yaml"), "--db", str(simulated.folder / "c.duckdb")]
+    line = "of that cost $36.00 is idle engine time; without it: saves $0.02"
+    for output in ("table", "github-comment"):
+        assert run(["simulate", str(simulated.folder / "log.csv"), *where, "--output", output]) == 0
+        assert line in capsys.readouterr().out.replace("\\", ""), output
+    # An engine that writes without a pause has next to none.
+    only = f"tiers: {{A: {{models: [self/llama-3.1-8b]}}}}\n{ASSUME}self_hosted: [{L4}]\nrouting: {{default: A}}\n"
+    busy = simulated(only, [call(0, "00:00:00", 36_000), call(1, "01:00:00", 36_000)])
+    assert busy["totals"]["self_hosted_cost_usd"] == "7.200000000000"
+    assert busy["totals"]["self_hosted_idle_cost_usd"] == "0.000000000000"
 
 
 def test_the_price_of_full_load_is_rounded_up_to_a_picodollar(simulated: Simulated) -> None:

@@ -1,0 +1,152 @@
+"""The head of a simulation: its figures beside the baseline, and what stands next to the cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from costctl.money import ratio_display, usd_display
+from costctl.render.cells import cell, safe
+from costctl.report import Report, counted
+
+
+def head(report: Report, width: int) -> list[str]:
+    """Cost, latency and hits of baseline and policy, why the cost is what it is, and what became of the calls."""
+    total: Mapping[str, Any] = report.totals
+    made: Mapping[str, Any] = report.provenance
+    logs = ", ".join(map(str, made["logs"]))
+    cost = (
+        f"  COST          {usd_display(total['baseline_cost_usd']):>13} {usd_display(total['policy_cost_usd']):>13}"
+        f" {_signed(-total['saving_usd']):>13}   {_saved(total['saving_ratio'])}"
+    )
+    policy = safe(str(made["policy"]), 60) + (f" AS {safe(str(made['as_target']), 40)}" if "as_target" in made else "")
+    lines = [
+        f"costctl simulate   {policy}   seed {made['seed']}   {safe(logs, max(width - 60, 20))}",
+        f"{total['call_count']:,} calls in time order; baseline: the logged models at list {made['price_set']}",
+        "",
+        f"                {'baseline':>13} {'policy':>13} {'change':>13}",
+        cost,
+        *idle_engines(total),
+    ]
+    if "saving_ratio_low" in total:
+        span = " .. ".join(usd_display(total[f"policy_cost_usd_{end}"]) for end in ("low", "high"))
+        lines.append(
+            f"  range         {span:>27}   {_saved_range(total['saving_ratio_low'], total['saving_ratio_high'])}"
+        )
+    if total.get("unanswered_saving_usd"):
+        calls = counted(total["unanswered_count"], "call", "calls")
+        lines.append(
+            f"  of that change {usd_display(-total['unanswered_saving_usd'])} is of {calls} that get no answer here"
+        )
+    for name in ("p50", "p95", "p99"):
+        before, after = total.get(f"baseline_latency_ms_{name}"), total.get(f"policy_latency_ms_{name}")
+        if before is not None:
+            told = cell(after, "latency_ms") if after is not None else "—"
+            low, high = (total.get(f"policy_latency_ms_{name}_{end}") for end in ("low", "high"))
+            span = f"   ({cell(low, 'latency_ms')} .. {cell(high, 'latency_ms')})" if low and high else ""
+            lines.append(f"  latency {name}   {cell(before, 'latency_ms'):>13} {told:>13}{span}".rstrip())
+    if "baseline_latency_ms_p50" in total:
+        lines.append("  latencies are of whole calls with their retries, in audit of single requests")
+    hits = ratio_display(total["cache_hit_ratio"]) if "cache_hit_ratio" in total else "—"
+    lines.append(f"  cache hits    {'—':>13} {hits:>13}")
+    if "semantic_hit_ratio" in total:
+        lines.append(f"    semantic    {'—':>13} {ratio_display(total['semantic_hit_ratio']):>13}   {_wrong(total)}")
+    counts = (
+        ("moved", "moved to another model or shortened"), ("degraded", "taken down by a budget"),
+        ("over_budget", "over a budget, served all the same"), ("refused", "refused"),
+        ("fallback", "answered by a fallback"), ("escalated", "asked again on a dearer tier"),
+        ("queued", "waited for a provider's limit"), ("policy_failed", "without an answer"),
+    )  # fmt: skip
+    lines.append("")
+    for key, text in counts:
+        count = total.get(f"{key}_count")
+        if count:
+            before = f" (in the log {total['baseline_failed_count']:,})" if key == "policy_failed" else ""
+            lines.append(f"  {count:>9,} {text}{before}")
+    return lines
+
+
+def _wrong(total: Mapping[str, Any]) -> str:
+    """A hit rate is never shown alone."""
+    if "wrong_per_hit_ratio" not in total:
+        most = total.get("wrong_per_hit_ratio_high")
+        return "wrong per hit: not known" + ("" if most is None else f", at most {ratio_display(most)}")
+    low, high = (ratio_display(total[f"wrong_per_hit_ratio_{end}"]) for end in ("low", "high"))
+    return f"wrong per hit: {ratio_display(total['wrong_per_hit_ratio'])} ({low} .. {high})"
+
+
+def idle_engines(total: Mapping[str, Any]) -> list[str]:
+    """Engine hours that are paid and not used: they may be all that a policy costs more."""
+    idle = total.get("self_hosted_idle_cost_usd")
+    if not idle:
+        return []
+    return [
+        f"  of that cost {usd_display(idle)} is idle engine time; without it: {_saved_usd(total['saving_usd'] + idle)}"
+    ]
+
+
+def more_figures(total: Mapping[str, Any]) -> list[str]:
+    """What stands beside the cost, where there is any of it: fixed costs, quality, routing."""
+    lines = []
+    if "net_saving_usd" in total:
+        payback = f"; one-off costs paid back in {total['payback_days']} days" if total.get("payback_days") else ""
+        fixed = usd_display(total["fixed_cost_usd"])
+        lines.append(f"  net of {fixed} fixed costs: {_saved_usd(total['net_saving_usd'])}{payback}")
+    if total["saving_without_routing_usd"] != total["saving_usd"]:
+        lines.append(f"  with routing switched off: {_saved_usd(total['saving_without_routing_usd'])}")
+    if "policy_quality_mean" in total:
+        span = _span(total, "policy_quality_mean", str)
+        count, share = total["quality_evidence_count"], ratio_display(total["quality_coverage_ratio"])
+        lines.append(f"  mean score {total['policy_quality_mean']}{span}, of {count:,} answers, {share} of all")
+    if total.get("quality_bound_low") != total.get("quality_bound_high"):
+        low, high = total["quality_bound_low"], total["quality_bound_high"]
+        lines.append(f"  mean score of all answers: {low} to {high}, whatever the unknown scores are")
+    if "off_policy_quality_mean" in total:
+        span = _span(total, "off_policy_quality_mean", str)
+        count, worth = total["off_policy_call_count"], total["off_policy_effective_count"]
+        lines.append(f"  mean score by the log's chances (SNIPS): {total['off_policy_quality_mean']}{span},")
+        lines.append(f"    of {count:,} calls to models; as sure as {worth:,} scores would make it")
+    if "moved_quality_mean" in total:
+        span, tries = _span(total, "moved_quality_mean", str), total["probed_call_count"]
+        lines.append(
+            f"  mean score of {total['probed_of_count']:,} moved answers: {total['moved_quality_mean']}{span},"
+        )
+        lines.append(f"    by {tries:,} tries of the probe plan")
+    if "probed_quality_mean" in total:
+        span = _span(total, "probed_quality_mean", str)
+        lines.append(f"  mean score of all answers by these tries: {total['probed_quality_mean']}{span}")
+    for name, text in (
+        ("routing_accuracy", "in the expected tier"),
+        ("complex_to_premium", "of the dearest served there"),
+    ):
+        if f"{name}_ratio" in total:
+            span = _span(total, f"{name}_ratio", ratio_display)
+            share, count = ratio_display(total[f"{name}_ratio"]), total[f"{name}_count"]
+            lines.append(f"  {name.replace('_', ' ')}: {share}{span} of {count:,} labelled calls {text}")
+    return lines
+
+
+def _saved_usd(saving: Any) -> str:
+    return f"saves {usd_display(saving)}" if saving >= 0 else f"costs {usd_display(-saving)} more"
+
+
+def _span(total: Mapping[str, Any], name: str, shown: Callable[[Any], str]) -> str:
+    low, high = total.get(f"{name}_low"), total.get(f"{name}_high")
+    return "" if low is None or high is None else f" ({shown(low)} .. {shown(high)})"
+
+
+def _signed(change: Any) -> str:
+    return usd_display(change) if change < 0 else f"+{usd_display(change)}"
+
+
+def _saved(ratio: float | None) -> str:
+    if ratio is None:
+        return ""
+    return f"saves {ratio_display(ratio)}" if ratio >= 0 else f"costs {ratio_display(-ratio)} more"
+
+
+def _saved_range(low: float, high: float) -> str:
+    """Both ends of the saving; where both are below 0, of what it costs more."""
+    if high < 0:
+        return f"costs {ratio_display(-high)} .. {ratio_display(-low)} more"
+    return f"saves {ratio_display(low)} .. {ratio_display(high)}"
