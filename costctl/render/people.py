@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from costctl.money import tokens_display, usd_display
 from costctl.render.cells import cell, safe
 from costctl.render.checked import checked, mappings
+from costctl.render.described import described
 from costctl.render.exported import exported
 from costctl.render.grid import blocks, fits, grid
 from costctl.render.pictures import picture
@@ -102,7 +103,7 @@ SCREENS: Mapping[str, tuple[Section, ...]] = {
 def to_terminal(report: Report, width: int = 80) -> str:
     """The screen; numbers are never cut, columns are dropped by priority and names shortened."""
     screens = {"audit": _audit, "simulate": _simulated, "export-config": _exported, "formats check": _checked,
-               "reconcile": _reconciliation}  # fmt: skip
+               "reconcile": _reconciliation, "policy check": described}  # fmt: skip
     lines = screens.get(report.command, _plain)(report, width)
     files = mappings(report) if report.command == "formats check" else []
     return "\n".join([*_wrapped(lines, width), *files]) + "\n"
