@@ -2,15 +2,18 @@
 
 All of it has the batch price, whatever tier the body names. An answer's own time is when it was
 worked on, not when it was asked. A line that only asks is no request of its own: it lends what was asked
-to the answer with its id (audit/questions.sql).
+to the answer with its id (audit/questions.sql). The job
+sums up what its answers count, and is never added to them.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from costctl.formats.base import LogFormat, Outcome, Record, Rejected, identity_columns
+from costctl.formats.aggregates import bucket
+from costctl.formats.base import Ignored, LogFormat, Outcome, Record, Rejected, identity_columns
 from costctl.formats.bodies import error_of, read_body, read_request
+from costctl.formats.usage import read_usage
 
 
 def _object(value: Any) -> Record:
@@ -18,7 +21,9 @@ def _object(value: Any) -> Record:
 
 
 def is_openai_batch(record: Record) -> bool:
-    """A line of the input, output or error file of a batch in OpenAI's shape."""
+    """A line of the input, output or error file of a batch in OpenAI's shape, or the job."""
+    if record.get("object") == "batch":
+        return "request_counts" in record or "input_file_id" in record
     if "custom_id" not in record:
         return False
     if "response" in record:
@@ -50,8 +55,25 @@ def _answer(record: Record, body: Record, key: Any) -> Record:
     return found
 
 
-def unwrap_openai(record: Record) -> Outcome:
-    """One line of an input, output or error file."""
+def _job(record: Record) -> Outcome | list[Outcome]:
+    """The sums of a job, where it tells them."""
+    counts = read_usage(record.get("usage"))
+    if not counts.get("input_tokens"):
+        return Ignored("batch job: its answers are counted")
+    counts.pop("total_tokens", None)
+    done = _object(record.get("request_counts")).get("completed")
+    found = counts | {
+        "started_at": record.get("created_at"), "bucket_ends_at": record.get("completed_at"), "ts_basis": "start",
+        "provider": "openai", "response_model": record.get("model"), "service_tier": "batch",
+        "endpoint": record.get("endpoint"), "aggregate_request_count": done,
+    }  # fmt: skip
+    return bucket(found, {"id": record.get("id")}, ())
+
+
+def unwrap_openai(record: Record) -> Outcome | list[Outcome]:
+    """One line of an input, output or error file, or the job."""
+    if record.get("object") == "batch":
+        return _job(record)
     if "response" not in record and isinstance(record.get("body"), dict):
         return _question(record, record["body"], record.get("url"), "openai")
     response = _object(record.get("response"))
@@ -94,6 +116,7 @@ FORMATS = (
         title="OpenAI batch files (input, output and errors; also of Azure and compatible vendors)",
         signature=is_openai_batch,
         unwrap=unwrap_openai,
+        unfolds=True,
         columns=identity_columns(),
         carries=("text", "time", "cache"),
     ),

@@ -7,7 +7,7 @@ import itertools
 import re
 from difflib import get_close_matches
 from shlex import quote
-from typing import Literal
+from typing import Any, Literal
 
 import orjson
 
@@ -95,6 +95,10 @@ def recognise(source: Source, forced: LogFormat | None = None) -> LogFormat:
             return contained(inside)
     if found is not None:
         return found
+    # What a format knows and counts for no request is none of another kind either, whatever its names are.
+    idle = next((item for item in FORMATS if item is not generic.FORMAT and _is_idle(item, records)), None)
+    if idle is not None:
+        return idle
     # Usual names are looked for last: that takes longer than all signatures.
     if any(claims(generic.FORMAT, record) for record in records):
         return generic.FORMAT
@@ -124,13 +128,25 @@ def claims(log_format: LogFormat, record: Record) -> bool:
     """Whether a format takes the record for a request of its own (or for several)."""
     if not log_format.signature(record):
         return False
-    if log_format.unwrap is None:
-        return True
+    pieces = _pieces(log_format, record)
+    return pieces != [None] and not all(isinstance(piece, Ignored) for piece in pieces)
+
+
+def _is_idle(log_format: LogFormat, records: list[Record]) -> bool:
+    """Whether all records are understood by a format and no requests by it."""
+    return bool(records) and all(
+        log_format.signature(record) and all(isinstance(piece, Ignored) for piece in _pieces(log_format, record))
+        for record in records
+    )
+
+
+def _pieces(log_format: LogFormat, record: Record) -> list[Any]:
+    """What a format makes of a record; a refusal where it cannot read it."""
     try:
-        outcome = log_format.unwrap(record)
+        outcome = record if log_format.unwrap is None else log_format.unwrap(record)
     except UNREADABLE:
-        return False
-    return not all(isinstance(piece, Ignored) for piece in (outcome if isinstance(outcome, list) else [outcome]))
+        return [None]
+    return outcome if isinstance(outcome, list) else [outcome]
 
 
 def _unrecognised(source: Source, records: list[Record], head: bytes) -> InputError:

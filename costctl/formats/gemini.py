@@ -11,11 +11,12 @@ import orjson
 
 from costctl.formats.base import Ignored, LogFormat, Outcome, Record, Rejected, identity_columns
 from costctl.formats.bodies import error_of, is_answer, is_gemini, read_body, read_request
+from costctl.formats.conversation import opened
 from costctl.formats.sse import opened_body
+from costctl.formats.urls import model_of_url
 
 _RECORDED = ("generateContent", "generateContentStream", "streamGenerateContent")
 _UNCOUNTED = ("countTokens", "embedContent", "batchEmbedContents", "computeTokens")
-_LOGGED = ("full_request", "full_response", "logging_time")
 
 
 def is_gemini_record(record: Record) -> bool:
@@ -69,19 +70,21 @@ def _batched(record: Record) -> Record:
 
 
 def is_vertex_log(record: Record) -> bool:
-    """A row of the table into which Vertex logs requests and responses."""
-    return all(name in record for name in _LOGGED)
+    """A row of the table into which Vertex logs requests and responses; whole bodies came later."""
+    return "logging_time" in record and ("full_response" in record or "response_payload" in record)
 
 
 def unwrap_vertex_log(record: Record) -> Outcome:
     """One logged call; the body says whose model it was."""
-    asked = _opened(record["full_request"])
-    body = opened_body(record["full_response"]) or opened_body(_pieces(record.get("response_payload")))
+    asked = _opened(record.get("full_request")) or _first(record.get("request_payload"))
+    body = opened_body(record.get("full_response")) or opened_body(_pieces(record.get("response_payload")))
     found = read_request(asked)
     found.update((name, value) for name, value in read_body(body).items() if value is not None)
     request_id = record.get("request_id")
     key = None if request_id is None else f"{request_id}:{record['logging_time']}"
-    model = record.get("model") or record.get("deployed_model_id")
+    model = record.get("model") or record.get("deployed_model_id") or model_of_url(str(record.get("endpoint")))
+    if isinstance(model, str):
+        model = model.rpartition("/models/")[2]
     method = record.get("api_method")
     found.update(
         request_id=found.get("request_id") or request_id, dedupe_key=key, started_at=record["logging_time"],
@@ -101,8 +104,15 @@ def _opened(value: Any) -> Record:
     return value if isinstance(value, dict) else {}
 
 
+def _first(payload: Any) -> Record:
+    """The one request of a list of JSON texts."""
+    pieces = _pieces(opened(payload))
+    return pieces[0] if isinstance(pieces, list) and pieces else {}
+
+
 def _pieces(payload: Any) -> Any:
-    """The answer as a list of JSON texts."""
+    """The answer as a list of JSON texts, also where a table holds it as a text."""
+    payload = opened(payload)
     return [_opened(piece) for piece in payload] if isinstance(payload, list) else payload
 
 

@@ -156,11 +156,13 @@ def _usage(item: Record) -> Record:
     if legacy.get("unit") not in {None, "TOKENS"}:
         return {}
     given = first(
-        legacy.get("input"), legacy.get("promptTokens"), _said(item, "prompt_tokens"), _said(item, "input_tokens")
-    )
+        legacy.get("input"), legacy.get("promptTokens"), _said(item, "prompt_tokens"), _said(item, "input_tokens"),
+        _said(item, "input_usage"),
+    )  # fmt: skip
     output = first(legacy.get("output"), legacy.get("completionTokens"), _said(item, "completion_tokens"),
-                   _said(item, "output_tokens"))  # fmt: skip
-    total = whole(first(legacy.get("total"), legacy.get("totalTokens"), _said(item, "total_tokens")))
+                   _said(item, "output_tokens"), _said(item, "output_usage"))  # fmt: skip
+    total = whole(first(legacy.get("total"), legacy.get("totalTokens"), _said(item, "total_tokens"),
+                        _said(item, "total_usage")))  # fmt: skip
     if not any(whole(count) for count in (given, output, total)):
         return {}  # an observation without counts says 0 of all three
     return placed({"input_tokens": given, "output_tokens": output, "total_tokens": total})

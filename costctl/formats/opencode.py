@@ -14,14 +14,18 @@ _ROLES = ("user", "assistant")
 
 
 def is_message(record: Record) -> bool:
-    """A message of a session: an answer names its model, a question its role."""
+    """A message of a session: an answer names its model, a question its role; or a part of one."""
     if "sessionID" not in record or "id" not in record:
         return False
+    if "messageID" in record:
+        return isinstance(record.get("type"), str)
     return ("modelID" in record and "providerID" in record) or (record.get("role") in _ROLES and "time" in record)
 
 
 def unwrap(record: Record) -> Record | Ignored:
     """An answer that was counted; an unfinished one has no counts and is no request."""
+    if "messageID" in record:
+        return Ignored(f"part: {record['type']}")  # the steps of a message have counts that it has as well
     tokens, times = record.get("tokens"), record.get("time")
     if record.get("role", "assistant") != "assistant":
         return Ignored(str(record["role"]))

@@ -35,7 +35,10 @@ def unwrap(record: Record) -> Outcome:
         return _failed_call(record, inputs) or Ignored("op: not of a model" if not used else "op: a sum of others")
     model = next(iter(used)) if len(used) == 1 else None
     found = _common(record, inputs)
-    found.update(placed(own or _of_summary(used[str(model)])))
+    summed = _of_summary(used[model]) if model is not None else {}
+    if own and all(own.get(name) == summed.get(name) for name in ("input_tokens", "output_tokens")):
+        own = summed | own  # of one call, so each knows parts that the other may not
+    found.update(placed(own or summed))
     found["response_model"] = first(_text(output.get("model")), model)
     found["tool_calls"], found["response_text"] = tool_calls_of(output), answer_text(output)
     costs = [value for value in opened_object(opened_object(summary.get("weave")).get("costs")).values()
