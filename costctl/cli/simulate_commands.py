@@ -71,7 +71,7 @@ def simulate(
     from costctl.audit.run import audited_store, logs_of, reader_of  # noqa: PLC0415
     from costctl.evaluate.claims import Claims  # noqa: PLC0415
     from costctl.export.as_target import carried_out  # noqa: PLC0415
-    from costctl.export.measuring import measured  # noqa: PLC0415
+    from costctl.export.measuring import PartsApart, measured  # noqa: PLC0415
     from costctl.export.resolved import resolved  # noqa: PLC0415
     from costctl.export.run import beside  # noqa: PLC0415
     from costctl.gate.verdicts import is_broken, judge  # noqa: PLC0415
@@ -108,13 +108,15 @@ def simulate(
     scored = None if scores is None else read_scores(scores, book, [tier.name for tier in wanted.tiers])
     options = AuditOptions(prices=prices, embedding=embedding, db=db, threads=threads, progress=progress())
     names = wanted.export.targets if wanted.export is not None else DEFAULT_TARGETS
-    asked = Asked(staged, scored, grid, reader_of(options), router, claims := Claims(), target)
+    # As a router, nothing is measured: what is replayed then is not the policy.
+    apart = None if export is None or target is not None else PartsApart(given, names)
+    asked = Asked(staged, scored, grid, reader_of(options), router, claims := Claims(), target, apart)
     with audited_store(logs or (), options) as (store, audited):
         _check_targets(targets, logs_of(audited))
         report = run_simulation(store, replayed, book, seed, audited, policy_digest(policy), asked)
         if decisions is not None:
             write_decisions(store, decisions)
-        agreement = None if export is None else measured(store, reader_of(options), given, names)
+        agreement = None if apart is None else measured(store, reader_of(options), given, names, apart)
     if probes is not None:
         write_text("".join(f"{line}\n" for line in claims.template()), probes)
     report = replace(report, provenance={**report.provenance, "policy_file": str(policy)})

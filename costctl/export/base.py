@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from costctl.export.reading import Reading
 from costctl.export.resolved import Resolved
+from costctl.policy.apart import Apart
 from costctl.policy.parts import parts_of
 
 Kind = Literal["expressed", "approximated", "dropped"]
@@ -33,13 +34,14 @@ class Loss(NamedTuple):
     """What becomes of one part of the policy in a target; `part` is a key of the policy, dotted.
 
     `says` is where it went, how it differs, or what to do instead. `agreement` is of the calls that this part decides,
-    None where that was not measured.
+    of other parts of all calls, None where that was not measured; `not_measured` says why an approximated part was not.
     """
 
     part: str
     kind: Kind
     says: str
     agreement: Agreement | None = None
+    not_measured: str | None = None
 
 
 class Carried(NamedTuple):
@@ -81,7 +83,8 @@ class Target:
     """One router. `faults` judges files of it by a closed schema: misspelt keys, wrong units, names that nobody has.
 
     `verified` names the product and version against which the export was tried. `reading` is how it decides, as far as
-    we read it; None where the caller decides, or what decides cannot be run here.
+    we read it; None where the caller decides, or what decides cannot be run here. `apart` are the other parts that it
+    carries out in a way of its own that can be replayed.
     """
 
     name: str
@@ -90,6 +93,7 @@ class Target:
     export: Callable[[Resolved], Exported]
     faults: Callable[[Mapping[str, str]], list[str]]
     reading: Callable[[Resolved], Reading | None] | None = None
+    apart: Callable[[Resolved], Mapping[str, Apart]] | None = None
 
 
 def told(given: Resolved, carried: Mapping[str, Carried]) -> tuple[Loss, ...]:

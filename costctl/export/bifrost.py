@@ -15,6 +15,7 @@ from typing import Any
 from costctl.export.base import Carried, Exported, Target, approximated, dropped, expressed, told
 from costctl.export.cache_parts import shortest_s
 from costctl.export.cel import faults_of as cel_faults
+from costctl.export.orders import as_listed
 from costctl.export.resolved import Lane, Model, Resolved
 from costctl.export.shape import NAME, SECONDS, SHARE, WHOLE, Choice, Flag, Items, Keys, Named, Number, Text
 from costctl.export.text import exact, to_json
@@ -278,4 +279,4 @@ def _cache_faults(config: dict[str, Any]) -> list[str]:
     return wrong
 
 
-TARGET = Target("bifrost", "Bifrost", VERIFIED, export, faults)
+TARGET = Target("bifrost", "Bifrost", VERIFIED, export, faults, apart=as_listed)

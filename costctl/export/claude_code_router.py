@@ -16,6 +16,7 @@ from costctl.export.claude_code_schema import config_faults, router_faults
 from costctl.export.decision import FILE as DECISION
 from costctl.export.decision import decision_file
 from costctl.export.litellm_lanes import group_of, kept_models
+from costctl.export.orders import by_price
 from costctl.export.reliability import default_lane
 from costctl.export.resolved import Lane, Resolved
 from costctl.export.text import commented, to_json
@@ -111,4 +112,4 @@ def faults(files: Mapping[str, str]) -> list[str]:
     return wrong + config_faults(config) + (router_faults(files[ROUTER], config) if ROUTER in files else [])
 
 
-TARGET = Target("claude-code-router", "claude-code-router", VERIFIED, export, faults, reading)
+TARGET = Target("claude-code-router", "claude-code-router", VERIFIED, export, faults, reading, by_price)

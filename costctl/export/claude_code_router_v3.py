@@ -16,6 +16,7 @@ from costctl.export.claude_code_parts import chain_of, lane_data, longest_ms, no
 from costctl.export.claude_code_schema_v3 import script_faults, seed_faults
 from costctl.export.decision import FILE as DECISION
 from costctl.export.decision import decision_file
+from costctl.export.orders import by_price
 from costctl.export.reliability import default_lane
 from costctl.export.resolved import Lane, Resolved
 from costctl.export.text import commented, to_json
@@ -142,4 +143,4 @@ def faults(files: Mapping[str, str]) -> list[str]:
     return wrong + seed_faults(seed) + (script_faults(files[SCRIPT], seed) if SCRIPT in files else [])
 
 
-TARGET = Target("claude-code-router-v3", "claude-code-router 3", VERIFIED, export, faults, reading)
+TARGET = Target("claude-code-router-v3", "claude-code-router 3", VERIFIED, export, faults, reading, by_price)

@@ -13,6 +13,7 @@ from typing import Any
 
 from costctl.export.base import Carried, Exported, Target, approximated, dropped, expressed, told
 from costctl.export.cloudflare_schema import faults_of
+from costctl.export.orders import as_listed
 from costctl.export.resolved import Lane, Model, Resolved
 from costctl.export.text import exact, to_json
 from costctl.policy.caps import UsdCap
@@ -190,4 +191,4 @@ def faults(files: Mapping[str, str]) -> list[str]:
     return faults_of(found, TIER_KEY) if found else []
 
 
-TARGET = Target("cloudflare", "Cloudflare AI Gateway", VERIFIED, export, faults)
+TARGET = Target("cloudflare", "Cloudflare AI Gateway", VERIFIED, export, faults, apart=as_listed)

@@ -15,6 +15,7 @@ import yaml
 
 from costctl.export.base import Carried, Exported, Target, approximated, dropped, expressed, header, told
 from costctl.export.envoy_schema import faults_of
+from costctl.export.orders import as_listed
 from costctl.export.resolved import Lane, Resolved
 from costctl.export.text import commented, to_yaml
 from costctl.policy.parts import PARTS
@@ -219,4 +220,4 @@ def faults(files: Mapping[str, str]) -> list[str]:
     return faults_of(documents) if documents != [{}] else []
 
 
-TARGET = Target("envoy", "Envoy AI Gateway", VERIFIED, export, faults)
+TARGET = Target("envoy", "Envoy AI Gateway", VERIFIED, export, faults, apart=as_listed)

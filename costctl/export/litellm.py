@@ -9,14 +9,15 @@ from functools import partial
 from costctl.export.base import Exported, Target, header, told
 from costctl.export.decision import decision_file
 from costctl.export.litellm_auto import AUTO, MODULE, PLUGIN
-from costctl.export.litellm_config import CACHE_TYPE, CONFIG, config_of
-from costctl.export.litellm_lanes import fallback_lane
+from costctl.export.litellm_config import CACHE_TYPE, CONFIG, config_of, total_provider
+from costctl.export.litellm_lanes import fallback_lane, written
 from costctl.export.litellm_loss import carried
 from costctl.export.litellm_native import lane_of, native_of
 from costctl.export.litellm_schema import config_faults
 from costctl.export.reading import Reading, by_text, ours
 from costctl.export.resolved import Resolved
 from costctl.export.text import commented, to_yaml
+from costctl.policy.apart import Apart, of_litellm
 
 VERIFIED = "litellm 1.106.2"
 
@@ -68,6 +69,13 @@ def reading_of_plugin(given: Resolved) -> Reading | None:
     return None if last is None else ours(given, frozenset(), last, says)
 
 
+def parts_apart(given: Resolved, *, is_plugin: bool) -> Mapping[str, Apart]:
+    """What it carries out in its own way, as a simulation of it does."""
+    return of_litellm(
+        given.policy, written(given, is_plugin=is_plugin, has_one_provider=total_provider(given) is not None)
+    )
+
+
 NATIVE = Target(
     "litellm",
     "LiteLLM with its own scorer",
@@ -75,8 +83,9 @@ NATIVE = Target(
     partial(export, is_plugin=False),
     partial(faults, is_plugin=False),
     reading_of_scorer,
+    partial(parts_apart, is_plugin=False),
 )
 PLUGIN_TARGET = Target(
     "litellm-plugin", "LiteLLM with our decision", VERIFIED, partial(export, is_plugin=True),
-    partial(faults, is_plugin=True), reading_of_plugin,
+    partial(faults, is_plugin=True), reading_of_plugin, partial(parts_apart, is_plugin=True),
 )  # fmt: skip

@@ -19,6 +19,8 @@ from costctl.export.resolved import Resolved
 from costctl.export.targets import target_of
 from costctl.formats.profile import NAME as PROFILE
 from costctl.formats.sources import Reader
+from costctl.replay.again import Main
+from costctl.replay.alike import Alike
 from costctl.replay.beside import Asked
 from costctl.replay.router_scores import last_user_text
 from costctl.replay.run import simulate
@@ -52,6 +54,24 @@ class TextTake:
         return text if text and zlib.crc32(text.encode("utf-8", "replace")) < self._below else None
 
 
+class PartsApart:
+    """Of the parts that targets carry out in a way of their own: how many calls end alike, one part at a time."""
+
+    def __init__(self, given: Resolved, names: Sequence[str]) -> None:
+        self._parts = {
+            name: target.apart(given)
+            for name, target in ((name, target_of(name)) for name in names)
+            if target.apart is not None
+        }
+        self.found: dict[str, dict[str, Agreement]] = {}
+
+    def __call__(self, main: Main) -> None:
+        """Replay each, over the calls of a simulation of the policy."""
+        alike = Alike(main)
+        for name, parts in self._parts.items():
+            self.found[name] = {part: Agreement(*counts) for part, counts in alike.counts(parts.items()).items()}
+
+
 def measured_on(logs: Sequence[str], options: AuditOptions, given: Resolved, names: Sequence[str]) -> Measured:
     """Simulate the policy on these logs, or on the one audited last, and see how often each target decides so.
 
@@ -60,20 +80,24 @@ def measured_on(logs: Sequence[str], options: AuditOptions, given: Resolved, nam
     """
     reader = reader_of(options)
     with audited_store(logs, options) as (store, audited):
-        asked = Asked(reader=reader, router=given.router)
+        apart = PartsApart(given, names)
+        asked = Asked(reader=reader, router=given.router, measure=apart)
         simulate(store, given.policy, given.book, SEED, audited, given.policy_digest, asked)
-        return measured(store, reader, given, names)
+        return measured(store, reader, given, names, apart)
 
 
-def measured(store: Store, reader: Reader, given: Resolved, names: Sequence[str]) -> Measured:
-    """The agreement of each of these targets whose decisions we can read; empty for a profile, which has no texts.
+def measured(store: Store, reader: Reader, given: Resolved, names: Sequence[str], apart: PartsApart) -> Measured:
+    """The agreement of each of these targets: what was measured apart, and the decisions of those that we can read.
+
+    Decisions need texts, so a profile has only the former.
 
     Raises:
         CostctlError: E124 for a log that is gone or has changed, E471 for an unknown target.
     """
     readings = {name: made for name in names if (made := _reading_of(target_of(name), given)) is not None}
     calls = _calls(store, reader, given) if readings else []
-    return {name: _counted(one, calls) for name, one in readings.items()} if calls else {}
+    decided = {name: _counted(one, calls) for name, one in readings.items()} if calls else {}
+    return {name: {**apart.found.get(name, {}), **decided.get(name, {})} for name in names}
 
 
 def _reading_of(target: Target, given: Resolved) -> Reading | None:

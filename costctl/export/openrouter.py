@@ -13,6 +13,7 @@ from typing import Any
 
 from costctl.export.base import Carried, Exported, Target, approximated, dropped, expressed, told
 from costctl.export.litellm_lanes import group_of, kept_models
+from costctl.export.orders import by_price
 from costctl.export.resolved import Lane, Model, Resolved, plain
 from costctl.export.shape import NAME, WHOLE, Choice, Flag, Items, Keys, Named, Number, Text
 from costctl.export.text import exact, to_json
@@ -155,4 +156,4 @@ def faults(files: Mapping[str, str]) -> list[str]:
     return wrong
 
 
-TARGET = Target("openrouter", "OpenRouter", VERIFIED, export, faults)
+TARGET = Target("openrouter", "OpenRouter", VERIFIED, export, faults, apart=by_price)

@@ -13,6 +13,7 @@ from typing import Any
 
 from costctl.export.base import Carried, Exported, Target, approximated, dropped, expressed, header, told
 from costctl.export.litellm_lanes import group_of, kept_models
+from costctl.export.orders import by_price
 from costctl.export.portkey_schema import ATTEMPTS_MAX, LEAST_MS, TIER_KEY, config_faults
 from costctl.export.reliability import FAILURES, default_lane, key_of, retried_codes, variable
 from costctl.export.resolved import Lane, Model, Resolved
@@ -163,4 +164,4 @@ def faults(files: Mapping[str, str]) -> list[str]:
     return config_faults(config) + ([] if MODULE in files else [f"{MODULE}: is missing"])
 
 
-TARGET = Target("portkey", "Portkey gateway", VERIFIED, export, faults)
+TARGET = Target("portkey", "Portkey gateway", VERIFIED, export, faults, apart=by_price)

@@ -30,7 +30,8 @@ def export_config(
     Raises:
         CostctlError: E470 where the folder cannot be written, E471 for an unknown target.
     """
-    made = with_agreement(exported(given, names), kept_agreement(folder, given) if measured is None else measured)
+    known = kept_agreement(folder, given) if measured is None else measured
+    made = with_agreement(given, exported(given, names), known)
     tree = tree_of(given, made)
     found = drifts(folder, tree) if is_check else []
     others = unmanaged(folder, tree)
@@ -45,7 +46,9 @@ def export_config(
         "drift": Table.of("drift", Drift._fields, found),
         "files": Table.of("files", ("path", "state"), [(path, _state(path, written, found)) for path in tree.files]),
         "losses": Table.of(
-            "losses", ("target", "part", "kind", "says", "agreement_ratio", "alike_count", "call_count"), losses
+            "losses",
+            ("target", "part", "kind", "says", "agreement_ratio", "alike_count", "call_count", "not_measured"),
+            losses,
         ),
         "agreement": Table.of(
             "agreement",
@@ -125,7 +128,7 @@ def beside(
 
 def _losses(made: Sequence[tuple[Target, Exported]]) -> list[tuple[Value, ...]]:
     return [
-        (target.name, loss.part, loss.kind, loss.says, *_shown(loss.agreement))
+        (target.name, loss.part, loss.kind, loss.says, *_shown(loss.agreement), loss.not_measured)
         for target, one in made
         for loss in one.losses
     ]

@@ -12,6 +12,7 @@ from typing import Any
 
 from costctl.export.base import Carried, Exported, Target, approximated, dropped, expressed, header, told
 from costctl.export.litellm_lanes import group_of, kept_models
+from costctl.export.orders import by_price
 from costctl.export.reliability import key_of
 from costctl.export.resolved import Lane, Model, Resolved
 from costctl.export.shape import NAME, VARIABLE, WHOLE, Choice, Items, Keys, Named, Number, Shape, Text
@@ -185,4 +186,4 @@ def _crossed(config: Mapping[str, Any]) -> list[str]:
     return wrong
 
 
-TARGET = Target("switchyard", "NVIDIA Switchyard", VERIFIED, export, faults)
+TARGET = Target("switchyard", "NVIDIA Switchyard", VERIFIED, export, faults, apart=by_price)

@@ -10,6 +10,7 @@ import yaml
 
 from costctl.export.base import Carried, Exported, Target, approximated, dropped, expressed, header, told
 from costctl.export.cache_parts import shortest_s
+from costctl.export.orders import as_listed
 from costctl.export.reading import Reading, by_signals
 from costctl.export.reliability import CODES
 from costctl.export.resolved import Lane, Model, Resolved
@@ -284,4 +285,4 @@ def reading(given: Resolved) -> Reading | None:
     return by_signals(plan, plan.steps[-1].lane if plan.steps[-1].name == "default" else _dearest(given))
 
 
-TARGET = Target("vllm-semantic-router", "vLLM semantic router", VERIFIED, export, faults, reading)
+TARGET = Target("vllm-semantic-router", "vLLM semantic router", VERIFIED, export, faults, reading, as_listed)

@@ -10,7 +10,7 @@ from costctl.render.cells import safe
 from costctl.report import Report
 
 LOST = (
-    ("approximated", "APPROXIMATED: the target does something near it (calls: of those that this part decides)"),
+    ("approximated", "APPROXIMATED: the target does something near it (calls: those that the part decides, else all)"),
     ("dropped", "DROPPED: the target cannot do it; what to do instead"),
 )
 
@@ -29,9 +29,10 @@ def exported(report: Report) -> list[str]:
         rows = [row for row in losses if row["kind"] == kind]
         if rows:
             lines += ["", f"  {heading}"]
-        for (target, says), same in _grouped(rows).items():
+        for (target, says, why), same in _grouped(rows).items():
             parts = ", ".join(safe(str(row["part"])) for row in same)
-            lines.append(f"    {safe(target)}  {parts}: {safe(says, 400)}{_agreed(same)}")
+            unknown = f"; not measured: {safe(why, 200)}" if why else ""
+            lines.append(f"    {safe(target)}  {parts}: {safe(says, 400)}{_agreed(same)}{unknown}")
     lines += _measured(report)
     drift = list(report.tables["drift"].dicts())
     if drift:
@@ -44,11 +45,11 @@ def exported(report: Report) -> list[str]:
     return lines + [f"    {safe(str(path), 120)}" for path in written]
 
 
-def _grouped(rows: list[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+def _grouped(rows: list[dict[str, Any]]) -> dict[tuple[str, str, str], list[dict[str, Any]]]:
     """The parts of which a target says the same."""
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for row in rows:
-        found.setdefault((str(row["target"]), str(row["says"])), []).append(row)
+        found.setdefault((str(row["target"]), str(row["says"]), str(row["not_measured"] or "")), []).append(row)
     return found
 
 
@@ -61,11 +62,12 @@ def _agreed(rows: list[dict[str, Any]]) -> str:
 
 
 def alike(row: Mapping[str, Any]) -> str:
-    """How many calls decide alike."""
+    """How many calls decide alike, or where the part decides nothing end alike."""
     if not row["call_count"]:
         return "no call of the log rests on it"
+    how = "decide" if str(row.get("part", "routing.")).startswith("routing.") else "end"
     return (
-        f"{row['alike_count']:,} of {row['call_count']:,} calls decide alike ({ratio_display(row['agreement_ratio'])})"
+        f"{row['alike_count']:,} of {row['call_count']:,} calls {how} alike ({ratio_display(row['agreement_ratio'])})"
     )
 
 

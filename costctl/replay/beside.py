@@ -39,6 +39,7 @@ class Asked:
     router: Router | None = None  # of `routing.classifier`
     claims: Callable[[Main, Evidence | None], Found] | None = None  # what the layer above has to say of quality
     target: AsTarget | None = None  # the router that carries the policy out, where it is simulated as one
+    measure: Callable[[Main], None] | None = None  # replays of the layer above that add nothing to the report
 
 
 def add_beside(main: Main, asked: Asked, found: Found) -> None:
@@ -70,6 +71,8 @@ def add_beside(main: Main, asked: Asked, found: Found) -> None:
         found.tables.append(sweep(main, asked.grid))
     if policy.scenarios is not None:
         found.tables.append(scenarios(main, policy.scenarios))
+    if asked.measure is not None:
+        asked.measure(main)
 
 
 def _add(found: Found, more: Found) -> None:
