@@ -110,7 +110,9 @@ def calibrate(
     ] = 0.05,
     per: Annotated[str, typer.Option("--per", help="The share of what: hit or request.")] = "hit",
     confidence: Annotated[float, typer.Option("--confidence", min=0.5, max=0.999, help="How sure the bound is.")] = 0.9,
-    window: Annotated[int, typer.Option("--window", min=10, help="So many of the last requests are judged.")] = 1_000,
+    window: Annotated[
+        int, typer.Option("--window", min=10, help="So many of the last requests are judged, at most half of them.")
+    ] = 2_000,
     scores: Annotated[
         Path | None,
         typer.Option("--scores", help="Right answers: request_id and answer_label (CSV or JSONL)."),

@@ -17,7 +17,7 @@ from costctl.replay.near import know_texts, near_calls
 from costctl.replay.near_told import Judge, answer_labels, differing_vectors
 from costctl.replay.scores_file import Scores
 from costctl.report import Report, Table, Value, Warning
-from costctl.reuse.calibrate import Calibration, Per, Trial, calibrate, needed_trials, trials
+from costctl.reuse.calibrate import WINDOW_REQUESTS, Calibration, Per, Trial, calibrate, trials, window_size
 from costctl.reuse.false_hits import UNKNOWN, WRONG
 from costctl.reuse.neighbours import Visits
 from costctl.reuse.semantic_cache import Requests, SemanticPolicy
@@ -30,7 +30,7 @@ class Bound(NamedTuple):
     wrong_max_ratio: float
     per: Per = "hit"
     confidence: float = 0.9
-    window_requests: int = 1_000
+    window_requests: int = WINDOW_REQUESTS
 
 
 def propose(store: Store, policy: Policy, bound: Bound, reader: Reader | None, scores: Scores | None = None) -> Report:
@@ -70,7 +70,7 @@ def propose(store: Store, policy: Policy, bound: Bound, reader: Reader | None, s
     found = calibrate(tried, bound.wrong_max_ratio, per=bound.per, confidence=bound.confidence)
     totals: dict[str, Value] = {
         "call_count": calls.count, "compared_count": len(takes_part),
-        "window_count": min(bound.window_requests, len(takes_part)), "wrong_max_ratio": bound.wrong_max_ratio,
+        "window_count": window_size(len(takes_part), bound.window_requests), "wrong_max_ratio": bound.wrong_max_ratio,
         "confidence_ratio": bound.confidence, "needed_hit_count": found.needed_hits, "most_hit_count": found.most_hits,
     }  # fmt: skip
     status = dict.fromkeys(totals, "exact")
@@ -79,7 +79,12 @@ def propose(store: Store, policy: Policy, bound: Bound, reader: Reader | None, s
         totals |= {"serve_min": found.threshold_ppb / 10**9, "wrong_upper_ratio": found.upper_ratio}
         status |= {"serve_min": "estimated", "wrong_upper_ratio": "bounded"}
     else:
-        missing["serve_min"] = _why_none(found.most_hits, bound)
+        missing["serve_min"] = _why_none(found, bound)
+    chosen = found.threshold_ppb or (found.tried[-1].threshold_ppb if found.tried else None)
+    growth = next((one.growth.entries for one in tried if one.threshold_ppb == chosen), None)
+    if growth is not None:
+        totals["entry_growth_ratio"] = growth
+        status["entry_growth_ratio"] = "estimated"
     rows = [
         (f"{one.threshold_ppb / 10**9:.2f}", one.hits, one.judged, one.wrong, one.upper_ratio, one.is_within)
         for one in found.tried
@@ -108,14 +113,14 @@ def _thresholds(tried: Sequence[Trial], found: Calibration) -> Table:
     return Table.of("thresholds", columns, rows)
 
 
-def _why_none(most_hits: int, bound: Bound) -> str:
-    needed = needed_trials(bound.wrong_max_ratio, bound.confidence)
-    if most_hits < needed:
-        return (
-            f"too few: {most_hits:,} hits on other prompts could be judged in the window, {needed:,} without a "
-            "wrong one would be needed; widen it (--window) or allow more (--max-wrong)"
-        )
-    return "no threshold keeps the bound: too many of the judged hits are wrong"
+def _why_none(found: Calibration, bound: Bound) -> str:
+    if found.tried:
+        return "no threshold keeps the bound: too many of the judged hits are wrong, or could be as the cache fills"
+    return (
+        f"too few: {found.most_hits:,} hits on other prompts could be judged in the window, {found.needed_hits:,} "
+        f"{'requests' if bound.per == 'request' else 'of them'} without a wrong one would be needed (more where the "
+        "cache still fills); widen it (--window, at most half of the log) or allow more (--max-wrong)"
+    )
 
 
 def _said(judge: Judge, missing: dict[str, str]) -> list[Warning]:

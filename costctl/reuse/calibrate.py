@@ -7,8 +7,9 @@ not, the search ends (fixed-sequence testing: the promise then holds for all tha
 begins at the first threshold with so many judged hits that a few wrong ones would not end it; how many
 hits there are is seen before any of them is judged, so this choice costs nothing.
 
-The promise is for traffic like that of the window and a cache as full. A cache that still fills answers more
-requests every day, wrongly too: of the risk allowed per request half is kept for that. Calibrate
+The promise is for as many requests as the window has, of traffic like it, that come next. Until then the cache
+fills further: each bound is raised by as much as that can add (`filling`). The window is at most the later half of
+the log, because the earlier a request comes, the less the cache of later days is like the one that it met. Calibrate
 again when the traffic changes.
 """
 
@@ -22,13 +23,14 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from costctl.reuse.false_hits import UNKNOWN, WRONG, Verdicts
+from costctl.reuse.filling import Growth, growth, odds_times
 from costctl.reuse.intervals import clustered, upper_bound
 from costctl.reuse.neighbours import Graph
 from costctl.reuse.semantic_cache import Requests, SemanticPolicy, sweep
 from costctl.reuse.vectors import Int
 
 Per = Literal["hit", "request"]
-WINDOW_REQUESTS = 1_000
+WINDOW_REQUESTS = 2_000
 WRONG_ALLOWED = 2  # of the hits at the first threshold, so that bad luck with one does not end the search
 CONFIDENCE = 0.9
 # From 0.99 down to 0.80: each step is a test, and a finer one only repeats the last.
@@ -42,6 +44,7 @@ class Trial(NamedTuple):
     requests: int
     verdicts: Verdicts  # of each hit on another prompt
     answered_by: Int
+    growth: Growth = Growth()  # until the requests of which it is promised
 
 
 class Tried(NamedTuple):
@@ -75,51 +78,67 @@ def trials(
     thresholds_ppb: Sequence[int] = THRESHOLDS_PPB,
 ) -> list[Trial]:
     """Each threshold on the last requests of the log; `judge` gives the verdict on pairs of positions."""
-    start = max(0, requests.count - window_requests)
+    start = requests.count - window_size(requests.count, window_requests)
     policies = [with_fields(policy, serve_min_ppb=at, refresh_min_ppb=None) for at in thresholds_ppb]
     made = []
-    for at, served in zip(thresholds_ppb, sweep(graph, requests, policies), strict=True):
+    for tried, served in zip(policies, sweep(graph, requests, policies), strict=True):
         positions, answered_by = served.pairs(is_own_prompt=False)
         recent = positions >= start
         positions, answered_by = positions[recent], answered_by[recent]
-        made.append(Trial(at, requests.count - start, judge(positions, answered_by), answered_by))
+        made.append(
+            Trial(tried.serve_min_ppb, requests.count - start, judge(positions, answered_by), answered_by,
+                  growth(requests, tried, served, start))
+        )  # fmt: skip
     return made
+
+
+def window_size(requests: int, wanted: int = WINDOW_REQUESTS) -> int:
+    """How many of so many requests are judged: at most the later half.
+
+    >>> window_size(10_000), window_size(1_001), window_size(10_000, 300)
+    (2000, 501, 300)
+    """
+    return min(wanted, requests - requests // 2)
 
 
 def calibrate(
     tried: Iterable[Trial], bound_ratio: float, *, per: Per = "hit", confidence: float = CONFIDENCE
 ) -> Calibration:
     """The lowest threshold whose wrong answers, per hit or per request, are within the bound."""
-    level = confidence if per == "hit" else 1 - (1 - confidence) / 2
     ordered = sorted(tried, key=lambda trial: -trial.threshold_ppb)
     seen = [int(np.count_nonzero(trial.verdicts != UNKNOWN)) for trial in ordered]
     most = max(seen, default=0)
-    start = _start(
-        seen if per == "hit" else [trial.requests if count else 0 for trial, count in zip(ordered, seen, strict=True)],
-        bound_ratio,
-        level,
-    )
+    allowed = [_allowed(trial, bound_ratio, per) for trial in ordered]
+    counts = seen if per == "hit" else [one.requests if count else 0 for one, count in zip(ordered, seen, strict=True)]
+    start = _start(counts, allowed, confidence)
     told: list[Tried] = []
     found: Tried | None = None
     for trial in ordered[start:]:
-        result = _tried(trial, bound_ratio, per, level)
+        result = _tried(trial, bound_ratio, per, confidence)
         told.append(result)
         if not result.is_within:
             break
         found = result
-    needed = needed_trials(bound_ratio, level)
+    # Of the threshold that had the most: that one lacks least.
+    needed = needed_trials(allowed[seen.index(most)] if allowed else bound_ratio, confidence)
     if found is None:
         return Calibration(None, None, needed, most, tuple(told))
     return Calibration(found.threshold_ppb, found.upper_ratio, needed, most, tuple(told))
 
 
-def _start(counts: Sequence[int], bound_ratio: float, level: float) -> int:
+def _allowed(trial: Trial, bound_ratio: float, per: Per) -> float:
+    """What the window itself may show at most, so that the bound holds of what comes next."""
+    if per == "request":
+        return bound_ratio / trial.growth.entries
+    return odds_times(bound_ratio, 1 / trial.growth.wrong_odds)
+
+
+def _start(counts: Sequence[int], allowed: Sequence[float], confidence: float) -> int:
     """The first place with enough trials for a few wrong ones, or else for as many as any place allows."""
     for wrong in range(WRONG_ALLOWED, -1, -1):
-        needed = needed_trials(bound_ratio, level, wrong)
-        place = next((place for place, count in enumerate(counts) if count >= needed), None)
-        if place is not None:
-            return place
+        for place, (count, bound_ratio) in enumerate(zip(counts, allowed, strict=True)):
+            if upper_bound(wrong, count, confidence) <= bound_ratio:
+                return place
     return len(counts)
 
 
@@ -156,7 +175,8 @@ def _tried(trial: Trial, bound_ratio: float, per: Per, confidence: float) -> Tri
         upper = upper_bound(hits, trial.requests, half) * _upper(is_wrong, trial.answered_by[judged], half)
     elif count:
         upper = _upper(is_wrong, trial.answered_by[judged], confidence)
-    return Tried(trial.threshold_ppb, hits, count, wrong, upper, upper <= bound_ratio)
+    grown = min(1.0, upper * trial.growth.entries) if per == "request" else odds_times(upper, trial.growth.wrong_odds)
+    return Tried(trial.threshold_ppb, hits, count, wrong, grown, grown <= bound_ratio)
 
 
 def _upper(is_wrong: np.ndarray, cluster: Int, confidence: float) -> float:

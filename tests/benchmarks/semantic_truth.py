@@ -78,15 +78,20 @@ def support() -> Answered:
     return answered(support_stream(), [known.get(row["messages"][-1]["content"]) for row in support_rows()])
 
 
-def pairs_both_ways() -> Answered:
-    """gptcache_pairs as a log: each text is asked, and answered with the other wording of its pair."""
+def origins_and_similars() -> Labelled:
+    """gptcache_pairs: both wordings of each pair."""
     rows = lines("gptcache_pairs/mock_pairs.jsonl.gz")
     pairs: dict[str, int] = {}
     label = [pairs.setdefault(row["origin"], len(pairs)) for row in rows]
-    texts = [row["origin"] for row in rows] + [row["similar"] for row in rows]
+    return Labelled([row["origin"] for row in rows] + [row["similar"] for row in rows], label * 2, label * 2)
+
+
+def pairs_both_ways() -> Answered:
+    """gptcache_pairs as a log: each text is asked, and answered with the other wording of its pair."""
+    rows = lines("gptcache_pairs/mock_pairs.jsonl.gz")
     said = [row["similar"] for row in rows] + [row["origin"] for row in rows]
-    made = stream(Labelled(texts, label * 2, label * 2), WORDLLAMA, len(texts))
-    order = np.random.default_rng(0).permutation(len(texts))
+    made = stream(origins_and_similars(), WORDLLAMA, len(said))
+    order = np.random.default_rng(0).permutation(len(said))
     return answered(made, [said[at] for at in order.tolist()])
 
 

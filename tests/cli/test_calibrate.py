@@ -12,7 +12,7 @@ import pytest
 from costctl.cli import run
 
 POLICY = "version: 1\ncache: {semantic: {serve_min: 0.9, ttl: 30d}}\n"
-QUESTIONS = 60
+QUESTIONS = 120
 
 
 def subject_of(number: int) -> str:
@@ -98,7 +98,7 @@ def test_labels_judge_the_hits_of_a_simulation_too(tmp_path: Path, capsys: pytes
     ]
     assert run(["simulate", str(log), "--scores", str(labels), *arguments]) == 0
     total = json.loads(capsys.readouterr().out)["totals"]
-    # Each of 60 second questions is a hit on the first, every third one wrongly.
+    # Each of 120 second questions is a hit on the first, every third one wrongly.
     assert total["semantic_hit_ratio"] == pytest.approx(0.5)
     assert total["wrong_per_hit_ratio"] == pytest.approx(1 / 3)
     assert total["wrong_per_hit_ratio_low"] < 1 / 3 < total["wrong_per_hit_ratio_high"]
