@@ -16,7 +16,7 @@ from costctl.replay.engine import Decisions
 from costctl.replay.extras import Extras
 from costctl.replay.lanes import Lanes
 from costctl.replay.latency import Latency
-from costctl.replay.plan import EXACT_CACHE, REFUSED, Plan
+from costctl.replay.plan import EXACT_CACHE, REFUSED, SEMANTIC_CACHE, Plan
 from costctl.replay.route import Route
 from costctl.replay.self_hosted import Hosted
 from costctl.replay.sent import Sent
@@ -94,6 +94,7 @@ def _of_calls(
         said.append(Warning("W207", f"{hits:,} cache hits count as 0 ms: what a look-up takes is not in the log"))
         partly = [one for one in (audit.warnings if audit else ()) if one.code == "W160"]
         said += [Warning(one.code, one.message, "an equal visible text may be another question") for one in partly]
+    said += _across_models(policy, done, outcome)
     is_elsewhere = outcome.is_served & done.lanes.take("is_other_model", done.decisions.lane)
     is_unsaid = is_elsewhere & (calls.cache_read_tokens < 0) & (done.cached.read_tokens > 0)
     if is_unsaid.any():
@@ -116,6 +117,26 @@ def _of_calls(
                 f"{count:,} moved calls read a prompt cache in the log; on the new model nothing is taken as cached",
             )
         )
+    return said
+
+
+def _across_models(policy: Policy, done: Replay, outcome: project.Outcome) -> list[Warning]:
+    """Hits that get what another model wrote than the one that their own route leads to, of each cache."""
+    asked, wrote = done.lanes.take("model", done.routed.lane), outcome.serving_model
+    said = []
+    for title, server, key, parts in (
+        ("exact", EXACT_CACHE, "cache.exact.scope", policy.cache.exact and policy.cache.exact.scope),
+        ("semantic", SEMANTIC_CACHE, "cache.semantic.key", policy.cache.semantic and policy.cache.semantic.key),
+    ):
+        hits = np.flatnonzero(done.decisions.served_by == server)
+        count = int(np.count_nonzero(asked[hits] != wrote[done.decisions.answered_by[hits]]))
+        if count:
+            text = (
+                f"{count:,} of {len(hits):,} hits of the {title} cache get an answer of another model than they ask for"
+            )
+            named = ", ".join((*(parts or ()), "model"))
+            hint = f"one answer for each model that the log asks for: {key}: [{named}]"
+            said.append(Warning("W217", text, "" if "model" in (parts or ()) else hint))
     return said
 
 

@@ -65,6 +65,23 @@ def test_explained_requests_say_why_the_cache_did_not_serve(
     assert ("exact_cache", "not served", "kept out: its temperature is above 0.3") in steps("r4")
 
 
+def test_hits_across_models_are_told_with_the_key_that_keeps_them_apart(reports: Reports) -> None:
+    """r1 gets what gpt-4o wrote for r0 though it asks for gpt-4o-mini; with a tier for all nobody asks for another."""
+    asked = [request(0), request(1, prompt_hash="q0", model="gpt-4o-mini"), request(2, prompt_hash="q0")]
+
+    def across(policy: str) -> tuple[int, list[tuple[str, str]]]:
+        report = reports(policy, asked)
+        hits = round(report["totals"]["exact_hit_ratio"] * 3)
+        return hits, [(one["message"], one["hint"]) for one in report["warnings"] if one["code"] == "W217"]
+
+    assert across("cache: {exact: {ttl: 24h, scope: [team]}}\n") == (2, [(
+        "1 of 2 hits of the exact cache get an answer of another model than they ask for",
+        "one answer for each model that the log asks for: cache.exact.scope: [team, model]",
+    )])  # fmt: skip
+    assert across("cache: {exact: {ttl: 24h, scope: [team, model]}}\n") == (1, [])
+    assert across(f"{ROUTED}cache: {{exact: {{ttl: 24h}}}}\n") == (2, [])
+
+
 def test_above_one_nothing_is_similar_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log, policy = tmp_path / "log.jsonl", tmp_path / "policy.yaml"
     asked = [
