@@ -6,7 +6,7 @@ import numpy as np
 
 from costctl.replay.again import Found
 from costctl.replay.notes import Replay
-from costctl.replay.plan import PROVIDER
+from costctl.replay.plan import FAILED, PROVIDER, REFUSED
 from costctl.replay.quantiles import latency_quantiles
 from costctl.report import Table, Value, Warning
 
@@ -48,7 +48,30 @@ def tell_latency(done: Replay) -> Found:
         told.missing["policy_latency_ms_interval"] = f"not estimated: {why}"
     if latency.assumed:
         _tell_priors(done, told)
+    told.warnings += _left_out(done)
     return told
+
+
+def _left_out(done: Replay) -> list[Warning]:
+    """Calls with a latency in the log and none under the policy: without them its quantiles are of other calls."""
+    calls, made, latency = done.calls, done.decisions, done.latency.policy_us
+    timed = calls.is_ok & (calls.latency_us >= 0)
+    gone = timed & (latency < 0)
+    batched = done.extras.is_batched
+    parts = [
+        f"{count:,} {what}"
+        for here, what in (
+            (made.served_by == REFUSED, "refused"), (made.served_by == FAILED, "without an answer"),
+            (batched & (made.served_by == PROVIDER), "in batches"),
+        )
+        if (count := int(np.count_nonzero(gone & here)))
+    ]  # fmt: skip
+    if not parts:
+        return []
+    left = latency_quantiles(calls.latency_us[timed & ~gone])
+    same = ", ".join(f"p{one.percent} {one.told_ms:,} ms" for one in left if one.told_ms is not None)
+    text = f"calls that the policy's latencies leave out, and those of the log do not: {', '.join(parts)}"
+    return [Warning("W226", text + (f"; the calls that are left took {same} in the log" if same else ""))]
 
 
 def policy_p95_ms(done: Replay) -> float | None:

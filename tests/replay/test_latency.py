@@ -69,3 +69,18 @@ def test_a_cache_hit_counts_as_nothing_and_says_so(simulated: Any) -> None:
     assert report["totals"]["exact_hit_ratio"] == 0.5
     assert latency(report, "policy")[0] < 1000 < latency(report, "policy")[1]
     assert "W207" in {warning["code"] for warning in report["warnings"]}
+
+
+def test_refused_calls_leave_the_distribution_and_that_is_said(simulated: Any) -> None:
+    """All calls of gpt-4o ($0.0035) are refused; those of gpt-4o-mini took 100 to 299 ms in the log already."""
+
+    def left_out(policy: str) -> list[str]:
+        return [one["message"] for one in simulated(policy)["warnings"] if one["code"] == "W226"]
+
+    (said,) = left_out("budgets: {usd_per_request_max: 0.001, over: refuse}\n")
+    # 100 + 0.5 x 199 and 100 + 0.95 x 199; p99 needs 299 latencies.
+    assert said == (
+        "calls that the policy's latencies leave out, and those of the log do not: 200 refused; the calls that are "
+        "left took p50 199.5 ms, p95 289.1 ms in the log"
+    )
+    assert left_out("budgets: {usd_per_request_max: 0.001}\n") == []
