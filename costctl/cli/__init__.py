@@ -79,7 +79,7 @@ def _show(error: CostctlError) -> None:
 
     sys.stderr.write(f"error[{error.code}] {safe(error.message, 400)}\n")
     # A single problem is the message, or a part of it.
-    told = [problem for problem in error.problems if len(error.problems) > 1 or str(problem) not in error.message]
+    told = [problem for problem in error.problems if str(problem) not in error.message]
     for problem in told:
         sys.stderr.write(f"  {safe(str(problem), 400)}\n")
     if error.hint:

@@ -288,6 +288,9 @@ def _thresholds(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
             _amount(units.threshold, cache.get("serve_min")),
             _amount(units.share, cache.get("refresh_min")),
         )
+        serves_nothing = serve is not None and serve > 1 and "refresh_min" not in cache
+        if "ttl" not in cache and not serves_nothing:
+            yield (*at, "ttl"), "is missing"
         if serve is not None and refresh is not None and refresh > serve:
             yield (*at, "refresh_min"), f"must not be above serve_min ({_percent(serve)})"
         if refresh is not None and "refresh_tier" not in cache:

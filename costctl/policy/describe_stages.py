@@ -75,6 +75,8 @@ def _caches(cache: Cache) -> Iterator[Row]:
 
 
 def _semantic(cache: SemanticCache) -> str:
+    if cache.serve_min > 1 and cache.refresh_min is None:
+        return f"serves nothing: no similarity is above 1, and serve_min is {cache.serve_min:f}"
     parts = [f"served from a similarity of {cache.serve_min:f} on"]
     if cache.refresh_min is not None:
         parts.append(f"from {cache.refresh_min:f} on {cache.refresh_tier} answers")

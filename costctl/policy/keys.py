@@ -37,6 +37,7 @@ def refuse(faults: Faults, title: str = "policy") -> ValidationError:
     return ValidationError.from_exception_data(title, [_init(place, message) for place, message in faults])
 
 
+MEANT = ", did you mean "
 LISTED = "unknown key; known: "
 
 
@@ -48,7 +49,17 @@ def unknown(name: str, known: Iterable[str], what: str = "key") -> str:
     """
     names = list(known)
     near = get_close_matches(name, names, n=1)
-    return f"unknown {what}" + (f", did you mean {near[0]}?" if near else f"; known: {', '.join(names)}")
+    return f"unknown {what}" + (f"{MEANT}{near[0]}?" if near else f"; known: {', '.join(names)}")
+
+
+def nearest_of(message: str) -> str | None:
+    """The name that a message of `unknown` takes to be meant.
+
+    >>> nearest_of("unknown key, did you mean serve_min?"), nearest_of("must be a text")
+    ('serve_min', None)
+    """
+    _, _, name = message.rpartition(MEANT)
+    return name.removesuffix("?") if message.startswith("unknown ") and MEANT in message else None
 
 
 def choice(value: Any, known: Iterable[str]) -> str:

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from costctl.errors import CostctlError, Problem
 from costctl.policy.check import faults_of_meaning, faults_of_models
 from costctl.policy.keys import LISTED
 from costctl.policy.landed import NOT_YET
+from costctl.policy.misspelt import Spelling
 from costctl.policy.schema import Policy
 from costctl.policy.source import HINT, Place, Source, read_source
 from costctl.prices.book import PriceBook
@@ -54,20 +53,17 @@ def parse_policy(
 
 def _checked(source: Source, book: PriceBook | None) -> Policy | None:
     """The policy, None where its form is wrong; problems of form and meaning go to the source."""
-    policy, told = None, set(source.broken)
-    try:
-        policy = Policy.model_validate(source.values)
-    except ValidationError as error:
-        for one in error.errors(include_url=False):
-            place: Place = one["loc"]
-            told.add(place)
-            if not source.is_broken(place):
-                source.add(place, one["msg"])
-    faults = faults_of_meaning(source.values)
-    for place, message in faults if book is None else [*faults, *faults_of_models(source.values, book)]:
+    spelling, told = Spelling(source.values), set(source.broken)
+    for place, message in spelling.faults:
+        told |= {place} - spelling.misspelt
+        if not source.is_broken(place):
+            source.add(place, message)
+    faults = faults_of_meaning(spelling.values)
+    for at, message in faults if book is None else [*faults, *faults_of_models(spelling.values, book)]:
+        place = spelling.as_written(at)
         if not any(place[:end] in told for end in range(len(place) + 1)):
             source.add(place, message)
-    return policy
+    return spelling.policy
 
 
 def _refuse_later_keys(source: Source, not_yet: Mapping[str, str]) -> None:

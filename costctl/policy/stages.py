@@ -128,6 +128,9 @@ def _key_part(text: str) -> str:
     raise ValueError(unknown(text, (*TEXTS, *SLOTS), "key part"))
 
 
+NOT_KEPT = (SeasonTtl.model_validate({"ttl": "0s"}),)
+
+
 class SemanticCache(Part):
     """Answers kept for near prompts; between the two thresholds a cheap tier refreshes them."""
 
@@ -138,7 +141,8 @@ class SemanticCache(Part):
         tuple[SeasonTtl, ...],
         Field(min_length=1),
         BeforeValidator(_seasons, json_schema_input_type=Duration | tuple[SeasonTtl, ...]),
-    ] = Field(alias="ttl")
+    ] = Field(default=NOT_KEPT, alias="ttl")
+    """Needed where anything can be served: a threshold above 1 serves nothing."""
     key: Annotated[tuple[Annotated[str, AfterValidator(_key_part)], ...], AfterValidator(read_unique)] = ()
     guard: Literal["strict"] = "strict"
 

@@ -29,7 +29,7 @@ def test_every_mistake_of_a_policy_is_told_before_the_log_is_read(
     policy.write_text("version: 1\ntiers: {A: {models: [m], max_output_token: 4}}\nrouting: {default: B}\n", "utf-8")
     code, out, err = said(capsys, "simulate", "no-such-log.jsonl", "--policy", str(policy))
     assert (code, out) == (2, "")
-    assert "did you mean max_output_tokens?" in err
+    assert err.count("did you mean max_output_tokens?") == 1, "the first mistake is told once"
     assert f"{policy}:3:11" in err
     assert "no-such-log" not in err
 

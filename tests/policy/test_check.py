@@ -69,6 +69,9 @@ def test_a_named_tier_must_exist(text: str, expected: str) -> None:
          ["4:36: cache.semantic.refresh_min: must not be above serve_min (80%)"]),
         ("cache: {semantic: {serve_min: 0.9, refresh_min: 80%, ttl: 1h}}",
          ["4:9: cache.semantic.refresh_tier: is missing; refresh_min says when it is asked"]),
+        ("cache: {semantic: {serve_min: 1}}", ["4:9: cache.semantic.ttl: is missing"]),
+        ("cache: {semantic: {serve_min: 1.01, refresh_min: 0.9, refresh_tier: A}}",
+         ["4:9: cache.semantic.ttl: is missing"]),
         ("context: {summarise_over: 8k}",
          ["4:1: context.summariser: is missing; it says which tier writes the summaries"]),
         ("context: {summariser: A}", ["4:11: context.summariser: has no effect without summarise_over"]),
@@ -139,6 +142,33 @@ def test_a_fault_of_form_hides_no_fault_of_meaning() -> None:
         "4:19: routing.rules[0].name: is missing",
         "4:20: routing.rules[0].nam: unknown key, did you mean name?",
         "4:45: routing.rules[0].to: no tier is named 'D'; known: A, B, C, code",
+    ]
+
+
+def test_what_stands_below_a_misspelt_key_is_checked_as_below_the_right_one() -> None:
+    """At the places of the file; and what the key holds is known to the rest of the policy."""
+    text = (
+        "version: 1\nteirs: {A: {models: [m], timeout: 3, weihgts: [x]}, B: {model: [n]}}\n"
+        "rotuing: {default: D, rules: [{name: r, wehn: {input_token: soon, teem: [3]}, to: B}], ruls: []}\n"
+    )
+    assert problems(text) == [
+        "2:1: teirs: unknown key, did you mean tiers?",
+        "2:26: teirs.A.timeout: unknown key, did you mean timeout_s?",
+        "2:38: teirs.A.weihgts: unknown key, did you mean weights?",
+        "2:38: teirs.A.weihgts: select: weights and weights go together",
+        "2:48: teirs.A.weihgts[0]: must be a number above zero, not 'x'",
+        "2:57: teirs.B.model: unknown key, did you mean models?",
+        "3:1: rotuing: unknown key, did you mean routing?",
+        "3:11: rotuing.default: no tier is named 'D'; known: A, B, logged",
+        "3:41: rotuing.rules[0].wehn: unknown key, did you mean when?",
+        "3:48: rotuing.rules[0].wehn.input_token: unknown field, did you mean input_tokens?",
+        "3:67: rotuing.rules[0].wehn.teem: unknown field, did you mean team?",
+        "3:74: rotuing.rules[0].wehn.teem[0]: must be a text or a list of texts, not 3; write it in quotes",
+        "3:88: rotuing.ruls: unknown key, did you mean rules?",
+    ]
+    # Where the right key stands there too, nobody knows what is meant.
+    assert problems("version: 1\ncahe: {exact: {ttl: soon}}\ncache: {}\n") == [
+        "2:1: cahe: unknown key, did you mean cache?",
     ]
 
 

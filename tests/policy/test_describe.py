@@ -129,6 +129,8 @@ def test_nothing_can_be_taken_from_a_policy_without_a_change_in_what_is_told() -
          ("cache", "exact", "kept 1 d from insert, per app, whatever model answered")),
         ("cache: {exact: {ttl: 24h, scope: [app, model]}}",
          ("cache", "exact", "kept 1 d from insert, per app + model")),
+        ("cache: {semantic: {serve_min: 1.01}}",
+         ("cache", "semantic", "serves nothing: no similarity is above 1, and serve_min is 1.01")),
         ("cache: {prompt: {opt_in: [anthropic]}}",
          ("cache", "prompt", "where providers do it by themselves; asked for at anthropic")),
         ("batch: {endpoints: [/nightly], max_delay: 24h}",

@@ -93,7 +93,8 @@ def test_above_one_nothing_is_similar_enough(tmp_path: Path, capsys: pytest.Capt
     log.write_text("\n".join(map(json.dumps, asked)), "utf-8")
     hits = {}
     for threshold in ("1", "1.01", "2"):
-        policy.write_text(f"version: 1\ncache: {{semantic: {{serve_min: {threshold}, ttl: 24h}}}}\n", "utf-8")
+        ttl = ", ttl: 24h" * (threshold != "2")  # what serves nothing keeps nothing
+        policy.write_text(f"version: 1\ncache: {{semantic: {{serve_min: {threshold}{ttl}}}}}\n", "utf-8")
         where = ["--policy", str(policy), "--db", str(tmp_path / "c.duckdb"), "--output", "json"]
         assert run(["simulate", str(log), *where]) == 0
         totals = json.loads(capsys.readouterr().out)["totals"]
