@@ -144,16 +144,22 @@ def _check_targets(targets: Mapping[str, Path | None], inputs: list[str]) -> Non
 
 def explain_request(
     request_id: Annotated[str, typer.Argument(help="Id of a request, as the log names it.")],
+    policy: Annotated[
+        Path | None, typer.Option("--policy", help="Refuse unless the last simulation was of this policy.")
+    ] = None,
     db: Db = None,
     output: Output = Form.TABLE,
     out: Out = None,
 ) -> None:
     """Which way did one request take through the last simulation, and why?"""
     from costctl.audit.queries import opened  # noqa: PLC0415
+    from costctl.policy.describe import policy_digest  # noqa: PLC0415
+    from costctl.policy.load import load_policy  # noqa: PLC0415
     from costctl.replay.explained import explain  # noqa: PLC0415
 
+    asked = None if policy is None else f"{load_policy(policy).name} #{policy_digest(policy)[:8]}"
     with opened(db) as store:
-        report = explain(store, request_id)
+        report = explain(store, request_id, asked)
     emit(report, output, out)
 
 

@@ -23,18 +23,23 @@ _CALL = (
 ZERO = Decimal(0)
 
 
-def explain(store: Store, request_id: str) -> Report:
-    """The way of one request through the stages of the last simulation.
+def explain(store: Store, request_id: str, asked: str | None = None) -> Report:
+    """The way of one request through the stages of the last simulation; `asked` is the policy that it must be of.
 
     Costs of steps are parts in USD; those of a call sum to its step `total`. None where the call has no list price.
 
     Raises:
-        CostctlError: E420 where nothing was simulated, E421 where no call has this id.
+        CostctlError: E420 where nothing was simulated, E421 where no call has this id, E426 where the last
+            simulation was of another policy than is asked for.
     """
     if not store.scalar("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'decision_row'"):
         raise CostctlError(
             "E420", "nothing was simulated yet", "costctl simulate LOG --policy policy.yaml", ExitCode.INPUT
         )
+    policy = str(store.scalar("SELECT name FROM decision_name WHERE kind = 'policy'"))
+    if asked is not None and asked not in {policy, policy.partition(" as ")[0]}:
+        hint = "simulate it first, the decisions of the last run are kept: costctl simulate --policy policy.yaml"
+        raise CostctlError("E426", f"the last simulation was of {policy}, not of {asked}", hint)
     columns, rows = store.table(_CALL, {"id": request_id})
     if not rows:
         near = store.query(_NEAREST, {"id": request_id})
@@ -42,7 +47,6 @@ def explain(store: Store, request_id: str) -> Report:
         raise CostctlError(
             "E421", f"no call of the simulated log has the request id {request_id}", hint, ExitCode.INPUT
         )
-    policy = str(store.scalar("SELECT name FROM decision_name WHERE kind = 'policy'"))
     calls = [dict(zip(columns, row, strict=True)) for row in rows]
     steps = [step for made in calls for step in _summed(made, _steps(made, policy))]
     table = Table.of("steps", ("request_id", "stage", "decision", "reason", "cost_usd"), steps)

@@ -65,6 +65,19 @@ def test_explained_requests_say_why_the_cache_did_not_serve(
     assert ("exact_cache", "not served", "kept out: its temperature is above 0.3") in steps("r4")
 
 
+def test_an_explanation_may_ask_for_its_policy(reports: Reports, capsys: pytest.CaptureFixture[str]) -> None:
+    reports(f"{ROUTED}name: mine\n", [request(0)])
+    asked = ["explain-request", "r0", "--db", str(reports.folder / "c.duckdb"), "--policy", str(reports.policy)]
+    assert run(asked) == 0
+    assert "policy mine #" in capsys.readouterr().out
+    reports.policy.write_text("version: 1\nname: other\n", "utf-8")
+    assert run(asked) == 2
+    told = capsys.readouterr().err
+    assert "error[E426] the last simulation was of mine #" in told
+    assert ", not of other #" in told
+    assert "costctl simulate --policy" in told
+
+
 def test_hits_across_models_are_told_with_the_key_that_keeps_them_apart(reports: Reports) -> None:
     """r1 gets what gpt-4o wrote for r0 though it asks for gpt-4o-mini; with a tier for all nobody asks for another."""
     asked = [request(0), request(1, prompt_hash="q0", model="gpt-4o-mini"), request(2, prompt_hash="q0")]
