@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+from costctl.cli import run
 from costctl.cli.app import option_names
 from tests.support import ROOT
 
@@ -19,6 +23,7 @@ DOCUMENTS = (
     "sample_logs/README.md",
     "docs/ci.md",
     "docs/learned-routing.md",
+    "docs/worked-plan.md",
 )
 
 
@@ -58,3 +63,25 @@ def test_every_link_and_path_exists(name: str) -> None:
         assert target.startswith("http") or (folder / target).exists(), target
     for path in re.findall(r"`((?:costctl|pricing|tests|sample_logs)/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path
+
+
+def test_the_worked_plan_costs_what_its_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own files and commands, with a hundredth of the requests."""
+    page = (ROOT / "docs" / "worked-plan.md").read_text("utf-8")
+    monkeypatch.chdir(tmp_path)
+    for name, text in re.findall(r"```(?:python|yaml)\n# (\S+)\n(.*?)```", page, re.DOTALL):
+        Path(name).write_text(text.replace("1_000_000", "10_000"), "utf-8")
+    subprocess.run([sys.executable, "plan.py"], check=True)
+    (shell,) = re.findall(r"```sh\npython plan.py\n(.*?)```", page, re.DOTALL)
+    rows = re.findall(r"(?m)^\| (.*?) \| \$([\d,.]+) \| (\d+) % \|$", page)
+    costs = {name: (Decimal(cost.replace(",", "")) / 100, int(hits) / 100) for name, cost, hits in rows}
+    commands = [line.split()[1:] for line in shell.splitlines()]
+    assert [f"`{command[-1]}`" for command in commands] == list(costs)[1:]
+    for command in commands:
+        assert run([*command, "--output", "json", "-o", "run.json"]) == 0
+        totals = json.loads(Path("run.json").read_text("utf-8"))["totals"]
+        found = Decimal(totals["policy_cost_usd"]), totals["exact_hit_ratio"]
+        assert found == costs[f"`{command[-1]}`"]
+        assert (Decimal(totals["baseline_cost_usd"]), 0) == costs["as logged, all on GPT-4o"]
+        stages = {row["stage"]: row for row in json.loads(Path("run.json").read_text("utf-8"))["tables"]["waterfall"]}
+    assert [stages[name]["change_usd"][:6] for name in ("exact_cache", "route")] == ["-62.50", "-38.50"]
