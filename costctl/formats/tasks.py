@@ -18,6 +18,8 @@ from costctl.formats.sources import BLOCK_BYTES, LINE_BYTES_MAX, Source, Truncat
 TOO_LONG = f"line longer than {LINE_BYTES_MAX:,} bytes"
 _NOT_BLANK = re.compile(rb"[^\s]")
 ROWS_PER_TASK = 5000
+# The last tasks of a file grow smaller, down to such a part of a block, so that no worker waits long for the other.
+TAPER = 4
 CUT = "the compressed file is cut: what followed is missing"
 
 
@@ -50,7 +52,7 @@ def _range_tasks(source: Source) -> Iterator[Task]:
     ):
         start = 0
         while start < size:
-            end = min(start + BLOCK_BYTES, size)
+            end = start + _task_bytes(size - start)
             if end < size:
                 newline = view.find(b"\n", end, min(end + LINE_BYTES_MAX, size))
                 if newline < 0 and size - end > LINE_BYTES_MAX:
@@ -63,6 +65,11 @@ def _range_tasks(source: Source) -> Iterator[Task]:
                 end = size if newline < 0 else newline + 1
             yield Task(name, start, end - start)
             start = end
+
+
+def _task_bytes(remaining: int) -> int:
+    """How much of the rest of a file the next task takes, before it goes on to the end of a line."""
+    return min(BLOCK_BYTES, max(remaining // TAPER, BLOCK_BYTES // TAPER), remaining)
 
 
 def _long_line(view: mmap.mmap, name: str, start: int, stop: int) -> Task:
