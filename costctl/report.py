@@ -28,13 +28,15 @@ def unit_of(column: str) -> str:
     return next((word for word in reversed(column.split("_")) if word in UNITS), "text")
 
 
-def counted(count: int, one: str, many: str) -> str:
-    """A count with its words.
+def counted(count: int, one: str, many: str = "") -> str:
+    """A count with its words; without the words of many, those of one and an s.
 
     >>> counted(1, "request has", "requests have"), counted(2000, "request has", "requests have")
     ('1 request has', '2,000 requests have')
+    >>> counted(1, "call"), counted(0, "call")
+    ('1 call', '0 calls')
     """
-    return f"{count:,} {one if count == 1 else many}"
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from costctl.audit import findings, pages
 from costctl.audit.aggregates import NAME as AGGREGATES
 from costctl.audit.aggregates import aggregates, set_apart
 from costctl.audit.budgets import parse_latency_budget, parse_token_budget
+from costctl.audit.disputes import find_disputes
 from costctl.audit.forks import drop_repeats
 from costctl.audit.notes import warnings
 from costctl.audit.options import AuditOptions
@@ -33,7 +34,7 @@ from costctl.formats.told import FileCounts
 from costctl.formats.workspace import show_all_columns
 from costctl.prices.book import load_book
 from costctl.prices.cost import apply_prices
-from costctl.report import Report, Warning
+from costctl.report import Report, Warning, counted
 from costctl.request import COLUMNS
 from costctl.store import Store
 from costctl.tiers.rules import TierRules, load_rules
@@ -131,6 +132,7 @@ def select_attempts(store: Store, files: Sequence[FileCounts]) -> bool:
     store.insert("report_file", ["file_id"], [(file_id,) for file_id in sorted({item.file_id for item in files})])
     show_all_columns(store)
     pages.run(store, "select.sql")
+    find_disputes(store, files)
     drop_repeats(store)
     joined = [name for name, join in _JOINS if join(store)]
     merged = " ".join(f"UNION ALL BY NAME SELECT * FROM {name}" for name in joined)
@@ -147,7 +149,7 @@ def _refuse_nothing(store: Store, files: Sequence[FileCounts]) -> None:
             "SELECT reason FROM rejected_record WHERE file_id IN (SELECT file_id FROM report_file) "
             "GROUP BY reason ORDER BY count(*) DESC, reason LIMIT 1"
         )
-        raise InputError("E126", f"none of {refused:,} records is a request; the commonest reason: {reason}",
+        raise InputError("E126", f"none of {counted(refused, 'record')} is a request; the commonest reason: {reason}",
                          "see them all: costctl rejects")  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from costctl.audit import pages
 from costctl.audit.conventions import broken_conventions
+from costctl.audit.disputes import disputes
 from costctl.audit.questions import stranger_count
 from costctl.errors import InputError
 from costctl.report import Table, Warning, counted
@@ -51,6 +52,7 @@ def warnings(
     if found["cache_unknown_count"]:
         text = counted(found["cache_unknown_count"], "request does", "requests do")
         said.append(Warning("W120", f"{text} not say what was cached; priced as uncached"))
+    said += disputes(store)
     said += broken_conventions(tables["conventions"]) if "conventions" in tables else []
     currencies = [row[0] for row in store.query(pages.page("currencies.sql"))]
     if any(currency != "USD" for currency in currencies):

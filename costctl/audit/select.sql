@@ -1,9 +1,9 @@
--- The attempts of the files in this report, duplicates merged.
+-- Every attempt of the files in this report with the key under which duplicates are merged.
 -- Within a family, formats that write the same ids, the key says what is the same record; the most
 -- complete row wins and keeps the earliest start. Rows without a key are the same record only
 -- across files, the n-th equal row of one file with the n-th of another: two equal lines in one
 -- file may be two requests.
-CREATE OR REPLACE TABLE chosen AS
+CREATE OR REPLACE TEMP VIEW keyed_attempt AS
 WITH read_file AS (
     SELECT file_id, CASE
         WHEN format_name IN ('litellm_payload', 'litellm_spend') THEN 'litellm'
@@ -51,5 +51,8 @@ own AS (
         ON coalesce(k.is_sidechain, false) AND k.family = m.family AND k.replay_key = m.replay_key
     WHERE m.replay_key IS NULL
 )
+SELECT * FROM own;
+
+CREATE OR REPLACE TABLE chosen AS
 SELECT arg_max(row_id, completeness) AS row_id, min(started_at) AS first_at
-FROM own GROUP BY family, merge_key, occurrence
+FROM keyed_attempt GROUP BY family, merge_key, occurrence

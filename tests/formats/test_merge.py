@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.support import audited
+from tests.support import ROOT, audited
 
 OK = {"request_id": "r1", "model": "gpt-4o", "input_tokens": 10, "output_tokens": 1, "status": "ok"}
 FAILED = {"request_id": "r1", "model": "gpt-4o", "status": "error", "error_type": "timeout"}
@@ -54,3 +54,30 @@ def test_a_bare_error_body_is_a_failed_request(tmp_path: Path) -> None:
     failure = {"type": "error", "error": {"type": "overloaded_error", "message": "x"}}
     total = audited(tmp_path, write(tmp_path / "log.jsonl", answer, failure, {"hello": 1})).totals
     assert (total["accepted_count"], total["error_count"], total["rejected_count"]) == (2, 1, 1)
+
+
+def disputed(tmp_path: Path, *records: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is said of records of one id that disagree."""
+    report = audited(tmp_path, write(tmp_path / "log.jsonl", *records))
+    return [(item.message, item.hint) for item in report.warnings if item.code == "W129"]
+
+
+def test_records_of_one_id_that_count_otherwise_are_told(tmp_path: Path) -> None:
+    other = {**OK, "request_id": "r2"}
+    ((message, hint),) = disputed(tmp_path, OK, other, {**OK, "output_tokens": 5}, {**OK, "input_tokens": 11}, other)
+    assert message == (
+        "2 merged records disagree in tokens or cost with the record of the same id that counts, the first at "
+        "log.jsonl:1 with log.jsonl:3; most output tokens count, then known cached tokens, then most input"
+    )
+    assert "--map request_id=" in hint
+
+
+def test_a_cost_that_differs_is_told_and_what_one_of_them_does_not_know_is_not(tmp_path: Path) -> None:
+    cost = {**OK, "cost_usd": 0.5}
+    (one,) = disputed(tmp_path, cost, {**cost, "cost_usd": 0.75})
+    assert one[0].startswith("1 merged record disagrees in tokens or cost")
+    assert disputed(tmp_path, cost, OK, {**cost, "cost_usd": 0.5000000001}) == []
+
+
+def test_snapshots_of_a_growing_answer_do_not_disagree(tmp_path: Path) -> None:
+    assert not [w for w in audited(tmp_path, ROOT / "sample_logs" / "claude_code.jsonl").warnings if w.code == "W129"]
