@@ -21,6 +21,7 @@ from costctl.audit import pages
 from costctl.money import usd_display
 from costctl.prices.book import PriceBook
 from costctl.prices.cost import priced_query
+from costctl.report import counted
 from costctl.reuse.blocks import Blocks, read_blocks
 from costctl.reuse.provider_cache import CacheTerms, cache_terms, predict, predict_from_blocks, term_columns
 from costctl.store import Store
@@ -134,10 +135,11 @@ def _note(rests_on: str, read_usd: Decimal, spoken_for: int, blind: int) -> str:
     if rests_on:
         said.append(f"estimated {rests_on}: {usd_display(read_usd)} of input would have been read; net of writes")
     if spoken_for:
-        noun = "model with" if spoken_for == 1 else "models with"
-        said.append(f"{spoken_for} {noun} cached tokens left out, as a prediction may be 5 points off")
+        said.append(f"{counted(spoken_for, 'model')} with cached tokens left out, as a prediction may be 5 points off")
     if blind:
-        said.append(f"{blind:,} requests without a session or blocks, or without a time, are not judged")
+        requests = counted(blind, "request")
+        is_not = "is not" if blind == 1 else "are not"
+        said.append(f"{requests} without a session or blocks, or without a time, {is_not} judged")
     return "; ".join(said)
 
 

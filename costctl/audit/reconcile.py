@@ -150,7 +150,7 @@ def _note(cause: str, found: Explained, cells: Sequence[Cell]) -> str:
         return f"{counted(count, 'failed call', 'failed calls')} of the log, which it takes as not billed"
     if cause == "cached_tokens":
         read = sum(cell.shifted.tokens.read for cell in cells)
-        return f"{read:,} tokens that the log read from a cache"
+        return f"{counted(read, 'token')} that the log read from a cache"
     if cause in {"log_lacks_calls", "invoice_lacks_calls"}:
         return _missing(cells)
     if cause == "unexplained":
@@ -168,7 +168,7 @@ def _missing(cells: Sequence[Cell]) -> str:
     where = f"on {', '.join(days[:3])}{' and other days' if len(days) > 3 else ''}"
     counts = [_request_difference(cell, Reading()) for cell in cells]
     known = [count for count in counts if count is not None]
-    return f"{abs(sum(known)):,} calls {where}" if len(known) == len(counts) else where
+    return f"{counted(abs(sum(known)), 'call')} {where}" if len(known) == len(counts) else where
 
 
 def _request_difference(cell: Cell, reading: Reading) -> int | None:

@@ -15,6 +15,7 @@ from costctl.replay.again import Found, Main
 from costctl.replay.calls import Flag, fetch
 from costctl.replay.project import Outcome
 from costctl.replay.scores import Evidence, Real
+from costctl.report import counted
 
 DIGITS = 4
 MEAN = "off_policy_quality_mean"
@@ -79,10 +80,12 @@ def _unbalanced(agrees: Flag, chance: Real) -> Refused | None:
 def _refusal(is_cut: Flag, agrees: Flag, score: Real) -> Refused | None:
     cut = int(np.count_nonzero(is_cut))
     if cut:
-        return Refused(f"in {cut:,} calls the policy changes prompt or answer, and no score is of that", 0.0)
+        return Refused(f"in {counted(cut, 'call')} the policy changes prompt or answer, and no score is of that", 0.0)
     unscored = int(np.count_nonzero(agrees & np.isnan(score)))
     if unscored:
-        return Refused(f"{unscored:,} of {np.count_nonzero(agrees):,} answers that the policy keeps have no score", 0.0)
+        kept = counted(int(np.count_nonzero(agrees)), "answer")
+        have = "has" if unscored == 1 else "have"
+        return Refused(f"{unscored:,} of {kept} that the policy keeps {have} no score", 0.0)
     return None
 
 

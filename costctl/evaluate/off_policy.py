@@ -13,6 +13,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from costctl.report import counted
+
 Real: TypeAlias = NDArray[np.float64]
 Flag: TypeAlias = NDArray[np.bool_]
 
@@ -99,7 +101,7 @@ def estimate(
     if least_propensity is None and (propensity == 1).all() and (agrees == 0).any():
         return Refused("the logging policy was fixed: it never tried what the new policy would do", ess)
     if rare:
-        return Refused(f"in {rare:,} calls the log would hardly ever have done what the new policy does", ess)
+        return Refused(f"in {counted(rare, 'call')} the log would hardly ever have done what the new policy does", ess)
     if ess < ESS_MIN:
         return Refused(f"only {ess:.0f} calls' worth of evidence, {ESS_MIN:.0f} are needed", ess)
     if modelled is not None:

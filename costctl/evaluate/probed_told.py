@@ -13,6 +13,7 @@ import numpy as np
 from costctl.evaluate.probe import PROBES_MIN, Int, Probed, Real, probed, trial_order
 from costctl.replay.again import Found
 from costctl.replay.project import Outcome
+from costctl.report import counted
 
 DIGITS = 4
 MOVED, WHOLE = "moved_quality_mean", "probed_quality_mean"
@@ -55,7 +56,8 @@ def tell_probed(outcome: Outcome, scores: Real, planned: Planned, seed: int, fou
     unknown = int(np.count_nonzero(np.isnan(scores[is_other])))
     repeats = np.flatnonzero(outcome.decisions.is_cached & is_other)
     if unknown:
-        found.missing[WHOLE] = f"not identifiable: {unknown:,} answers that are not of the plan have no score"
+        lack = counted(unknown, "answer that is not of the plan has", "answers that are not of the plan have")
+        found.missing[WHOLE] = f"not identifiable: {lack} no score"
     elif count < of and np.isin(outcome.decisions.answered_by[repeats], planned.calls).any():
         found.missing[WHOLE] = (
             "not identifiable: a cache gives answers of the plan again, which is then no plain sample"

@@ -29,7 +29,7 @@ from costctl.evaluate.judge import (
     resampled,
 )
 from costctl.evaluate.labels import Labels
-from costctl.report import Report, Table, Value, Warning
+from costctl.report import Report, Table, Value, Warning, counted
 from costctl.tiers.learned import Real, Router, Threshold, score
 from costctl.tiers.router_file import dump_router, parse_router
 
@@ -99,7 +99,7 @@ def _enough(labels: Labels) -> None:
     if count < LABELS_MIN or gained < GAINS_MIN:
         raise CostctlError(
             "E455",
-            f"too few labels: {count:,} requests, in {gained:,.0f} of which the dearer model gains",
+            f"too few labels: {counted(count, 'request')}, in {gained:,.0f} of which the dearer model gains",
             f"at least {LABELS_MIN} requests scored on both models, with {GAINS_MIN} gains among them",
             ExitCode.INPUT,
         )
@@ -237,7 +237,7 @@ def _tell(found: _Found, labels: Labels, router: Router, apart: Sequence[Fold]) 
         found.missing["unseen_loss_ratio"] = "the labels name fewer than three groups"
     for reason, count in labels.left_out:
         if count:
-            found.warnings.append(Warning("W254", f"{count:,} labels are not used: {reason}"))
+            found.warnings.append(Warning("W254", f"{counted(count, 'label is', 'labels are')} not used: {reason}"))
 
 
 def _rows(judged: Sequence[Judged]) -> Iterator[tuple[Value, ...]]:

@@ -14,7 +14,7 @@ from costctl.export.files import Drift, drifts, kept_agreement, tree_of, unmanag
 from costctl.export.resolved import Resolved
 from costctl.export.targets import exported
 from costctl.export.text import comment_of
-from costctl.report import Report, Table, Value, Warning
+from costctl.report import Report, Table, Value, Warning, counted
 
 KINDS = ("expressed", "approximated", "dropped")
 
@@ -58,7 +58,7 @@ def export_config(
     }
     said = []
     if others:
-        keys = f"{len(others)} {'key is' if len(others) == 1 else 'keys are'}"
+        keys = f"{counted(len(others), 'key is', 'keys are')}"
         text = f"{keys} not ours and left alone: {', '.join(others[:5])}"
         said.append(Warning("W280", text))
     return Report(

@@ -10,6 +10,7 @@ from costctl.export.resolved import Resolved
 from costctl.policy.parts import PARTS
 from costctl.policy.tell import condition, duration
 from costctl.policy.units import shown
+from costctl.report import counted
 
 FILE = "RUNBOOK.md"
 HEADINGS = (
@@ -111,7 +112,7 @@ def _trouble(given: Resolved) -> Iterator[str]:
     retries, kill, hedge, escalate = policy.retries, policy.kill_switch, policy.hedge, policy.escalate
     rows: list[tuple[str, str]] = []
     again = "no second try" if retries is None or not retries.max_count else (
-        f"{retries.max_count} more {'try' if retries.max_count == 1 else 'tries'} after {', '.join(retries.on)}, "
+        f"{counted(retries.max_count, 'more try', 'more tries')} after {', '.join(retries.on)}, "
         f"{duration(retries.backoff_us)} apart, doubling"
     )  # fmt: skip
     for lane in given.lanes:

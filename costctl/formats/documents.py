@@ -11,6 +11,7 @@ import orjson
 from costctl.errors import InputError
 from costctl.formats.sources import Source, Truncated, content_blocks
 from costctl.formats.tasks import ROWS_PER_TASK, Task
+from costctl.report import counted
 
 DOCUMENT_BYTES_MAX = 2**30
 RECORD_LISTS = ("data", "requests", "records", "logs", "items", "rows", "results", "result", "entries", "calls")
@@ -33,7 +34,7 @@ def document_tasks(source: Source) -> Iterator[Task]:
         text = content.decode("utf-8", "replace").lstrip()
         if first_of_many(text):
             document, is_whole = _whole_elements(text, 0)
-            fault = None if is_whole else f"not valid JSON: what follows {len(document):,} whole records"
+            fault = None if is_whole else f"not valid JSON: what follows {counted(len(document), 'whole record')}"
         else:
             document, fault = _whole_part(text), f"not valid JSON: {_reason(error)}"
         if fault and not document:

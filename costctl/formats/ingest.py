@@ -35,6 +35,7 @@ from costctl.formats.worker import (
     read_task_in_worker,
 )
 from costctl.formats.workspace import add_attempt_columns, forget_earlier
+from costctl.report import counted
 from costctl.request import COLUMNS, SOURCE_COLUMNS
 from costctl.store import Store
 
@@ -168,7 +169,7 @@ class _Hand:
                 found = self._take(bundle, read)
             yield found
             done += len(bundle)
-            self._progress(f"{size:,} files", done, size)
+            self._progress(counted(size, "file"), done, size)
 
     def _bundles_read(self, bundles: list[list[Wanted]]) -> Iterator[tuple[list[Wanted], BundleRead]]:
         from costctl.formats.bundles import read_bundle, read_bundle_in_worker  # noqa: PLC0415  (rarely needed here)

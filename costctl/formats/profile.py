@@ -17,6 +17,7 @@ from costctl.formats.options import Options
 from costctl.formats.sources import Source
 from costctl.formats.told import FileRead
 from costctl.formats.workspace import add_attempt_columns
+from costctl.report import counted
 from costctl.request import COLUMNS
 from costctl.store import Store
 
@@ -207,7 +208,7 @@ def _check(store: Store, source: Source, told: Told) -> None:
     )
     rows, is_whole, *faults = store.query(f"SELECT count(*), {hosts}, {asked} FROM read_parquet($files)", files)[0]
     if rows != told.row_count or not rows:
-        raise _damaged(source, f"{rows:,} rows, not {told.row_count:,}")
+        raise _damaged(source, f"{counted(rows, 'row')}, not {told.row_count:,}")
     if wrong := [name for name, count in zip(tests, faults, strict=True) if count]:
         raise _damaged(source, f"out of bounds: {', '.join(wrong[:3])}")
     if not is_whole:

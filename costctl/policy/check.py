@@ -20,6 +20,7 @@ from costctl.policy.schema import LOGGED
 from costctl.policy.source import Place, key_of
 from costctl.policy.units import plain, shown
 from costctl.prices.book import PriceBook
+from costctl.report import counted
 
 
 class Reference(NamedTuple):
@@ -168,7 +169,7 @@ def _tier_settings(at: Place, tier: Mapping[str, Any]) -> Iterator[tuple[Place, 
     if (tier.get("select") == "weights") != ("weights" in tier):
         yield (*at, "select" if "select" in tier else "weights"), "select: weights and weights go together"
     elif isinstance(weights, tuple) and isinstance(models, tuple) and len(weights) != len(models):
-        yield (*at, "weights"), f"needs one weight for each of the {len(models)} models"
+        yield (*at, "weights"), f"needs {counted(len(models), 'weight')}, one for each model"
 
 
 def _arm_tiers(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:

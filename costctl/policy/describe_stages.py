@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from costctl.policy.schema import Policy
 from costctl.policy.stages import Cache, Limit, PromptCache, SelfHosted, SemanticCache, Validation
 from costctl.policy.tell import condition, duration
+from costctl.report import counted
 
 Row = tuple[str, str, str, str]
 """Kind, name, what it does, and its key in the file."""
@@ -51,7 +52,7 @@ def _attempts(policy: Policy) -> Iterator[Row]:
         what = f"also asked after {reasons}, both are paid{rest}"
         yield "escalate", f"{escalate.from_tier} to {escalate.to}", what, "escalate"
     if kill is not None:
-        what = f"{kill.error_ratio:%} errors in {duration(kill.window_us)}, of {kill.min_requests:,} requests at least"
+        what = f"{kill.error_ratio:%} errors in {duration(kill.window_us)}, of {counted(kill.min_requests, 'request')} at least"
         yield "kill switch", "a provider", f"{what}: out for {duration(kill.cooldown_us)}", "kill_switch"
 
 
@@ -61,7 +62,7 @@ def _caches(cache: Cache) -> Iterator[Row]:
         # One cache for all models is what gateways do, and what nobody expects who has not read of it.
         models = "" if "model" in exact.scope else ", whatever model answered"
         whose = f"per {' + '.join(exact.scope)}{models}" if exact.scope else "for everybody"
-        more = "" if exact.capacity is None else f"; {exact.capacity:,} answers at most"
+        more = "" if exact.capacity is None else f"; {counted(exact.capacity, 'answer')} at most"
         more += "" if exact.max_temperature is None else f"; up to temperature {exact.max_temperature:f}"
         what = f"kept {duration(exact.ttl_us)} from {exact.ttl_from.replace('_', ' ')}, {whose}{more}"
         yield "cache", "exact", what, "cache.exact"

@@ -13,7 +13,7 @@ from costctl.prices.names import provider_alias
 from costctl.prices.published import exact, plain_name, read_data
 from costctl.prices.rates import Rate
 from costctl.prices.resolve import Resolution
-from costctl.report import Report, Table, Value, Warning
+from costctl.report import Report, Table, Value, Warning, counted
 
 ROUTER_LABELS = ("background", "default", "think", "longContext")
 STATUSES = ("measured", "vendor", "claim")
@@ -232,7 +232,12 @@ def _value(fact: Fact | None) -> Value:
 def _known(rows: list[dict[str, Any]], column: str, what: str, warnings: list[Warning]) -> list[dict[str, Any]]:
     known = [row for row in rows if row[column] is not None]
     if dropped := len(rows) - len(known):
-        warnings.append(Warning("W215", f"{dropped} models without {what} are left out by the filter"))
+        warnings.append(
+            Warning(
+                "W215",
+                f"{counted(dropped, 'model')} without {what} {'is' if dropped == 1 else 'are'} left out by the filter",
+            )
+        )
     return known
 
 

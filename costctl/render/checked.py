@@ -18,7 +18,8 @@ def checked(report: Report) -> list[str]:
     total: Any = report.totals
     lines = [
         f"costctl formats check   {counted(total['file_count'], 'file', 'files')}",
-        f"{total['records_read_count']:,} records = {total['accepted_count']:,} requests or sums + "
+        f"{counted(total['records_read_count'], 'record')} = "
+        f"{counted(total['accepted_count'], 'request or sum', 'requests or sums')} + "
         f"{total['merged_count']:,} merged + {total['ignored_count']:,} ignored + {total['rejected_count']:,} rejected",
     ]
     for said in _rows(report, "signatures"):

@@ -7,7 +7,7 @@ from typing import Any
 
 from costctl.money import ratio_display
 from costctl.render.cells import safe
-from costctl.report import Report
+from costctl.report import Report, counted
 
 LOST = (
     ("approximated", "APPROXIMATED: the target does something near it (calls: those that the part decides, else all)"),
@@ -41,7 +41,7 @@ def exported(report: Report) -> list[str]:
             place = f"{safe(str(row['path']))}{' ' if row['key'] else ''}{safe(str(row['key']), 120)}"
             lines.append(f"    {place}: {safe(str(row['says']), 300)} (cause: {row['cause']})")
     written = [row["path"] for row in report.tables["files"].dicts() if row["state"] == "written"]
-    lines += ["", f"  {total['file_count']} files, {total['written_count']} written"]
+    lines += ["", f"  {counted(int(str(total['file_count'])), 'file')}, {total['written_count']} written"]
     return lines + [f"    {safe(str(path), 120)}" for path in written]
 
 
@@ -66,9 +66,8 @@ def alike(row: Mapping[str, Any]) -> str:
     if not row["call_count"]:
         return "no call of the log rests on it"
     how = "decide" if str(row.get("part", "routing.")).startswith("routing.") else "end"
-    return (
-        f"{row['alike_count']:,} of {row['call_count']:,} calls {how} alike ({ratio_display(row['agreement_ratio'])})"
-    )
+    calls = counted(row["call_count"], "call")
+    return f"{row['alike_count']:,} of {calls} {how} alike ({ratio_display(row['agreement_ratio'])})"
 
 
 def _measured(report: Report) -> list[str]:

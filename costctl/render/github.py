@@ -9,7 +9,7 @@ from costctl.render.cells import safe, workflow_data, workflow_property
 from costctl.render.headline import idle_engines
 from costctl.render.markdown import markdown_text, table_lines
 from costctl.render.verdicts import PASS, gates_of, policy_file
-from costctl.report import Report, Table
+from costctl.report import Report, Table, counted
 
 # A step shows so many annotations of a kind and drops the others in silence.
 ANNOTATIONS_MAX = 10
@@ -76,7 +76,8 @@ def _headline(report: Report) -> list[str]:
     lines = [f"Gates: {', '.join(said)}", ""] if said else []
     saving = report.totals.get("saving_ratio")
     if isinstance(saving, float | int):
-        lines += [f"Saving {ratio_display(saving)} of {report.totals['call_count']:,} calls' cost", ""]
+        calls = counted(int(str(report.totals["call_count"])), "call")
+        lines += [f"Saving {ratio_display(saving)} of the cost of {calls}", ""]
     for line in idle_engines(report.totals):
         lines += [markdown_text(line.strip()), ""]
     return lines

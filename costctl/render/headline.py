@@ -22,7 +22,8 @@ def head(report: Report, width: int) -> list[str]:
     policy = safe(str(made["policy"]), 60) + (f" AS {safe(str(made['as_target']), 40)}" if "as_target" in made else "")
     lines = [
         f"costctl simulate   {policy}   seed {made['seed']}   {safe(logs, max(width - 60, 20))}",
-        f"{total['call_count']:,} calls in time order; baseline: the logged models at list {made['price_set']}",
+        f"{counted(total['call_count'], 'call')} in time order; "
+        f"baseline: the logged models at list {made['price_set']}",
         "",
         f"                {'baseline':>13} {'policy':>13} {'change':>13}",
         cost,
@@ -89,7 +90,8 @@ def more_figures(total: Mapping[str, Any]) -> list[str]:
     """What stands beside the cost, where there is any of it: fixed costs, quality, routing."""
     lines = []
     if "net_saving_usd" in total:
-        payback = f"; one-off costs paid back in {total['payback_days']} days" if total.get("payback_days") else ""
+        days = total.get("payback_days")
+        payback = f"; one-off costs paid back in {counted(days, 'day')}" if days else ""
         fixed = usd_display(total["fixed_cost_usd"])
         lines.append(f"  net of {fixed} fixed costs: {_saved_usd(total['net_saving_usd'])}{payback}")
     if total["saving_without_routing_usd"] != total["saving_usd"]:
@@ -97,7 +99,8 @@ def more_figures(total: Mapping[str, Any]) -> list[str]:
     if "policy_quality_mean" in total:
         span = _span(total, "policy_quality_mean", str)
         count, share = total["quality_evidence_count"], ratio_display(total["quality_coverage_ratio"])
-        lines.append(f"  mean score {total['policy_quality_mean']}{span}, of {count:,} answers, {share} of all")
+        answers = counted(count, "answer")
+        lines.append(f"  mean score {total['policy_quality_mean']}{span}, of {answers}, {share} of all")
     if total.get("quality_bound_low") != total.get("quality_bound_high"):
         low, high = total["quality_bound_low"], total["quality_bound_high"]
         lines.append(f"  mean score of all answers: {low} to {high}, whatever the unknown scores are")
@@ -105,11 +108,11 @@ def more_figures(total: Mapping[str, Any]) -> list[str]:
         span = _span(total, "off_policy_quality_mean", str)
         count, worth = total["off_policy_call_count"], total["off_policy_effective_count"]
         lines.append(f"  mean score by the log's chances (SNIPS): {total['off_policy_quality_mean']}{span},")
-        lines.append(f"    of {count:,} calls to models; as sure as {worth:,} scores would make it")
+        lines.append(f"    of {counted(count, 'call')} to models; as sure as {counted(worth, 'score')} would make it")
     if "moved_quality_mean" in total:
         span, tries = _span(total, "moved_quality_mean", str), total["probed_call_count"]
         lines.append(
-            f"  mean score of {total['probed_of_count']:,} moved answers: {total['moved_quality_mean']}{span},"
+            f"  mean score of {counted(total['probed_of_count'], 'moved answer')}: {total['moved_quality_mean']}{span},"
         )
         lines.append(f"    by {tries:,} tries of the probe plan")
     if "probed_quality_mean" in total:
@@ -122,7 +125,8 @@ def more_figures(total: Mapping[str, Any]) -> list[str]:
         if f"{name}_ratio" in total:
             span = _span(total, f"{name}_ratio", ratio_display)
             share, count = ratio_display(total[f"{name}_ratio"]), total[f"{name}_count"]
-            lines.append(f"  {name.replace('_', ' ')}: {share}{span} of {count:,} labelled calls {text}")
+            calls = counted(count, "labelled call")
+            lines.append(f"  {name.replace('_', ' ')}: {share}{span} of {calls} {text}")
     return lines
 
 

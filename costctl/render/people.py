@@ -15,7 +15,7 @@ from costctl.render.grid import blocks, fits, grid
 from costctl.render.pictures import picture
 from costctl.render.reconciled import reconciled
 from costctl.render.simulated import simulation
-from costctl.report import Report, Table
+from costctl.report import Report, Table, counted
 from costctl.request import OF_TIME
 
 ROWS_SHOWN = 8
@@ -192,7 +192,8 @@ def _reconciled(report: Report) -> list[str]:
         return []
     if not different:
         count = sum(row["request_count"] for row in rows)
-        return [f"  LOGGED COST        ours to the last digit in all {count:,} requests with one"]
+        requests = "the request" if count == 1 else f"all {counted(count, 'request')}"
+        return [f"  LOGGED COST        ours to the last digit in {requests} with one"]
     ours = str(report.provenance.get("compared_with", "list"))
     lines = [f"  LOGGED COST differs from {ours}:"]
     for row in different[:5]:
@@ -224,8 +225,9 @@ def _broken_budgets(report: Report) -> list[str]:
     lines = ["", "  TOKEN BUDGETS EXCEEDED"] if broken else []
     for row in broken[:ROWS_SHOWN]:
         size = f"{tokens_display(row['tokens_per_day_max'])} of {tokens_display(row['budget_tokens'])} tokens a day"
+        times = counted(row["over_count"], "time")
         lines.append(
-            f"  {row['scope']} {safe(str(row['name']))}: {row['over_count']:,} times, worst {safe(str(row['worst']))} "
+            f"  {row['scope']} {safe(str(row['name']))}: {times}, worst {safe(str(row['worst']))} "
             f"on {row['worst_on']} ({size})"
         )
     return lines
@@ -252,7 +254,7 @@ def _head(report: Report, width: int) -> list[str]:
     lines = [
         f"costctl audit   {safe(', '.join(logs), width - 16)}",
         f"{period}   prices {report.provenance['price_set']}",
-        f"{_counted(total['records_read_count'], 'record')} = {count['accepted_count']} accepted + "
+        f"{counted(total['records_read_count'], 'record')} = {count['accepted_count']} accepted + "
         f"{count['merged_count']} merged + {count['ignored_count']} ignored + {count['rejected_count']} rejected",
         _requests(total, priced),
         "",
@@ -273,20 +275,20 @@ def _head(report: Report, width: int) -> list[str]:
 def _basis(total: Mapping[str, Any]) -> str:
     """What days a projection rests on."""
     days, empty = total["period_day_count"], total["period_day_count"] - total["observed_day_count"]
-    return f"mean of {days:,} days" + (f", {empty:,} of them without a request" if empty else "")
+    return f"mean of {counted(days, 'day')}" + (f", {empty:,} of them without a request" if empty else "")
 
 
 def _requests(total: Mapping[str, Any], priced: str) -> str:
     """How many requests there are, or how many stand behind the sums of an export."""
     if total["request_count"] or not total.get("aggregate_row_count"):
         return (
-            f"{_counted(total['request_count'], 'request')} in {_counted(total['call_count'], 'call')}, "
+            f"{counted(total['request_count'], 'request')} in {counted(total['call_count'], 'call')}, "
             f"{total['error_count']:,} failed; {priced}"
         )
     behind = total.get("aggregate_request_count")
     return (
-        f"{_counted(total['aggregate_row_count'], 'sum')} over "
-        f"{'an unknown number of requests' if behind is None else _counted(behind, 'request')}"
+        f"{counted(total['aggregate_row_count'], 'sum')} over "
+        f"{'an unknown number of requests' if behind is None else counted(behind, 'request')}"
     )
 
 
@@ -296,10 +298,6 @@ def _has_priced_sums(report: Report) -> bool:
     return not report.totals["request_count"] and table is not None and any(
         row["list_cost_usd"] is not None for row in table.dicts()
     )  # fmt: skip
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _warned(report: Report) -> list[str]:

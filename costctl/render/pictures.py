@@ -9,7 +9,7 @@ from typing import Any
 
 from costctl.render.cells import cell, safe
 from costctl.render.plot import Axis, Bar, Scales, Series, bars, legend, plane, round_end
-from costctl.report import Report
+from costctl.report import Report, counted
 
 WIDTH_MAX = 80
 SINGLES_MAX = 8
@@ -95,7 +95,7 @@ def _legend_of(row: Row) -> str:
     name = safe(str(row["reference"]).replace("_", " "), NAME_MAX)
     what = f" ({safe(str(row['what']), NAME_MAX)})" if row["reference"] == "best_single_model" else ""
     cost = cell(row["cost_usd"], "cost_usd")
-    return f"{name}{what}: {cost}, {row['mean_score']:.3f} of {row['scored_count']:,} scores"
+    return f"{name}{what}: {cost}, {row['mean_score']:.3f} of {counted(int(str(row['scored_count'])), 'score')}"
 
 
 def _curve(report: Report, rows: list[Row], width: int) -> list[str]:

@@ -107,7 +107,7 @@ def _configuration(report: Report, width: int) -> list[str]:
     rows: list[Row] = list(table.dicts())
     shown = min(CONFIG_LINES, len(rows))
     name = safe(str(rows[0]["path"]), 60)
-    lines = ["", f"  ROUTER CONFIGURATION {name}: {shown} of {len(rows):,} lines (all: --export DIR)"]
+    lines = ["", f"  ROUTER CONFIGURATION {name}: {shown} of {counted(len(rows), 'line')} (all: --export DIR)"]
     texts = [escaped(str(row["text"])).rstrip() for row in rows[:shown]]
     return lines + [f"    {text if len(text) <= width - 4 else f'{text[: width - 5]}…'}".rstrip() for text in texts]
 
@@ -162,7 +162,8 @@ def _rests(report: Report) -> list[str]:
     for row in shown[:6]:
         span = f" ({row['factor_low']} .. {row['factor_high']})" if row["factor_low"] != row["factor_high"] else ""
         pair = safe(f"{row['logged_model']} -> {row['model']}", 60)
-        lines.append(f"    {pair}: {row['what']} x {row['factor']}{span}, {row['how']}, {row['call_count']:,} calls")
+        calls = counted(int(str(row["call_count"])), "call")
+        lines.append(f"    {pair}: {row['what']} x {row['factor']}{span}, {row['how']}, {calls}")
     if len(shown) > 6:
         lines.append(f"    and {len(shown) - 6} more: --output json")
     missing: Any = report.provenance["not_computed"]

@@ -133,8 +133,8 @@ def _retried(store: Store, policy: Policy) -> list[Warning]:
     return [
         Warning(
             "W275",
-            f"{retried:,} calls of the log were tried more than once; this policy plays attempts and says nothing of "
-            "retries, so where it plays them none is made",
+            f"{counted(retried, 'call of the log was', 'calls of the log were')} tried more than once; "
+            "this policy plays attempts and says nothing of retries, so where it plays them none is made",
             "keep them: retries: {max: 1, on: [timeout, rate_limit, server_error]}",
         )
     ]

@@ -13,7 +13,7 @@ from costctl.replay.calls import Flag
 from costctl.replay.classifier import Classifier
 from costctl.replay.notes import Replay
 from costctl.replay.project import Outcome
-from costctl.report import Table, Value, Warning
+from costctl.report import Table, Value, Warning, counted
 
 BOUND = "classifier_loss_bound_ratio"
 FIGURES = ("classifier_count", "classifier_cheap_ratio", BOUND)
@@ -103,11 +103,14 @@ def _warnings(found: Classifier, not_judged: int, silent: int) -> Iterator[Warni
         said = f"{found.file} names no models: {sides}"
         yield Warning("W258", said, "train it with names: --cheap MODEL --dear MODEL")
     if not_judged:
+        decided = counted(
+            not_judged, "call that the learned router decided is", "calls that the learned router decided are"
+        )
         said = (
-            f"{not_judged:,} calls that the learned router decided are answered by another model than it chose: "
-            f"what {found.file} knows of the loss does not hold for them"
+            f"{decided} answered by another model than it chose: "
+            f"there what {found.file} knows of the loss does not hold"
         )
         yield Warning("W259", said, "let the models that it was trained on stand first in their tiers")
     if silent:
-        said = f"the learned router says nothing of {silent:,} calls: the log lacks what it reads of them"
+        said = f"the learned router says nothing of {counted(silent, 'call')}: the log lacks what it reads there"
         yield Warning("W260", f"{said}; intent and default decide")

@@ -102,7 +102,7 @@ def compared(report: Report, earlier: Earlier) -> Report:
         count, old = report.totals["call_count"], earlier.totals.get("call_count")
         raise CostctlError(
             "E431",
-            f"{earlier.file} is a run over another log ({old} calls, {then.get('logs')}), this one has {count} calls",
+            f"{earlier.file} is a run over another log (calls: {old}, {then.get('logs')}; of this one: {count})",
             "replay both policies over the same log",
         )
     names = [*report.totals, *(name for name in earlier.totals if name not in report.totals)]

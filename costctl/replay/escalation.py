@@ -9,6 +9,7 @@ from costctl.policy.stages import Escalate
 from costctl.replay.calls import Calls, Flag, fetch
 from costctl.replay.draws import Real, uniform
 from costctl.replay.lanes import Lanes
+from costctl.report import counted
 from costctl.store import Store
 
 EVIDENCE_MIN = 30  # answers of a model that must say how they ended
@@ -51,7 +52,9 @@ def escalated_calls(store: Store, spec: Escalate, calls: Calls, lanes: Lanes, so
         if count >= EVIDENCE_MIN:
             ratio[code] = max(stated, np.count_nonzero(is_bad & here) / count)
         else:
-            ratio[code] = _stated(spec, f"the log says of {count} answers of {lanes.models[code]} how they ended")
+            ratio[code] = _stated(
+                spec, f"the log says of {counted(count, 'answer')} of {lanes.models[code]} how they ended"
+            )
     return cut | np.where(is_own_told, is_bad | (drawn < stated), drawn < ratio[lane.model])
 
 

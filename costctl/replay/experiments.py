@@ -18,7 +18,7 @@ from costctl.replay.calls import Flag, Int, exact_sum
 from costctl.replay.draws import uniform
 from costctl.replay.project import usd
 from costctl.replay.quantiles import latency_quantiles
-from costctl.report import Table, Value, Warning
+from costctl.report import Table, Value, Warning, counted
 
 COLUMNS = (
     "experiment", "arm", "share_ratio", "unit_count", "call_count", "baseline_cost_usd", "policy_cost_usd",
@@ -45,7 +45,8 @@ def tell_experiments(main: Main) -> Found:
             found.warnings.append(
                 Warning(
                     "W223",
-                    f"{lost:,} calls name no {experiment.unit}: they are in the arm {experiment.arms[0].name}",
+                    f"{counted(lost, 'call names', 'calls name')} no {experiment.unit}: "
+                    f"counted in the arm {experiment.arms[0].name}",
                     f"map the column that holds it: costctl audit LOG --map {experiment.unit}_id=COLUMN",
                 )
             )

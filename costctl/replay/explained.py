@@ -8,7 +8,7 @@ from typing import Any
 from costctl.errors import CostctlError, ExitCode
 from costctl.money import usd_text
 from costctl.replay.classifier import told_reason
-from costctl.report import Report, Table, Value
+from costctl.report import Report, Table, Value, counted
 from costctl.store import Store
 
 _NEAREST = (
@@ -124,7 +124,7 @@ def _steps(made: dict[str, Any], policy: str) -> list[tuple[Value, ...]]:
     if made["prompt_cache_change_usd"]:
         change, read = made["prompt_cache_change_usd"], made["cache_read_tokens"]
         logged_read = made["logged_cache_read_tokens"] or 0
-        what = f"reads {read:,} tokens of its session, {logged_read:,} in the log"
+        what = f"reads {counted(read, 'token')} of its session, {logged_read:,} in the log"
         why = "dearer: " if change > 0 else "cheaper: "
         if read < logged_read:
             why += "what warmed the cache went elsewhere"
@@ -203,7 +203,7 @@ def _attempt_steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:
     tries = [f"{made[key]} {text}" for key, text in (("retry_count", "retries"), ("hedge_count", "hedges"),
                                                      ("timeout_count", "timeouts")) if made[key]]  # fmt: skip
     if tries:
-        told.append(("attempts", ", ".join(tries), f"{made['attempt_count']} attempts in all"))
+        told.append(("attempts", ", ".join(tries), f"{counted(made['attempt_count'], 'attempt')} in all"))
     if made["is_fallback"]:
         told.append(("attempts", f"falls back to tier {tier}", f"tier {entered} gave no answer"))
     if made["is_escalated"]:

@@ -10,7 +10,7 @@ from costctl.replay.near import NearCalls, lacks_texts, near_calls
 from costctl.replay.notes import Replay
 from costctl.replay.plan import SEMANTIC_CACHE
 from costctl.replay.scores_file import Scores
-from costctl.report import Table, Value, Warning
+from costctl.report import Table, Value, Warning, counted
 from costctl.reuse.embed import GIVEN
 from costctl.reuse.false_hits import (
     UNKNOWN,
@@ -216,7 +216,7 @@ def _warnings(done: Replay, near: NearCalls, wrong: FalseHits, is_hit: Flag) -> 
     out = int(np.count_nonzero((near.prompt >= 0) & (np.asarray(semantic.node) < 0)))
     if out:
         said.append(
-            Warning("W233", f"{out:,} calls take no part in the semantic cache: later turns, images, personal data, "
-                            "excluded or without a time")
+            Warning("W233", f"{counted(out, 'call takes', 'calls take')} no part in the semantic cache: later turns, "
+                            "images, personal data, excluded or without a time")
         )  # fmt: skip
     return said

@@ -80,18 +80,21 @@ def _of_calls(
         said.append(
             Warning(
                 "W208",
-                f"{unknown:,} calls stay as logged: the tokens that the models of their tier would use are unknown",
+                f"{counted(unknown, 'call stays', 'calls stay')} as logged: "
+                "the tokens that the models of their tier would use are unknown",
                 "say it in the policy: assume: {output_tokens_ratio: 1}",
             )
         )
     refused = int(np.count_nonzero(done.decisions.served_by == REFUSED))
     if refused:
         kept = usd_display(project.usd(exact_sum(calls.baseline_pusd, done.decisions.served_by == REFUSED)))
-        text = f"{refused:,} calls are refused: the {kept} that they cost in the log counts as saved"
+        stopped = counted(refused, "call is", "calls are")
+        text = f"{stopped} refused: the {kept} that they cost in the log counts as saved"
         said.append(Warning("W209", text, "gate it: refused_count <= N"))
     hits = int(np.count_nonzero(done.decisions.served_by == EXACT_CACHE))
     if hits:
-        said.append(Warning("W207", f"{hits:,} cache hits count as 0 ms: what a look-up takes is not in the log"))
+        free = counted(hits, "cache hit counts", "cache hits count")
+        said.append(Warning("W207", f"{free} as 0 ms: what a look-up takes is not in the log"))
         partly = [one for one in (audit.warnings if audit else ()) if one.code == "W160"]
         said += [Warning(one.code, one.message, "an equal visible text may be another question") for one in partly]
     said += _across_models(policy, done, outcome)
@@ -102,7 +105,8 @@ def _of_calls(
         said.append(
             Warning(
                 "W236",
-                f"{count:,} moved calls read a prompt cache here, and the log does not say whether they did there: "
+                f"{counted(count, 'moved call reads', 'moved calls read')} a prompt cache here, "
+                "and the log does not say whether they did there: "
                 f"their baseline is priced uncached, so {usd_display(project.usd(gained))} of the saving may be none",
                 "log the cached tokens, or leave cache.prompt out to compare both sides uncached",
             )
@@ -114,7 +118,8 @@ def _of_calls(
         said.append(
             Warning(
                 "W206",
-                f"{count:,} moved calls read a prompt cache in the log; on the new model nothing is taken as cached",
+                f"{counted(count, 'moved call reads', 'moved calls read')} a prompt cache in the log; "
+                "on the new model nothing is taken as cached",
             )
         )
     return said

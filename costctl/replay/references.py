@@ -13,7 +13,7 @@ from costctl.replay.candidates import Candidate
 from costctl.replay.capacity import bill, shared_out
 from costctl.replay.project import Outcome, usd
 from costctl.replay.scores import Evidence, Real, mean_of
-from costctl.report import Table, Value
+from costctl.report import Table, Value, counted
 
 COLUMNS = ("reference", "cost_usd", "left_as_logged_count", "share_ratio", "scored_count", "mean_score", "what")
 MOST_PUSD = np.iinfo(np.int64).max
@@ -153,5 +153,5 @@ def _oracle(
     best = known.max(axis=0)
     cheapest = np.where(known == best, np.stack(costs), MOST_PUSD).min(axis=0)
     cost = np.where(is_choice, cheapest, outcome.policy_pusd)
-    what = f"the best score of each of {count:,} calls, the cheapest of equals; the rest as the policy"
+    what = f"the best score of each of {counted(count, 'call')}, the cheapest of equals; the rest as the policy"
     return _row("oracle", exact_sum(cost), None, None, np.where(is_choice, best, policy_scores), what)

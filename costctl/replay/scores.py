@@ -21,7 +21,7 @@ from costctl.replay.notes import Replay
 from costctl.replay.plan import EXACT_CACHE
 from costctl.replay.project import Outcome
 from costctl.replay.scores_file import Scores
-from costctl.report import Table, Value, Warning
+from costctl.report import Table, Value, Warning, counted
 from costctl.store import Store
 
 Real: TypeAlias = NDArray[np.float64]
@@ -134,7 +134,11 @@ def tell_scores(main: Main, evidence: Evidence, file: str) -> Found:
     for what, count in evidence.counts[1:]:
         if count:
             found.warnings.append(
-                Warning("W221", f"{count:,} lines of {file} are not used: {what}", "ids: costctl sql 'FROM request'")
+                Warning(
+                    "W221",
+                    f"{counted(count, 'line')} of {file} {'is' if count == 1 else 'are'} not used: {what}",
+                    "ids: costctl sql 'FROM request'",
+                )
             )
     if any(not np.isnan(scores).all() for scores in evidence.by_model.values()):
         _quality(main.outcome, evidence, found)
@@ -158,7 +162,7 @@ def _quality(outcome: Outcome, evidence: Evidence, found: Found) -> None:
     found.tell("policy_quality_mean", mean, "replayed" if is_covered else "estimated")
     if is_covered:
         return
-    said = f"policy_quality_mean is of {count:,} of {whole:,} answers; nothing is known of the others"
+    said = f"policy_quality_mean is of {count:,} of {counted(whole, 'answer')}; nothing is known of the others"
     found.warnings.append(Warning("W222", said, "score more of the moved calls: --scores FILE"))
     if count >= INTERVAL_MIN:
         half = Z95 * float(scores[~np.isnan(scores)].std(ddof=1)) / sqrt(count)

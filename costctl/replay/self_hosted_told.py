@@ -20,7 +20,7 @@ from costctl.replay.compile import context_windows
 from costctl.replay.project import usd
 from costctl.replay.quantiles import latency_quantiles
 from costctl.replay.self_hosted import Work
-from costctl.report import Table, Value, Warning
+from costctl.report import Table, Value, Warning, counted
 
 COLUMNS = (
     "name", "engine", "accelerator", "accelerator_count", "quantization", "call_count", "input_tokens", "output_tokens",
@@ -190,8 +190,8 @@ def _warnings(main: Main, work: Work) -> list[Warning]:
                             "score some of its answers (--scores FILE), or state quality_ratio"))  # fmt: skip
     late = _late_count(main, work)
     if late:
-        said.append(Warning("W266", f"{late:,} calls take longer on {name} than the timeout_s of their tier; it is "
-                            "taken to answer all the same"))  # fmt: skip
+        said.append(Warning("W266", f"{counted(late, 'call takes', 'calls take')} longer on {name} than the timeout_s "
+                            "of their tier; it is taken to answer all the same"))  # fmt: skip
     if len(work.position):
         places, each = spec.count * spec.max_num_seqs, f"{spec.tokens_per_s.normalize():f} / {spec.max_num_seqs}"
         said.append(Warning("W267", f"{name}: each of {places:,} sequences writes {each} tokens/s, however few run; "

@@ -10,7 +10,7 @@ from costctl.replay.extras import Extras
 from costctl.replay.notes import Replay
 from costctl.replay.project import usd
 from costctl.replay.sent import batch_window_us
-from costctl.report import Table, Value, Warning
+from costctl.report import Table, Value, Warning, counted
 
 COUNTS = {
     "history": "shortened_count", "compression": "compressed_count", "instruction": "instructed_count",
@@ -114,11 +114,12 @@ def sent_warnings(policy: Policy, done: Replay) -> list[Warning]:
         return _of_extras(done)
     said = _of_history(policy, done, counts)
     if counts.get("compressed_count") and policy.compression is not None:
+        prompts = counted(counts["compressed_count"], "prompt keeps", "prompts keep")
         said.append(
             Warning(
                 "W242",
-                f"{counts['compressed_count']:,} prompts keep {policy.compression.ratio_kept:.0%} of their uncached "
-                "text: that the answers are as good is the policy's claim, not the log's",
+                f"{prompts} {policy.compression.ratio_kept:.0%} of their uncached text: "
+                "that the answers are as good is the policy's claim, not the log's",
             )
         )
     if counts.get("instructed_count"):
@@ -134,8 +135,8 @@ def _of_history(policy: Policy, done: Replay, counts: dict[str, int]) -> list[Wa
         said.append(
             Warning(
                 "W240",
-                f"the history of {counts['shortened_count']:,} calls is cut: its tokens are those by which inputs grow "
-                "within a session, else the share of its characters",
+                f"the history of {counted(counts['shortened_count'], 'call')} is cut: "
+                "its tokens are those by which inputs grow within a session, else the share of its characters",
             )
         )
     unknown = int(np.count_nonzero(_on_tiers(done) & done.sent.is_unsplit))
@@ -143,8 +144,8 @@ def _of_history(policy: Policy, done: Replay, counts: dict[str, int]) -> list[Wa
         said.append(
             Warning(
                 "W241",
-                f"{unknown:,} calls are sent whole: the log shows neither their session from its first turn nor the "
-                "characters of their history",
+                f"{counted(unknown, 'call is', 'calls are')} sent whole: the log shows neither their session "
+                "from its first turn nor the characters of their history",
             )
         )
     if any(one.name == "summariser" for one in done.extras.items):
@@ -170,8 +171,8 @@ def _of_batch(done: Replay, counts: dict[str, int]) -> list[Warning]:
         said.append(
             Warning(
                 "W245",
-                f"{counts['batched_count']:,} calls wait for a batch: how long is not identifiable, so they are in no "
-                "latency",
+                f"{counted(counts['batched_count'], 'call waits', 'calls wait')} for a batch: "
+                "how long is not identifiable, so they are in no latency",
             )
         )
     stay = waiting.may_wait & _on_tiers(done) & ~batched
@@ -180,15 +181,16 @@ def _of_batch(done: Replay, counts: dict[str, int]) -> list[Warning]:
         unknown = [name for name in late if batch_window_us(name) is None]
         why = f"no batch API is known of {', '.join(unknown)}" if unknown else "a batch may take longer than max_delay"
         count = int(np.count_nonzero(stay))
-        said.append(Warning("W246", f"{count:,} calls of the batch endpoints do not wait: {why}"))
+        calls = counted(count, "call of the batch endpoints does", "calls of the batch endpoints do")
+        said.append(Warning("W246", f"{calls} not wait: {why}"))
     assumed = batched & done.lanes.take("is_assumed", done.decisions.lane)
     if assumed.any():
         used = ", ".join(sorted({done.lanes.models[code] for code in np.unique(serving[assumed]).tolist()}))
         said.append(
             Warning(
                 "W274",
-                f"half of list is assumed for {int(np.count_nonzero(assumed)):,} batched calls of {used}: no price was "
-                "published at their time",
+                f"half of list is assumed for {counted(int(np.count_nonzero(assumed)), 'batched call')} of {used}: "
+                "no price was published at their time",
             )
         )
     return said
@@ -215,8 +217,8 @@ def _of_extras(done: Replay) -> list[Warning]:
     if any(one.name == "validate" for one in extras.items):
         said.append(_of_validation(extras))
     if extras.unpriced_count:
-        count = f"{extras.unpriced_count:,}"
-        said.append(Warning("W249", f"{count} calls beside the log's have no price at their time: not in the cost"))
+        count = counted(extras.unpriced_count, "call beside the log's has", "calls beside the log's have")
+        said.append(Warning("W249", f"{count} no price at their time: not in the cost"))
     return said
 
 
@@ -226,13 +228,13 @@ def _of_validation(extras: Extras) -> Warning:
     if not any(one.is_done.any() for one in extras.items if one.name == "validate") and unread:
         return Warning(
             "W219",
-            f"post_process.validate finds no text in {unread:,} answers, so how many it would write anew, and what "
-            "that costs, is not identifiable: nothing is counted",
+            f"post_process.validate finds no text in {counted(unread, 'answer')}, so how many it would write anew, "
+            "and what that costs, is not identifiable: nothing is counted",
             "keep answers in the log",
         )
     more = ""
     if unread:
-        more = f"; {unread:,} {'answer has' if unread == 1 else 'answers have'} no text in the log and pass"
+        more = f"; {counted(unread, 'answer has', 'answers have')} no text in the log and pass"
     return Warning(
         "W219",
         "the answers of the log are checked; those of another model are taken to break the rules as often, on "

@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 
 from costctl.errors import CostctlError, ExitCode
+from costctl.report import counted
 from costctl.reuse.embed import GIVEN, Embedding
 from costctl.reuse.vectors import rounded
 from costctl.store import Store
@@ -115,7 +116,9 @@ class GivenVectors:
         for prompt, vector in self._known.items():
             vectors[prompt] = np.frombuffer(vector, dtype=np.int8)
         lacking = count - len(self._known)
-        said = f"; {lacking:,} of {count:,} prompts have none" if lacking else ""
+        said = (
+            f"; {lacking:,} of {counted(count, 'prompt')} {'has' if lacking == 1 else 'have'} none" if lacking else ""
+        )
         return Embedding(f"{GIVEN}: {self._size:,} numbers each{said}", vectors)
 
     def _place(self, file_id: int, line: int) -> str:

@@ -84,7 +84,7 @@ def test_requests_that_nothing_can_be_said_of_are_counted_in_the_note(tmp_path: 
     report = made(tmp_path, *sonnet(2000, 3000), *sonnet(9000, session_id=None))
     assert found(report) == ONE_TURN
     assert missed(report)["note"].endswith(
-        "; net of writes; 1 requests without a session or blocks, or without a time, are not judged"
+        "; net of writes; 1 request without a session or blocks, or without a time, is not judged"
     )
 
 

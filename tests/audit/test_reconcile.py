@@ -144,7 +144,7 @@ def test_single_calls_that_one_side_lacks_are_counted(tmp_path: Path) -> None:
     report = compared(log, write_usage(tmp_path / "usage.jsonl", [call for call in calls() if call != unbilled]))
     assert causes(report) == {"log_lacks_calls": unlogged.usd(), "invoice_lacks_calls": -unbilled.usd()}
     notes = {row["cause"]: row["note"] for row in rows(report, "explanation")}
-    assert notes["log_lacks_calls"] == f"1 calls on {unlogged.at.date()}"
+    assert notes["log_lacks_calls"] == f"1 call on {unlogged.at.date()}"
 
 
 def test_calls_outside_the_period_and_to_others(tmp_path: Path) -> None:

@@ -252,7 +252,7 @@ def test_scores_are_joined_to_the_log(tmp_path: Path) -> None:
     assert ("in fold", "kNN") not in apgr  # there are no words to compare
     # On an endpoint that it has not seen it knows nothing, and says so.
     assert "W250" in [one["code"] for one in body["warnings"]]
-    assert "1 labels are not used: request with a score of one model only" in done.output
+    assert "1 label is not used: request with a score of one model only" in done.output
     router = load_router(tmp_path / "r.json")
     assert (router.inputs, router.cheap_model, router.dear_model) == ("columns", "openai/gpt-4o-mini", "openai/gpt-4o")
     effects = {one.column: one.effects for one in router.categories}["endpoint"]

@@ -85,3 +85,14 @@ def test_a_warning_code_means_one_thing() -> None:
         for code in re.findall(r'"(W[0-9]{3})"', path.read_text("utf-8")):
             places.setdefault(code, set()).add(path.name)
     assert {code: files for code, files in places.items() if len(files) > 1 and code not in SHARED_WARNINGS} == {}
+
+
+# What is counted, and may be one.
+COUNTED = "answer|attempt|call|day|file|hit|label|line|model|prompt|record|request|row|score"
+
+
+def test_one_is_never_written_as_many() -> None:
+    """A count with its words is made by `report.counted`, which writes 1 call and 2 calls."""
+    for path in SOURCES:
+        found = re.findall(rf"\{{[^{{}}]*:,\}} (?:\w+ )?(?:{COUNTED})s\b", path.read_text("utf-8"))
+        assert not found, path

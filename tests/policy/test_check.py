@@ -108,7 +108,7 @@ def test_what_contradicts_itself_is_refused(text: str, expected: list[str]) -> N
          ["2:26: tiers.A.select: select: weights and weights go together"]),
         ("tiers: {A: {models: [m], weights: [1]}}", ["2:26: tiers.A.weights: select: weights and weights go together"]),
         ("tiers: {A: {models: [m, n], select: weights, weights: [1]}}",
-         ["2:46: tiers.A.weights: needs one weight for each of the 2 models"]),
+         ["2:46: tiers.A.weights: needs 2 weights, one for each model"]),
         ("tiers: {A: {models: [m]}, B: {models: [n]}}\nbudgets: {max_share_per_day: {A: 50%, B: 15%}}",
          ["3:11: budgets.max_share_per_day: leaves 35% of the requests no tier; let one tier without a cap"]),
         ("routing: {default: A}", ["2:11: routing.default: no tier is named 'A'; known: logged"]),

@@ -123,7 +123,7 @@ def test_rules_come_before_the_router_and_intents_and_the_default_after_it() -> 
     ]  # fmt: skip
     assert [one["predicted_gain"] for one in found.made] == [None, 0.666666667, None, None, 0.25]
     assert [one.message for one in found.report.warnings if one.code == "W260"] == [
-        "the learned router says nothing of 2 calls: the log lacks what it reads of them; intent and default decide"
+        "the learned router says nothing of 2 calls: the log lacks what it reads there; intent and default decide"
     ]
 
 
@@ -212,7 +212,7 @@ def test_what_lessens_the_promise_is_said() -> None:
     found = Routed(HERE, THREE, router(0.7), other)  # the cheaper tier asks another model first
     assert [one.message for one in found.report.warnings if one.code == "W259"] == [
         "2 calls that the learned router decided are answered by another model than it chose: "
-        "what router.json knows of the loss does not hold for them"
+        "there what router.json knows of the loss does not hold"
     ]
 
 

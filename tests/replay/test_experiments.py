@@ -95,7 +95,7 @@ def test_calls_without_a_unit_are_in_the_first_arm_and_counted(reports: Reports)
     requests = [*users(12), request(0, id="nobody", user_id="")]
     report = reports(HALF, requests)
     (said,) = [one["message"] for one in report["warnings"] if one["code"] == "W223"]
-    assert said == "1 calls name no user: they are in the arm now"
+    assert said == "1 call names no user: counted in the arm now"
     assert models(reports, HALF, requests)["nobody"] == "openai/gpt-4o"
     assert sum(row["call_count"] for row in report["tables"]["arms"]) == 13
     assert sum(row["unit_count"] for row in report["tables"]["arms"]) == 12
@@ -152,7 +152,7 @@ def test_an_arm_may_change_caps_and_the_choice_of_models(reports: Reports) -> No
     ("change", "message"),
     [
         ("T: {weights: [1]}", "in this arm: select: weights and weights go together"),
-        ("T: {select: weights, weights: [1, 2]}", "in this arm: needs one weight for each of the 1 models"),
+        ("T: {select: weights, weights: [1, 2]}", "in this arm: needs 1 weight, one for each model"),
         ("T: {models: [logged, gpt-4o]}", "in this arm: logged stands alone"),
     ],
 )
@@ -166,7 +166,7 @@ def test_an_arm_with_fewer_models_than_weights_is_refused() -> None:
     weighted = "tiers: {T: {models: [gpt-4o, gpt-4.1], select: weights, weights: [1, 1]}}\n"
     with pytest.raises(CostctlError) as caught:
         parse_policy("version: 1\n" + HALF.replace(TIERS, weighted), "p.yaml")
-    assert "needs one weight for each of the 1 models" in str(caught.value.problems[0])
+    assert "needs 1 weight, one for each model" in str(caught.value.problems[0])
     fixed = HALF.replace(TIERS, weighted).replace("[gpt-4o-mini]", "[gpt-4o-mini], select: first")
     assert parse_policy("version: 1\n" + fixed, "p.yaml").experiments
 
