@@ -120,7 +120,8 @@ def _rightly_served(cost: Decimal, near: NearRepeats) -> tuple[Decimal, str]:
         return (cost * (1 - Decimal(repr(wrong)))).quantize(USD_QUANTUM)
 
     low, high = usd_display(right(near.wrong.high)), usd_display(right(near.wrong.low))
-    return right(near.wrong.estimate), f"{low} to {high}: {near.wrong.estimate:.1%} of the hits would be wrong answers"
+    wrongly = f"{near.wrong.estimate:.1%} of the hits would be wrong answers"
+    return right(near.wrong.estimate), f"{low} to {high}: {wrongly}; {near.note}"
 
 
 def _recoverable(

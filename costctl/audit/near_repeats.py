@@ -14,8 +14,10 @@ import numpy as np
 from costctl.audit import pages
 from costctl.errors import CostctlError
 from costctl.formats.sources import Reader
+from costctl.reuse.embed import GIVEN
 from costctl.reuse.false_hits import answer_test, by_answers, false_hits
 from costctl.reuse.intervals import Share
+from costctl.reuse.near_said import near_warnings
 from costctl.reuse.near_texts import NOTHING, near_texts
 from costctl.reuse.neighbours import Visits, neighbours
 from costctl.reuse.semantic_cache import Requests, SemanticPolicy, nodes_of, replay
@@ -24,6 +26,7 @@ from costctl.store import Store
 from costctl.tiers.fields import unpacked_sql
 
 SERVE_MIN_PPB = 900_000_000
+ALIKE = f"similarity from {SERVE_MIN_PPB / 10**9:.2f} on, with equal numbers, times and names,"
 TTL_US = 24 * 3600 * 1_000_000
 
 
@@ -38,12 +41,18 @@ class NearRepeats(NamedTuple):
 def near_repeats(store: Store, reader: Reader | None, is_failed_or_repeated: str) -> NearRepeats:
     """Make the table `near_hit` of the requests of the class; it is empty where they were not asked for."""
     store.execute("CREATE OR REPLACE TEMP TABLE near_hit (file_id INTEGER, source_line BIGINT)")
+    store.execute("CREATE OR REPLACE TEMP TABLE near_said (code VARCHAR, message VARCHAR, hint VARCHAR)")
     if reader is None:
         return NearRepeats(False, "not computed: costctl audit LOG --near-repeats (reads the texts again)")
     try:
         texts = near_texts(store, reader, reader.kept)
     except CostctlError as error:
         return NearRepeats(False, f"not identifiable: {error.message}")
+    name = str(texts.name)
+    said = near_warnings(
+        name, int(texts.differing_count), is_given=name.startswith(GIVEN), what=f"near repeats: {ALIKE}"
+    )
+    store.insert("near_said", ["code", "message", "hint"], [(one.code, one.message, one.hint) for one in said])
     personal = f"({unpacked_sql('contains_personal_data')} = 1)"
     store.execute(pages.page("near_candidates.sql", is_failed_or_repeated=is_failed_or_repeated, personal=personal))
     store.append(
@@ -71,11 +80,12 @@ def near_repeats(store: Store, reader: Reader | None, is_failed_or_repeated: str
     answer = asked["answer"].astype(np.int64)
     test = answer_test(texts.answer_vectors, answer, node) if (answer != NOTHING).any() else None
     if not len(at):
-        return NearRepeats(True, "none above 0.90 with equal numbers, times and names")
+        return NearRepeats(True, f"none of {ALIKE} by {name}")
     wrong = None
     if test is not None:
         verdicts = by_answers(texts.answer_vectors, answer, test, at, answered_by)
         wrong = false_hits(verdicts, answered_by, len(node), test).wrong_per_hit
     if wrong is None or wrong.estimate is None:
-        return NearRepeats(True, "at most: how many of these answers would have been wrong, the log does not show")
-    return NearRepeats(True, "", wrong)
+        how_many = "at most: how many of these answers would have been wrong, the log does not show"
+        return NearRepeats(True, f"{how_many}; {ALIKE} by {name}")
+    return NearRepeats(True, f"{ALIKE} by {name}", wrong)

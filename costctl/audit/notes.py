@@ -41,6 +41,7 @@ def warnings(
     for row in tables["unread"].dicts() if "unread" in tables else ():
         values = counted(int(str(row["value_count"])), "value", "values")
         said.append(Warning("W112", f"{values} of {row['column_name']} could not be read: taken as unknown"))
+    said += [Warning(*row) for row in store.query("SELECT code, message, hint FROM near_said ORDER BY code")]
     if found["undated_count"]:
         text = counted(found["undated_count"], "request carries", "requests carry")
         said.append(Warning("W131", f"{text} no date; priced at the date of the price set", "--priced-at DATE"))

@@ -14,7 +14,7 @@ from costctl.policy.schema import Policy
 from costctl.replay.calls import load_calls
 from costctl.replay.compile import semantic_alone
 from costctl.replay.near import know_texts, near_calls
-from costctl.replay.near_told import Judge, answer_labels, differing_vectors
+from costctl.replay.near_told import Judge, answer_labels, compared_by
 from costctl.replay.scores_file import Scores
 from costctl.report import Report, Table, Value, Warning
 from costctl.reuse.calibrate import WINDOW_REQUESTS, Calibration, Per, Trial, calibrate, trials, window_size
@@ -95,7 +95,7 @@ def propose(store: Store, policy: Policy, bound: Bound, reader: Reader | None, s
         "judged_by": "labels" if judge.has_labels else "answers", "per": bound.per,
     }  # fmt: skip
     tables = [Table.of("tried", columns, rows), _thresholds(tried, found)]
-    said = (*differing_vectors(near), *_said(judge, missing))
+    said = (*compared_by(near)[1:], *_said(judge, missing))
     return Report("calibrate", totals, {table.name: table for table in tables}, said, provenance)
 
 

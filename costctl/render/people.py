@@ -165,7 +165,9 @@ def _anatomy_notes(report: Report) -> list[str]:
     """How each class is to be read, at last those that are not computed."""
     rows = sorted(_rows(report, "anatomy"), key=lambda row: str(row["note"]).startswith("not computed"))
     return [
-        f"  {row['title']}: {safe(str(row['note']), 400)}" for row in rows if row["note"] and row["request_count"] != 0
+        f"  {row['title']}: {safe(str(row['note']), 400)}"
+        for row in rows
+        if row["note"] and (row["request_count"] != 0 or row["class"] == "near_repeat")  # asked for: none is an answer
     ]
 
 

@@ -22,11 +22,11 @@ from costctl.reuse.false_hits import (
     false_hits,
 )
 from costctl.reuse.intervals import Share
+from costctl.reuse.near_said import near_warnings
 from costctl.reuse.neighbours import Visits
 from costctl.reuse.semantic_cache import Requests, SemanticPolicy, Served, sweep
 from costctl.store import Store
 
-ONE_LANGUAGE = "; the same question in another language is hardly near in it and then not counted"
 NO_PROMPTS = "not identifiable: the log has no text of any prompt, so none can be compared"
 FIGURES = ("semantic_hit_ratio", "semantic_refresh_ratio", "wrong_per_hit_ratio", "wrong_per_request_ratio")
 CURVE_PPB = (800_000_000, 850_000_000, 900_000_000, 930_000_000, 960_000_000, 990_000_000, 1_000_000_000)
@@ -136,20 +136,10 @@ class Judge:
         return false_hits(verdicts, answered_by, self._count, self._test)
 
 
-def differing_vectors(near: NearCalls) -> list[Warning]:
-    """What is said of prompts whose records carry different vectors; nothing where there are none."""
-    count = int(near.texts.differing_count)
-    if not count:
-        return []
-    what = (
-        "prompts have different vectors in their records"
-        if count > 1
-        else "prompt has different vectors in its records"
-    )
-    return [
-        Warning("W239", f"{count:,} {what}: the first one counts",
-                "one model for all of the log, and the vector of the last user message alone, not of the whole request")
-    ]  # fmt: skip
+def compared_by(near: NearCalls) -> list[Warning]:
+    """By what the prompts were compared, and then what the vectors of a log leave open."""
+    name = str(near.texts.name)
+    return near_warnings(name, int(near.texts.differing_count), is_given=name.startswith(GIVEN))
 
 
 def _curve(done: Replay, judge: Judge) -> Table:
@@ -194,20 +184,16 @@ def _by_answers(wrong: FalseHits) -> Warning:
 def _warnings(done: Replay, near: NearCalls, wrong: FalseHits, is_hit: Flag) -> list[Warning]:
     semantic = done.plan.semantic
     assert semantic is not None
-    is_given = str(near.texts.name).startswith(GIVEN)
+    by, *differing = compared_by(near)
     said = [
-        Warning(
-            "W230",
-            f"near prompts by {near.texts.name}{'' if is_given else ONE_LANGUAGE}",
-            "",
-        ),
+        by,
         Warning(
             "W231",
             "what embedding a prompt and looking it up cost and take is not in the log: 0 is counted",
             "put the store's price into the policy: fixed_costs: [{name: redis, usd_per_month: 60}]",
         ),
     ]
-    said += differing_vectors(near)
+    said += differing
     if is_hit.any() and wrong.wrong_per_hit.estimate is None:
         said.append(
             Warning("W232", "no figure here says how many of the hits of the semantic cache are wrong answers",

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from costctl.render.people import to_terminal
 from tests.support import audited, rows
 
 ASKED = "How can I change the delivery address of my order?"
@@ -66,3 +67,28 @@ def test_dollars_stand_beside_the_interval_of_wrong_answers(tmp_path: Path) -> N
     assert 0 <= row["recoverable_usd"] <= row["list_cost_usd"]
     assert "of the hits would be wrong answers" in row["note"]
     assert " to $" in row["note"]
+
+
+def test_what_passes_for_near_is_told_on_every_output(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    for calls in ([call(0, ASKED), call(1, NEAR)], [call(0, ASKED)]):
+        log.write_text("".join(json.dumps(one) + "\n" for one in calls), "utf-8")
+        report = audited(tmp_path, log, has_near_repeats=True, embedding="words")
+        (row,) = (one for one in rows(report, "anatomy") if one["class"] == "near_repeat")
+        assert "similarity from 0.90 on, with equal numbers, times and names, by words" in row["note"]
+        (said,) = (one.message for one in report.warnings if one.code == "W230")
+        assert said.startswith("near repeats: similarity from 0.90 on") and "another language" in said
+        assert "similarity from 0.90 on" in to_terminal(report, 200).split("COST JUMPS")[0].split("[W230]")[0]
+    assert "W230" not in {one.code for one in audited(tmp_path, log).warnings}
+
+
+def test_differing_vectors_of_one_prompt_are_told(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    calls = [
+        call(0, ASKED, embedding=[1.0, 0.0]),
+        call(1, ASKED, embedding=[0.0, 1.0]),
+        call(2, NEAR, embedding=[1, 0]),
+    ]
+    log.write_text("".join(json.dumps(one) + "\n" for one in calls), "utf-8")
+    report = audited(tmp_path, log, has_near_repeats=True, embedding="log")
+    assert "W239" in {one.code for one in report.warnings}
