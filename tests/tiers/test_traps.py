@@ -126,3 +126,28 @@ def test_two_weeks_of_waiting_are_no_journey():
 )
 def test_a_word_problem_is_dear_in_both_languages(text):
     assert one(text)[:2] == ("C", "maths")
+
+
+FORMULAS = [
+    "x^2 - 4 = 0", "∫ x dx", "∫₀¹ x² dx", "resuelve: 3x+2=11", "2x + 3 = 7", "x² + 5x + 6 = 0", "3x - 7 = 11",
+    "solve: x^2-5x+6=0", "\\int_0^1 x^2 dx", "y = 2x + 1", "lim x->0 sin(x)/x", "calcula: 5x = 20", "∫ sen(x) dx",
+    "d/dx x^3", "f(x) = x^2", "2x+3y=12; x-y=1", "\\frac{1}{2} + \\sqrt{2}", "¿cuánto es x si 2x=8?", "solve 7-2x=1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_a_formula_is_maths(text):
+    assert one(text)[:2] == ("C", "maths")
+
+
+def test_a_formula_alone_is_of_no_language():
+    assert [row["language"] for row in features("2x + 3 = 7", "∫ x dx", "x^2 - 4 = 0")] == ["other"] * 3
+
+
+TIMES = ["x", "2x", "2 x 2", "5", "ok 2", "2x1 en pizzas", "pizza x 2", "quiero 2x 500g de pan", "10 x 15", "mesa x 4",
+         "gracias x todo", "dx", "coca x 2 4 pizzas", "2x $500"]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TIMES)
+def test_a_count_with_an_x_is_no_formula(text):
+    assert one(text)[0] == "A"
