@@ -55,10 +55,10 @@ def warnings(
         said.append(Warning("W120", f"{text} not say what was cached; priced as uncached"))
     said += disputes(store)
     said += broken_conventions(tables["conventions"]) if "conventions" in tables else []
-    currencies = [row[0] for row in store.query(pages.page("currencies.sql"))]
-    if any(currency != "USD" for currency in currencies):
-        text = f"logged costs in {', '.join(currencies)}: only USD is summed"
-        said.append(Warning("W150", text, "computed costs are not affected"))
+    others = [f"{count:,} in {name}" for name, count in store.query(pages.page("currencies.sql")) if name != "USD"]
+    if others:
+        text = f"logged costs that are not in USD are neither summed nor compared: {', '.join(others)}"
+        said.append(Warning("W150", text, "our own costs do not rest on them"))
     assumed = store.scalar("SELECT count(*) FROM request WHERE is_price_assumed")
     if assumed:
         text = (

@@ -21,5 +21,5 @@ SELECT model, count(*) AS request_count,
          WHEN count(*) FILTER (ignores_cache) * 2 > count(*) FILTER (difference <> 0) THEN 'logged cost charges cached tokens at the full input price'
          WHEN count(*) FILTER (is_half AND difference <> 0) * 2 > count(*) FILTER (difference <> 0) THEN 'logged cost is half of {ours}: batch price'
          WHEN count(*) FILTER (is_logged_free AND difference <> 0) * 2 > count(*) FILTER (difference <> 0) THEN 'logged as free: the logger knew no price'
-         ELSE 'logged prices differ from {ours}: ' || printf('%.4f', CAST(sum(logged_cost) AS DOUBLE) / nullif(CAST(sum(list_cost_usd) AS DOUBLE), 0)) || ' of {ours}' END AS explanation
+         ELSE 'logged prices differ from {ours}: ' || printf('%.4f', CAST(sum(logged_cost) AS DOUBLE) / nullif(CAST(sum(list_cost_usd) AS DOUBLE), 0)) || ' times {ours}' END AS explanation
 FROM compared GROUP BY model ORDER BY abs(sum(difference)) DESC, model NULLS LAST

@@ -17,6 +17,9 @@ INTERRUPTED = (
 )
 
 
+HINT_MAX = 1500  # chars: a list of all names that are allowed is shown whole
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; the only place that catches errors."""
     if (sys.argv[1:] if arguments is None else arguments) == ["--version"]:
@@ -52,7 +55,12 @@ def run(arguments: list[str] | None = None) -> int:
         # Typer's own usage errors know their exit code and how to show themselves.
         if not hasattr(error, "exit_code") or not hasattr(error, "show"):
             raise
+        from costctl.cli.usage import meant  # noqa: PLC0415  (rarely needed)
+
+        hint = meant(error)
         error.show()
+        if hint:
+            sys.stderr.write(f"  {hint}\n")
         return ExitCode(error.exit_code)
     if code == ExitCode.INTERRUPTED:  # Typer answers with this code, too, and says nothing
         sys.stderr.write(INTERRUPTED)
@@ -83,4 +91,4 @@ def _show(error: CostctlError) -> None:
     for problem in told:
         sys.stderr.write(f"  {safe(str(problem), 400)}\n")
     if error.hint:
-        sys.stderr.write(f"  {safe(error.hint, 400)}\n")
+        sys.stderr.write(f"  {safe(error.hint, HINT_MAX)}\n")

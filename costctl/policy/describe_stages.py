@@ -52,7 +52,8 @@ def _attempts(policy: Policy) -> Iterator[Row]:
         what = f"also asked after {reasons}, both are paid{rest}"
         yield "escalate", f"{escalate.from_tier} to {escalate.to}", what, "escalate"
     if kill is not None:
-        what = f"{kill.error_ratio:%} errors in {duration(kill.window_us)}, of {counted(kill.min_requests, 'request')} at least"
+        least = counted(kill.min_requests, "request")
+        what = f"{kill.error_ratio:%} errors in {duration(kill.window_us)}, of {least} at least"
         yield "kill switch", "a provider", f"{what}: out for {duration(kill.cooldown_us)}", "kill_switch"
 
 

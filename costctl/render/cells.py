@@ -101,6 +101,8 @@ def cell(value: Value, column: str) -> str:
         return f"{ms / 1000:.2f} s" if abs(ms) >= 1000 else f"{ms:.0f} ms"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M")
+    if column in PLACES:
+        return str(value)  # as an editor or `sed -n` wants it
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     if isinstance(value, Decimal):
@@ -108,6 +110,7 @@ def cell(value: Value, column: str) -> str:
     return safe(str(value))
 
 
+PLACES = frozenset({"source_line", "byte_offset"})
 FIGURE_COLUMNS = frozenset({"base", "now", "change", "change_low", "change_high"})
 
 

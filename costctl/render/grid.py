@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 
 from costctl.render.cells import FIGURE_COLUMNS, cell, safe, unit_name
+from costctl.render.wrap import pieces
 from costctl.report import Table, unit_of
 
 TEXT_COLUMN_MIN = 12
@@ -37,17 +39,25 @@ def fits(table: Table, columns: Sequence[str], width: int) -> bool:
     return not _too_wide(widths, width)
 
 
-def grid(table: Table, columns: Sequence[str], width: int, limit: int) -> list[str]:
-    """Right-aligned numbers under their names; text gives way first, then the last columns, which are named."""
+def grid(
+    table: Table, columns: Sequence[str], width: int, limit: int, heads_by_name: Mapping[str, str] | None = None, *,
+    wrap_from: int = 0,
+) -> list[str]:  # fmt: skip
+    """Right-aligned numbers under their names; text gives way first, then the last columns, which are named.
+
+    With `wrap_from` text goes on in the next line instead, and the first column keeps so many characters.
+    """
     rows = list(table.dicts())
     of_one = "per_request_" if table.name in OF_ONE_REQUEST else ""
     shown = [[cell(row[name], of_one + unit_name(row, name)) for name in columns] for row in rows[:limit]]
-    heads = titles(columns)
+    heads = [(heads_by_name or {}).get(name, head) for name, head in zip(columns, titles(columns), strict=True)]
     widths = [max([len(head), *(len(row[i]) for row in shown)]) for i, head in enumerate(heads)]
     names = list(columns)
     left_out: list[str] = []
     while len(names) > 2 and (
-        not _fits_by_cutting(widths, names, width) or _blurs(shown, _cut(widths, names, width)[0])
+        not _fits_by_cutting(widths, names, width)
+        or (wrap_from and _cut(widths, names, width)[0] < min(widths[0], wrap_from))
+        or (not wrap_from and _blurs(shown, _cut(widths, names, width)[0]))
     ):
         left_out.insert(0, names.pop())
         widths = widths[: len(names)]
@@ -55,6 +65,9 @@ def grid(table: Table, columns: Sequence[str], width: int, limit: int) -> list[s
     lines = []
     for row in [heads, *shown]:
         cells = zip(row, widths, names, strict=False)
+        if wrap_from:
+            lines += _over_lines(list(cells))
+            continue
         lines.append("  " + "  ".join(_aligned(safe(text, size), size, name) for text, size, name in cells).rstrip())
     if len(rows) > limit:
         lines.append(f"  and {len(rows) - limit:,} more: --output json")
@@ -63,6 +76,16 @@ def grid(table: Table, columns: Sequence[str], width: int, limit: int) -> list[s
         more = f" and {len(left_out) - NAMED_MAX} more" if len(left_out) > NAMED_MAX else ""
         lines.append(f"  left out here: {named}{more} (a wider terminal, or --output json)")
     return lines
+
+
+def _over_lines(cells: Sequence[tuple[str, int, str]]) -> list[str]:
+    """A row whose texts go on below where they are wider than their column."""
+    parts = [pieces(text, size, "" if at else "  ") for at, (text, size, _) in enumerate(cells)]
+    rows = zip_longest(*parts, fillvalue="")
+    return [
+        "  " + "  ".join(_aligned(text, size, name) for text, (_, size, name) in zip(row, cells, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 def _blurs(shown: Sequence[Sequence[str]], size: int) -> bool:

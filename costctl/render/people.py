@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
+from os.path import commonpath
 from typing import Any, NamedTuple
 
 from costctl.money import tokens_display, usd_display
@@ -15,6 +15,7 @@ from costctl.render.grid import blocks, fits, grid
 from costctl.render.pictures import picture
 from costctl.render.reconciled import reconciled
 from costctl.render.simulated import simulation
+from costctl.render.wrap import wrapped
 from costctl.report import Report, Table, counted
 from costctl.request import OF_TIME
 
@@ -31,6 +32,8 @@ class Section(NamedTuple):
     columns: tuple[str, ...]
     rows: int = ROWS_SHOWN
     may_cut: bool = True  # else a table that is too wide becomes one block a row
+    wrap_from: int = 0  # texts go on in the next line and are never shortened; the first column is this wide at least
+    heads: Mapping[str, str] = {}  # headings in place of those that the columns' names make
 
 
 FIRST = (
@@ -55,6 +58,11 @@ RECONCILED = Section(
 # Tables whose content the screen tells in its own words.
 TOLD = frozenset({"by_provider", "by_tier", "provider_share", "anomalies", "reconciliation", "rejected", "unpriced"})
 DRAWN_ONLY = frozenset({"curve", "thresholds"})
+# Where the heading of the table says it.
+PER_MILLION = {
+    "input_usd_per_million": "input", "output_usd_per_million": "output", "cache_read_usd_per_million": "cache read",
+    "service_tier": "tier",
+}  # fmt: skip
 # Commands with more columns than a screen: what to show of them.
 SCREENS: Mapping[str, tuple[Section, ...]] = {
     "estimate": (
@@ -70,15 +78,12 @@ SCREENS: Mapping[str, tuple[Section, ...]] = {
                 ("tier", "base_share_ratio", "now_share_ratio", "change_ratio", "base_cost_usd", "now_cost_usd"), 30),
         Section("gates", "GATES", ("gate", "level", "base_verdict", "now_verdict", "base_value", "now_value"), 200),
     ),
-    "rejects": (
-        Section("rejected", "REJECTED RECORDS", ("reason", "source_line", "byte_offset", "source_file"), 10_000),
-    ),
     "prices show": (
         Section("models", "MODELS", ("model", "price_key", "price_reason", "near"), 50, may_cut=False),
         Section(
             "rates", "RATES: USD per million tokens; source and the rarer units are in --output json",
-            ("price_key", "input_usd_per_million", "output_usd_per_million", "service_tier", "from_at", "to_at",
-             "cache_read_usd_per_million"), 500,
+            ("price_key", "input_usd_per_million", "output_usd_per_million", "input_over_tokens", "service_tier",
+             "from_at", "to_at", "cache_read_usd_per_million"), 500, wrap_from=18, heads=PER_MILLION,
         ),
     ),
     "prices diff": (
@@ -94,7 +99,7 @@ SCREENS: Mapping[str, tuple[Section, ...]] = {
         Section(
             "models", "MODELS: USD per million tokens; who says the rest is in --output json",
             ("model", "input_usd_per_million", "output_usd_per_million", "context_tokens", "standing", "router_label",
-             "quality_ratio", "speed_tokens_per_s", "tier", "best_use"), 400,
+             "quality_ratio", "speed_tokens_per_s", "tier", "best_use"), 400, wrap_from=30, heads=PER_MILLION,
         ),
     ),
 }  # fmt: skip
@@ -103,10 +108,10 @@ SCREENS: Mapping[str, tuple[Section, ...]] = {
 def to_terminal(report: Report, width: int = 80) -> str:
     """The screen; numbers are never cut, columns are dropped by priority and names shortened."""
     screens = {"audit": _audit, "simulate": _simulated, "export-config": _exported, "formats check": _checked,
-               "reconcile": _reconciliation, "policy check": described}  # fmt: skip
+               "reconcile": _reconciliation, "policy check": described, "rejects": _rejects}  # fmt: skip
     lines = screens.get(report.command, _plain)(report, width)
     files = mappings(report) if report.command == "formats check" else []
-    return "\n".join([*_wrapped(lines, width), *files]) + "\n"
+    return "\n".join([*wrapped(lines, width), *files]) + "\n"
 
 
 def _plain(report: Report, width: int) -> list[str]:
@@ -136,21 +141,43 @@ def _checked(report: Report, _: int) -> list[str]:
     return [*checked(report), *_warned(report)]
 
 
+def _rejects(report: Report, width: int) -> list[str]:
+    """The refused records; a folder or file that all share is named once, above them."""
+    found = report.tables["rejected"]
+    rows = list(found.dicts())
+    lines = [f"  rejected count: {len(rows):,}"]
+    if not rows:
+        return [*lines, *_warned(report)]
+    names = {str(row["source_file"]) for row in rows}
+    shared = (
+        names.pop() if len(names) == 1 else commonpath(names) if len({name[:1] == "/" for name in names}) == 1 else ""
+    )
+    columns = [name for name in ("reason", "source_line", "byte_offset") if any(row[name] is not None for row in rows)]
+    if names:
+        rows = [{**row, "source_file": str(row["source_file"])[len(shared) :].lstrip("/")} for row in rows]
+        columns.insert(0, "source_file")
+    short = Table.of("rejected", columns, [[row[name] for name in columns] for row in rows])
+    heading = f"REJECTED RECORDS{f' of {safe(shared, 400)}' if shared else ''}"
+    section = Section("rejected", heading, tuple(columns), 10_000, wrap_from=24)
+    return [*lines, *_section({"rejected": short}, section, width), *_warned(report)]
+
+
 def _reconciliation(report: Report, width: int) -> list[str]:
     return [*reconciled(report, width), *_section(report.tables, RECONCILED, width), *_warned(report)]
 
 
 def _audit(report: Report, width: int) -> list[str]:
     lines = [*_head(report, width)]
+    heads = {} if _is_list(report) else {"list_cost_usd": "cost"}
     for section in FIRST:
-        lines += _section(report.tables, section, width)
+        lines += _section(report.tables, section._replace(heads=heads), width)
     lines += _anatomy_notes(report)
     for name, table in report.tables.items():
         if name.startswith("by_") and name not in {"by_model", "by_provider", "by_tier"}:
             in_order = ": in time order" if name.removeprefix("by_") in OF_TIME else ""
             heading = f"SPEND {name.replace('_', ' ').upper()}{in_order}"
             columns = (table.columns[0], *(column for column in ("tokens", *SPEND) if column in table.columns))
-            lines += _section(report.tables, Section(name, heading, columns, 20), width)
+            lines += _section(report.tables, Section(name, heading, columns, 20, heads=heads), width)
     lines += ["", *_shares(report), *_reconciled(report), *_jumps(report)]
     for section in THEN:
         lines += _section(report.tables, section, width)
@@ -248,6 +275,7 @@ def _head(report: Report, width: int) -> list[str]:
     unbilled = total["request_count"] - sum(total[f"{kind}_count"] for kind in kinds)
     if unbilled:
         priced += f", {unbilled:,} without a bill"
+    ours = report.provenance.get("compared_with", "list")
     cost = total["list_cost_usd"] if total["priced_count"] or total["free_count"] or _has_priced_sums(report) else None
     tokens = (
         f"in {tokens_display(total.get('input_tokens'))}   cached {tokens_display(total.get('cache_read_tokens'))}   "
@@ -260,18 +288,24 @@ def _head(report: Report, width: int) -> list[str]:
         f"{count['merged_count']} merged + {count['ignored_count']} ignored + {count['rejected_count']} rejected",
         _requests(total, priced),
         "",
-        f"  LIST COST  {usd_display(cost)}     {tokens}",
+        f"  {'LIST COST' if _is_list(report) else 'COST'}  {usd_display(cost)}     {tokens}",
+        *([] if _is_list(report) else ["  at your rates, and at list for models that they do not name"]),
     ]
     if total.get("latency_ms_p50") is not None:
         parts = (f"{mark} {cell(total[f'latency_ms_{mark}'], 'ms')}" for mark in ("p50", "p95", "p99"))
         lines.append(f"  latency {'   '.join(parts)}   per successful request")
     if total["failed_list_cost_usd"]:
-        lines.append(f"  failed calls, not billed: {usd_display(total['failed_list_cost_usd'])} at list")
+        lines.append(f"  failed calls, not billed: {usd_display(total['failed_list_cost_usd'])} at {ours}")
     if total.get("logged_cost_usd") is not None:
         lines.append(f"  logged cost {usd_display(total['logged_cost_usd'])}, of the requests that carry one")
     if total.get("monthly_run_rate_usd") is not None:
         lines.append(f"  at this rate {usd_display(total['monthly_run_rate_usd'])} in 30 days: {_basis(total)}")
     return lines
+
+
+def _is_list(report: Report) -> bool:
+    """Whether all prices are list prices, and none a rate of the user."""
+    return report.provenance.get("compared_with", "list") == "list"
 
 
 def _basis(total: Mapping[str, Any]) -> str:
@@ -320,19 +354,14 @@ def _section(tables: Mapping[str, Table], section: Section, width: int) -> list[
     table = tables.get(section.table)
     if table is None or not table.rows:
         return []
-    section = section._replace(columns=tuple(name for name in section.columns if name in table.columns))
+    columns = [name for name in section.columns if name in table.columns]
+    if section.wrap_from:  # room is for what is there
+        columns = [name for name in columns if any(row[name] is not None for row in table.dicts())]
+    section = section._replace(columns=tuple(columns))
     if not section.may_cut and len(table.rows) <= BLOCKS_MAX and not fits(table, section.columns, width):
         return ["", f"  {section.heading}", *blocks(table, section.columns)]
-    return ["", f"  {section.heading}", *grid(table, section.columns, width, section.rows)]
-
-
-def _wrapped(lines: list[str], width: int) -> list[str]:
-    wrapped: list[str] = []
-    for line in lines:
-        if len(line) <= width:
-            wrapped.append(line)
-        else:
-            wrapped += textwrap.wrap(
-                line, width, subsequent_indent="    ", replace_whitespace=False, break_on_hyphens=False
-            )
-    return wrapped
+    return [
+        "",
+        f"  {section.heading}",
+        *grid(table, section.columns, width, section.rows, section.heads, wrap_from=section.wrap_from),
+    ]

@@ -230,7 +230,7 @@ def test_rates_of_the_user_are_not_called_list(tmp_path: Path) -> None:
     (tmp_path / "rates.yaml").write_text('discounts: {"openai/*": 0.10}', "utf-8")
     own = made(tmp_path, {"cost": float(ONE)}, prices=tmp_path / "rates.yaml")
     (row,) = rows(own, "reconciliation")
-    assert row["explanation"] == "logged prices differ from your rates: 1.1111 of your rates"
+    assert row["explanation"] == "logged prices differ from your rates: 1.1111 times your rates"
     assert "LOGGED COST differs from your rates:" in to_terminal(own)
     assert "differs from list:" in to_terminal(made(tmp_path, {"cost": 0.1}))
 

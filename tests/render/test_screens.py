@@ -1,0 +1,95 @@
+"""What a person reads in a terminal: whole names, whole commands, the word for the price that was used."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from costctl.cli import run
+from costctl.render.people import to_terminal
+from costctl.render.wrap import wrapped
+from costctl.report import Report, Table
+from tests.support import audited
+
+
+def rejected(*rows: tuple[str, int, int | None, str]) -> Report:
+    table = Table.of("rejected", ["source_file", "source_line", "byte_offset", "reason"], rows)
+    return Report("rejects", {"rejected_count": len(rows)}, {"rejected": table})
+
+
+def test_a_file_that_all_rejected_records_share_is_named_once_and_whole() -> None:
+    reason = "not valid JSON: the line ends before the record does"
+    screen = to_terminal(rejected(("/logs/of/one/long/folder/story.jsonl.gz", 1403, None, reason)), 80)
+    assert screen.splitlines()[2:] == [
+        "  REJECTED RECORDS of /logs/of/one/long/folder/story.jsonl.gz",
+        "  reason                                                source line",
+        f"  {reason}  1403",
+    ]
+
+
+def test_rejected_records_of_several_files_are_told_apart() -> None:
+    rows = [(f"/logs/of/a/long/folder/of-requests/2026-06-{day:02}.jsonl", 7, 3001, "a JSON list") for day in (1, 2)]
+    screen = to_terminal(rejected(*rows), 60)
+    assert "of /logs/of/a/long/folder/of-requests" in screen
+    assert "2026-06-01.jsonl" in screen and "2026-06-02.jsonl" in screen and "…" not in screen
+
+
+@pytest.mark.parametrize("width", [60, 72, 80, 100])
+def test_no_name_of_a_model_is_shortened(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert run(["models"]) == 0
+    screen = capsys.readouterr().out
+    assert "…" not in screen and max(map(len, screen.splitlines())) <= width
+    names = "".join(line.strip().split("  ")[0] for line in screen.splitlines())
+    assert "meta-llama/llama-3.1-8b-instruct:free" in names
+
+
+def test_prices_of_long_inputs_are_told_apart(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(["prices", "show", "claude-sonnet-4-5"]) == 0
+    screen = capsys.readouterr().out
+    assert "input over" in screen and "200.0 k" in screen and "to at" not in screen and "…" not in screen
+
+
+def test_a_command_is_never_broken() -> None:
+    line = "  next:  costctl audit LOG --by endpoint   costctl rejects   costctl sql 'SELECT ...'"
+    assert wrapped([line], 80)[1] == "    costctl sql 'SELECT ...'"
+    for width in range(50, 90):
+        assert any("costctl audit LOG --by endpoint" in part for part in wrapped([line], width))
+
+
+def test_own_rates_are_not_called_list(tmp_path: Path) -> None:
+    log, rates = tmp_path / "log.jsonl", tmp_path / "rates.yaml"
+    log.write_text(json.dumps({"model": "gpt-4o", "input_tokens": 10**6, "output_tokens": 1}), "utf-8")
+    rates.write_text("models: {gpt-4o: {input: 1, output: 2}}\n", "utf-8")
+    screen = to_terminal(audited(tmp_path, log, prices=rates), 80)
+    assert "  COST  $1.00" in screen and "at your rates" in screen
+    assert "list cost" not in screen.lower()
+    assert "  LIST COST  $2.50" in to_terminal(audited(tmp_path, log), 80)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["estimate", "gpt-4o", "--output", "1M"], "did you mean --output-tokens 1M?"),
+        (["estimate", "--model", "gpt-4o"], "models stand without an option: costctl estimate gpt-4o"),
+    ],
+)
+def test_what_was_meant_is_said(arguments: list[str], hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments) == 2
+    said = capsys.readouterr().err
+    assert hint in said and "--help)" not in said
+
+
+def test_all_fields_of_a_mapping_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text("{}", "utf-8")
+    assert run(["audit", str(log), "--map", "zzzqq=a"]) == 2
+    said = capsys.readouterr().err
+    assert "request_model" in said and "…" not in said
