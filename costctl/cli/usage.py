@@ -10,6 +10,8 @@ _SIZE = re.compile(r"'([0-9][0-9._,]*[kKmMgG]?)' is not one of")
 
 def meant(error: Any) -> str:
     """The hint for a usage error, empty where there is none; guesses that mislead are taken from it."""
+    if getattr(error, "message", ""):
+        error.message = error.message.removeprefix("Value error, ")
     command = getattr(getattr(error, "ctx", None), "info_name", "")
     if command == "estimate" and getattr(error, "option_name", "") in {"--model", "--models", "-m"}:
         error.possibilities = []

@@ -106,7 +106,7 @@ class Resolver:
             name = str(self._models[key]["id"]).lower()
             keys.setdefault(name, key)
             keys.setdefault(name.rsplit("/", 1)[-1], key)
-        found = get_close_matches(named.model.lower(), keys, n=6, cutoff=0.6)
+        found = get_close_matches(named.model.lower(), keys, n=6, cutoff=0.7)
         return list(dict.fromkeys(keys[name] for name in found))[:3]
 
     def _own_rates(self, model: str, named: Named, provider: str | None) -> str | None:

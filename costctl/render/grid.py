@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from itertools import zip_longest
 
 from costctl.render.cells import FIGURE_COLUMNS, cell, safe, unit_name
 from costctl.render.wrap import pieces
-from costctl.report import Table, unit_of
+from costctl.report import Table, Value, unit_of
 
 TEXT_COLUMN_MIN = 12
 NAMED_MAX = 6
@@ -63,8 +64,9 @@ def grid(
         widths = widths[: len(names)]
     widths = _cut(widths, names, width)
     lines = []
+    kinds = ["_count" if _counts(rows[:limit], at, name) else name for at, name in enumerate(names)]
     for row in [heads, *shown]:
-        cells = zip(row, widths, names, strict=False)
+        cells = zip(row, widths, kinds, strict=False)
         if wrap_from:
             lines += _over_lines(list(cells))
             continue
@@ -92,6 +94,14 @@ def _blurs(shown: Sequence[Sequence[str]], size: int) -> bool:
     """Whether two rows of different names would have the same one, if names were cut to this size."""
     names = {row[0] for row in shown}
     return len({safe(name, size) for name in names}) < len(names)
+
+
+def _counts(rows: Sequence[Mapping[str, Value]], position: int, name: str) -> bool:
+    """Whether a column without a unit in its name holds nothing but numbers, as that of a SELECT may."""
+    values = [row[name] for row in rows if row[name] is not None]
+    return bool(position and values) and all(
+        isinstance(value, int | float | Decimal) and not isinstance(value, bool) for value in values
+    )
 
 
 def _too_wide(widths: Sequence[int], width: int) -> bool:

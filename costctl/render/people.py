@@ -61,14 +61,15 @@ DRAWN_ONLY = frozenset({"curve", "thresholds"})
 # Where the heading of the table says it.
 PER_MILLION = {
     "input_usd_per_million": "input", "output_usd_per_million": "output", "cache_read_usd_per_million": "cache read",
-    "service_tier": "tier",
+    "service_tier": "tier", "old_usd_per_million": "old", "new_usd_per_million": "new",
 }  # fmt: skip
 # Commands with more columns than a screen: what to show of them.
 SCREENS: Mapping[str, tuple[Section, ...]] = {
     "estimate": (
         Section("mix", "MIX", ("model", "share_ratio", "request_count", "list_cost_usd"), 50),
-        Section("estimate", "COST", ("model", "list_cost_usd", "request_cost_usd", "price_status"), 200),
-        Section("arithmetic", "ARITHMETIC", ("model", "arithmetic"), 200),
+        Section("estimate", "COST", ("model", "list_cost_usd", "request_cost_usd", "price_status"), 200,
+                wrap_from=30),
+        Section("arithmetic", "ARITHMETIC", ("model", "arithmetic"), 200, wrap_from=24),
     ),
     "gate": (Section("gates", "GATES", ("verdict", "gate", "value", "level", "reason"), 200),),
     "diff": (
@@ -78,6 +79,7 @@ SCREENS: Mapping[str, tuple[Section, ...]] = {
                 ("tier", "base_share_ratio", "now_share_ratio", "change_ratio", "base_cost_usd", "now_cost_usd"), 30),
         Section("gates", "GATES", ("gate", "level", "base_verdict", "now_verdict", "base_value", "now_value"), 200),
     ),
+    "formats": (Section("formats", "FORMATS", ("format", "title", "carries"), 200, wrap_from=22),),
     "prices show": (
         Section("models", "MODELS", ("model", "price_key", "price_reason", "near"), 50, may_cut=False),
         Section(
@@ -89,7 +91,8 @@ SCREENS: Mapping[str, tuple[Section, ...]] = {
     "prices diff": (
         Section(
             "changed", "CHANGED: USD per million tokens",
-            ("price_key", "old_usd_per_million", "new_usd_per_million", "unit", "hours_utc", "service_tier"), 1000,
+            ("price_key", "old_usd_per_million", "new_usd_per_million", "unit", "service_tier", "hours_utc"), 1000,
+            wrap_from=20, heads=PER_MILLION,
         ),
         Section("added", "ADDED", ("price_key",), 200),
         Section("removed", "REMOVED", ("price_key",), 200),
@@ -356,7 +359,7 @@ def _section(tables: Mapping[str, Table], section: Section, width: int) -> list[
         return []
     columns = [name for name in section.columns if name in table.columns]
     if section.wrap_from:  # room is for what is there
-        columns = [name for name in columns if any(row[name] is not None for row in table.dicts())]
+        columns = [name for name in columns if any(row[name] not in {None, ""} for row in table.dicts())]
     section = section._replace(columns=tuple(columns))
     if not section.may_cut and len(table.rows) <= BLOCKS_MAX and not fits(table, section.columns, width):
         return ["", f"  {section.heading}", *blocks(table, section.columns)]

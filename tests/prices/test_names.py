@@ -125,6 +125,7 @@ def test_half_a_name_is_no_model(name: str) -> None:
 def test_near_names() -> None:
     assert "openai/gpt-4o" in shipped().near("gpt-4oo")
     assert shipped().near("zzzzzzzz") == []
+    assert shipped().near("nobody") == []  # cobuddy has four of its letters, and nothing to do with it
 
 
 def test_who_sells_a_model() -> None:

@@ -25,7 +25,7 @@ def test_a_file_that_all_rejected_records_share_is_named_once_and_whole() -> Non
     assert screen.splitlines()[2:] == [
         "  REJECTED RECORDS of /logs/of/one/long/folder/story.jsonl.gz",
         "  reason                                                source line",
-        f"  {reason}  1403",
+        f"  {reason}         1403",
     ]
 
 
@@ -55,6 +55,21 @@ def test_prices_of_long_inputs_are_told_apart(
     assert run(["prices", "show", "claude-sonnet-4-5"]) == 0
     screen = capsys.readouterr().out
     assert "input over" in screen and "200.0 k" in screen and "to at" not in screen and "…" not in screen
+
+
+@pytest.mark.parametrize("arguments", [["formats"], ["estimate"], ["prices", "diff", "2026-10-01", "2026-11-01"]])
+def test_no_text_is_shortened(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(arguments) == 0
+    screen = capsys.readouterr().out
+    assert "…" not in screen and max(map(len, screen.splitlines())) <= 80
+
+
+def test_numbers_of_a_select_stand_under_each_other() -> None:
+    report = Report("sql", {}, {"rows": Table.of("rows", ["model", "n"], [("a", 1375), ("b", 72), ("c", None)])})
+    assert to_terminal(report).splitlines()[-3:] == ["  a      1,375", "  b         72", "  c          —"]
 
 
 def test_a_command_is_never_broken() -> None:
