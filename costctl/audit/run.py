@@ -160,8 +160,8 @@ def _question(sources: Sequence[Source], options: AuditOptions) -> str:
         ).encode()
     )  # fmt: skip
     for path in (*sorted(pricing_folder().rglob("*.*")), DEFAULT_RULES, options.tier_rules, options.prices):
-        if path is not None and path.is_file():
-            digest.update(path.name.encode() + path.read_bytes())
+        if path is not None:  # a file of the user's that is not there is another question than none
+            digest.update(path.name.encode() + (path.read_bytes() if path.is_file() else b"\0not there"))
     for text in options.mapping:
         if Path(text).is_file():
             digest.update(Path(text).read_bytes())

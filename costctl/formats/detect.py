@@ -21,7 +21,7 @@ from costctl.formats.documents import document_tasks, first_of_many, records_of
 from costctl.formats.events import event_tasks, is_event_text
 from costctl.formats.generic import written_path
 from costctl.formats.registry import FORMATS
-from costctl.formats.sources import Source, behind_long_lines, head_of
+from costctl.formats.sources import LINE_BYTES_MAX, Source, behind_long_lines, head_of
 from costctl.formats.tables import delimiter_of, parquet_frame, sampled_rows
 from costctl.report import counted
 
@@ -162,7 +162,7 @@ def _unrecognised(source: Source, records: list[Record], head: bytes) -> InputEr
     if not records:
         return InputError(
             "E121",
-            f"{source.label}: no line is a record we can read",
+            f"{source.label}: no line is a record we can read{_why_not(head)}",
             f"{counted(lines, 'line', 'lines')} looked at; {_READS}",
         )
     names = sorted(map(str, records[0]))
@@ -173,6 +173,27 @@ def _unrecognised(source: Source, records: list[Record], head: bytes) -> InputEr
         "E121", f"{source.label} has records but none is a request; the first one's keys: {keys}",
         _mapping_hint(source, records),
     )  # fmt: skip
+
+
+def _why_not(head: bytes) -> str:
+    """What is wrong with the first line where it begins as JSON does; nothing of its text."""
+    first = head.lstrip().partition(b"\n")[0]
+    if not first.startswith((b"{", b"[")):
+        return ""
+    if len(first) >= LINE_BYTES_MAX:
+        return f"; the first one is longer than {LINE_BYTES_MAX:,} bytes"
+    try:
+        orjson.loads(first)
+    except orjson.JSONDecodeError as error:
+        said = error.msg.lower()
+        if "utf-8" in said:
+            return "; the first one is not valid UTF-8"
+        if "depth" in said or "recursion" in said:
+            return "; the first one is nested too deeply"
+        if said.startswith("unexpected end"):
+            return "; the first one ends before its record does: the file may have been cut"
+        return f"; the first one is not valid JSON at column {error.colno}"
+    return ""
 
 
 def _mapping_hint(source: Source, records: list[Record]) -> str:

@@ -455,3 +455,31 @@ def test_a_log_without_any_request_is_no_bill_of_nothing(tmp_path: Path, capsys:
     assert "E126" in capsys.readouterr().err
     assert run(["rejects", "--db", db, "--output", "csv"]) == 0
     assert "input_tokens is negative" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b'{"model": "gpt-4o", "input_tok', "ends before its record does"),
+        (b'{"model": "gpt-4o\xff"}\n', "not valid UTF-8"),
+        (b"[" * 5000 + b"]" * 5000, "nested too deeply"),
+        (b"{'model': 'gpt-4o'}\n", "not valid JSON at column 2"),
+    ],
+)
+def test_a_file_without_a_readable_record_says_why(
+    content: bytes, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("bad.jsonl").write_bytes(content)
+    assert run(["audit", "bad.jsonl"]) == 3
+    said = capsys.readouterr().err
+    assert "E121" in said and reason in said and "gpt-4o" not in said
+
+
+@pytest.mark.parametrize(("option", "code"), [("--prices", "E201"), ("--tier-rules", "E310")])
+def test_a_file_that_is_not_there_is_told_also_after_an_audit_without_it(
+    option: str, code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log(GOOD)
+    assert run(["audit", "log.jsonl"]) == 0
+    assert run(["audit", "log.jsonl", option, "nowhere.yaml"]) == 2
+    assert code in capsys.readouterr().err
