@@ -23,6 +23,8 @@ ROWS_SHOWN = 8
 BLOCKS_MAX = 40
 SPEND = ("request_count", "list_cost_usd", "share_ratio", "cache_read_tokens", "latency_ms_p95")
 
+OF_REQUESTS = ("request_count", "latency_ms_p95")  # what sums over requests do not tell
+
 
 class Section(NamedTuple):
     """A part of the screen: a table, its heading, and its columns by priority."""
@@ -172,23 +174,29 @@ def _reconciliation(report: Report, width: int) -> list[str]:
 def _audit(report: Report, width: int) -> list[str]:
     lines = [*_head(report, width)]
     heads = {} if _is_list(report) else {"list_cost_usd": "cost"}
+    unknown = () if report.totals["request_count"] else OF_REQUESTS
+    told = set(TOLD)
     for section in FIRST:
-        lines += _section(report.tables, section._replace(heads=heads), width)
+        columns = tuple(name for name in section.columns if name not in unknown)
+        lines += _section(report.tables, section._replace(columns=columns, heads=heads), width)
     lines += _anatomy_notes(report)
     for name, table in report.tables.items():
         if name.startswith("by_") and name not in {"by_model", "by_provider", "by_tier"}:
             in_order = ": in time order" if name.removeprefix("by_") in OF_TIME else ""
             heading = f"SPEND {name.replace('_', ' ').upper()}{in_order}"
-            columns = (table.columns[0], *(column for column in ("tokens", *SPEND) if column in table.columns))
+            spend = (column for column in ("tokens", *SPEND) if column in table.columns and column not in unknown)
+            columns = (table.columns[0], *spend)
+            told.add(name)
             lines += _section(report.tables, Section(name, heading, columns, 20, heads=heads), width)
     lines += ["", *_shares(report), *_reconciled(report), *_jumps(report)]
     for section in THEN:
         lines += _section(report.tables, section, width)
     lines += _broken_budgets(report)
-    named = {section.table for section in (*FIRST, *THEN)} | TOLD
+    named = {section.table for section in (*FIRST, *THEN)} | told
     hidden = [name for name in report.tables if name not in named and report.tables[name].rows]
     lines += ["", *_warned(report), "", f"  more in --output json|csv|markdown: {', '.join(hidden)}"]
-    return [*lines, "  next:  costctl audit LOG --by endpoint   costctl rejects   costctl sql 'SELECT ...'"]
+    refused = "   costctl rejects" if report.totals["rejected_count"] else ""
+    return [*lines, f"  next:  costctl audit LOG --by endpoint{refused}   costctl sql 'SELECT ...'"]
 
 
 def _anatomy_notes(report: Report) -> list[str]:

@@ -11,7 +11,7 @@ from costctl.cli import run
 from costctl.render.people import to_terminal
 from costctl.render.wrap import wrapped
 from costctl.report import Report, Table
-from tests.support import audited
+from tests.support import ROOT, audited
 
 
 def rejected(*rows: tuple[str, int, int | None, str]) -> Report:
@@ -108,3 +108,15 @@ def test_all_fields_of_a_mapping_are_named(tmp_path: Path, capsys: pytest.Captur
     assert run(["audit", str(log), "--map", "zzzqq=a"]) == 2
     said = capsys.readouterr().err
     assert "request_model" in said and "…" not in said
+
+
+def test_sums_over_requests_have_no_count_of_0(tmp_path: Path) -> None:
+    screen = to_terminal(audited(tmp_path, ROOT / "sample_logs" / "openai_usage.jsonl"), 80)
+    head = next(line for line in screen.splitlines() if line.startswith("  model "))
+    assert head.split() == ["model", "list", "cost", "share", "cache", "read"]
+    assert "10 sums over 571 requests" in screen and "costctl rejects" not in screen
+
+
+def test_a_table_on_the_screen_is_not_said_to_be_elsewhere(tmp_path: Path) -> None:
+    screen = to_terminal(audited(tmp_path, ROOT / "sample_logs" / "litellm_spend.csv", by=("day", "user")), 80)
+    assert "SPEND BY DAY" in screen and "by_day" not in screen.split("more in --output")[1]
