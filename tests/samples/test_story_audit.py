@@ -58,3 +58,10 @@ def test_no_jump_is_found_that_nobody_planted(report: Report, tmp_path: Path) ->
     # An app with one endpoint jumps when that endpoint does.
     names |= {"help-center", "sales-desk", "back-office"}
     assert [row["name"] for row in rows(report, "anomalies") if not row["name"].endswith(tuple(names))] == []
+
+
+def test_no_near_repeat_is_found_that_nobody_planted(tmp_path: Path) -> None:
+    assert TRUTH["not_planted"] == ["near_repeat"]
+    found = audited(tmp_path, LOG, has_near_repeats=True, embedding="words")
+    (row,) = (row for row in rows(found, "anatomy") if row["class"] == "near_repeat")
+    assert (row["request_count"], row["list_cost_usd"]) == (0, 0)
