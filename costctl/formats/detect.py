@@ -257,7 +257,7 @@ def format_named(name: str) -> LogFormat:
         if item.name == name:
             return item
     names = [item.name for item in FORMATS]
-    near = get_close_matches(name, names, n=1)
+    near = get_close_matches(name, names, n=1, cutoff=0.7)
     raise InputError(
         "E122",
         f"unknown log format: {name}",

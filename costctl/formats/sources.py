@@ -102,6 +102,8 @@ def _is_log(path: Path) -> bool:
 
 
 def _similar(path: Path) -> str:
+    if any(mark in str(path) for mark in "*?["):
+        return "no file matches this pattern"
     folder = path.parent
     if not folder.is_dir():
         return f"the folder {folder} does not exist"

@@ -483,3 +483,16 @@ def test_a_file_that_is_not_there_is_told_also_after_an_audit_without_it(
     assert run(["audit", "log.jsonl"]) == 0
     assert run(["audit", "log.jsonl", option, "nowhere.yaml"]) == 2
     assert code in capsys.readouterr().err
+
+
+def test_a_pattern_without_a_file_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["audit", "*.nothing"]) == 3
+    assert "no file matches this pattern" in capsys.readouterr().err
+
+
+def test_an_unknown_format_is_no_other_one(capsys: pytest.CaptureFixture[str]) -> None:
+    log(GOOD)
+    assert run(["audit", "log.jsonl", "--log-format", "nope"]) == 3
+    assert "known: " in capsys.readouterr().err
+    assert run(["audit", "log.jsonl", "--log-format", "litelm_spend"]) == 3
+    assert "did you mean litellm_spend?" in capsys.readouterr().err
