@@ -16,7 +16,7 @@ from costctl.replay.compile import semantic_alone
 from costctl.replay.near import know_texts, near_calls
 from costctl.replay.near_told import Judge, answer_labels, compared_by
 from costctl.replay.scores_file import Scores
-from costctl.report import Report, Table, Value, Warning
+from costctl.report import Report, Table, Value, Warning, counted
 from costctl.reuse.calibrate import WINDOW_REQUESTS, Calibration, Per, Trial, calibrate, trials, window_size
 from costctl.reuse.false_hits import UNKNOWN, WRONG
 from costctl.reuse.neighbours import Visits
@@ -117,9 +117,10 @@ def _why_none(found: Calibration, bound: Bound) -> str:
     if found.tried:
         return "no threshold keeps the bound: too many of the judged hits are wrong, or could be as the cache fills"
     return (
-        f"too few: {found.most_hits:,} hits on other prompts could be judged in the window, {found.needed_hits:,} "
-        f"{'requests' if bound.per == 'request' else 'of them'} without a wrong one would be needed (more where the "
-        "cache still fills); widen it (--window, at most half of the log) or allow more (--max-wrong)"
+        f"too few: {counted(found.most_hits, 'hit')} on other prompts could be judged in the window, "
+        f"{found.needed_hits:,} {'requests' if bound.per == 'request' else 'of them'} without a wrong one would be "
+        "needed (more where the cache still fills); widen it (--window, at most half of the log) "
+        "or allow more (--max-wrong)"
     )
 
 
