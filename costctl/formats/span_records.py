@@ -21,10 +21,11 @@ from costctl.formats.spans import Span
 _PARENTS = ("parentSpanId", "parent_span_id", "parent_id", "parentId", "ParentSpanId")
 SPAN_IDS = ("spanId", "span_id", "context.span_id", "SpanId")
 TRACE_IDS = ("traceId", "trace_id", "context.trace_id", "TraceId")
-STARTS = ("startTimeUnixNano", "start_time_unix_nano", "start_time", "startTime", "Timestamp")
-_ENDS = ("endTimeUnixNano", "end_time_unix_nano", "end_time", "endTime")
+STARTS = ("startTimeUnixNano", "start_time_unix_nano", "start_time", "startTime", "start_timestamp", "Timestamp")
+_ENDS = ("endTimeUnixNano", "end_time_unix_nano", "end_time", "endTime", "end_timestamp")
 ATTRIBUTES = "attributes."
 _NOTHING = (None, "")
+_NESTED = frozenset({"llm", "gen_ai", "openinference", "ai"})  # names that only nested attributes begin with
 _HEX = re.compile(r"[0-9a-f]{16}(?:[0-9a-f]{16})?")
 _FAILED = frozenset({"2", "error", "status_code_error", "statuscode.error"})
 
@@ -78,6 +79,21 @@ def _value(value: Any) -> Any:
     return None
 
 
+def _flat(nested: Record, prefix: str = "") -> Record:
+    """Attributes whose names are objects within objects, under their dotted names; lists stay as they are.
+
+    >>> _flat({"llm": {"token_count": {"prompt": 3}}, "session.id": "s"})
+    {'llm.token_count.prompt': 3, 'session.id': 's'}
+    """
+    found: Record = {}
+    for name, value in nested.items():
+        if isinstance(value, dict):
+            found |= _flat(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = value
+    return found
+
+
 def one(record: Record, names: tuple[str, ...]) -> Any:
     """The value under the first of the names that is filled."""
     return next((record[name] for name in names if record.get(name) not in _NOTHING), None)
@@ -88,6 +104,8 @@ def span_of(record: Record, resource: Record, scope: str | None) -> Span:
     raw = record.get("attributes", record.get("SpanAttributes"))
     if raw is not None:
         attributes = attributes_of(opened(raw))
+        if not _NESTED.isdisjoint(attributes):
+            attributes = _flat(attributes)
     else:
         attributes = {str(name).removeprefix(ATTRIBUTES): value for name, value in record.items()}
     trace_id = record.get("traceId") or one(record, TRACE_IDS)
@@ -99,8 +117,8 @@ def span_of(record: Record, resource: Record, scope: str | None) -> Span:
         resource = attributes_of(opened_object(record["resource"]).get("attributes"))
     service = resource.get("service.name", record.get("ServiceName"))
     events = record.get("events")
-    start_ns = _ns(record.get("startTimeUnixNano") or one(record, STARTS))
-    end_ns = _ns(record.get("endTimeUnixNano") or one(record, _ENDS))
+    start_ns = nanoseconds(record.get("startTimeUnixNano") or one(record, STARTS))
+    end_ns = nanoseconds(record.get("endTimeUnixNano") or one(record, _ENDS))
     if end_ns is None and start_ns and type(duration := whole(record.get("Duration"))) is int:
         end_ns = start_ns + duration
     return Span(
@@ -147,7 +165,7 @@ def _status(record: Record) -> str:
 def _events(events: Any) -> Iterator[tuple[str, int | None, Record]]:
     for event in events if isinstance(events, list) else ():
         if isinstance(event, dict) and isinstance(event.get("name"), str):
-            time = _ns(one(event, ("timeUnixNano", "time_unix_nano", "timestamp", "time")))
+            time = nanoseconds(one(event, ("timeUnixNano", "time_unix_nano", "timestamp", "time")))
             yield event["name"], time, attributes_of(event.get("attributes"))
 
 
@@ -171,7 +189,7 @@ def _id(value: Any) -> str | None:
     return text
 
 
-def _ns(value: Any) -> int | None:
+def nanoseconds(value: Any) -> int | None:
     """Nanoseconds since 1970 from a number of any unit, its text, ISO text or a date."""
     if isinstance(value, str):
         if value.isdecimal():
