@@ -16,7 +16,7 @@ from costctl.errors import CostctlError, InputError
 from costctl.formats import generic
 from costctl.formats.base import LogFormat
 from costctl.formats.contained import pieces_of
-from costctl.formats.detect import format_named, sample_of
+from costctl.formats.detect import carried_records, format_named, sample_of
 from costctl.formats.evidence import evidence
 from costctl.formats.ingest import read_all
 from costctl.formats.pool import Workers
@@ -167,7 +167,7 @@ def _signatures(
         records = sample_of(sources[label])
         keys, count = evidence(log_format, records)
         if not count:  # its lines hold lists of records
-            records = pieces_of(records) or records
+            records = pieces_of(records) or carried_records(records) or records
             keys, count = evidence(log_format, records)
         yield name, "your mapping" if mapped else log_format.title, ", ".join(keys), count, len(records)
 

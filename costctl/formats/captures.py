@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from typing import Any
 
 import orjson
@@ -19,7 +21,7 @@ PAIRS = (
     ("input", "output"),
     ("prompt", "completion"),
 )
-_STARTS = ("started_at", "timestamp", "ts", "time", "start_time", "created_at")
+_STARTS = ("startedDateTime", "started_at", "timestamp", "ts", "time", "start_time", "created_at")
 _ENDS = ("ended_at", "end_time", "finished_at", "completed_at")
 _STATUSES = ("status", "status_code", "statusCode", "http_status")
 _SAME_NAMES = (
@@ -71,7 +73,21 @@ def _loaded(text: str) -> Any:
 
 def _body(wrapper: Record) -> Record:
     """The body inside a wrapper: nested or direct."""
+    recorded = wrapper.get("postData", wrapper.get("content"))
+    if "body" not in wrapper and isinstance(recorded, dict) and "mimeType" in recorded:
+        return opened_body(_text_of(recorded))
     return opened_body(wrapper.get("body", wrapper))
+
+
+def _text_of(recorded: Record) -> Any:
+    """The text of a body in an HTTP archive."""
+    text = recorded.get("text")
+    if recorded.get("encoding") != "base64" or not isinstance(text, str):
+        return text
+    try:
+        return base64.b64decode(text).decode("utf-8", "replace")
+    except binascii.Error:
+        return None
 
 
 def unwrap(record: Record) -> Outcome:
@@ -176,6 +192,8 @@ def _around(record: Record, asked: Record, answered: Record) -> Record:
         latency_s=record.get("latency_s", record.get("duration_s")),
         time_to_first_token_ms=record.get("time_to_first_token_ms", record.get("ttft_ms")),
     )  # fmt: skip
+    if "startedDateTime" in record:
+        around["latency_ms"] = record.get("time")
     plain = record.get("latency")
     if around["latency_ms"] is None and around["latency_s"] is None and isinstance(plain, int | float):
         around["latency_s" if plain < _SECONDS_BELOW else "latency_ms"] = plain

@@ -13,11 +13,12 @@ import orjson
 
 from costctl.errors import InputError
 from costctl.formats import generic
-from costctl.formats.base import UNREADABLE, Ignored, LogFormat, Record
+from costctl.formats.base import UNREADABLE, Ignored, LogFormat, Path, Record
 from costctl.formats.binary import is_binary, not_text
 from costctl.formats.contained import contained, pieces_of
 from costctl.formats.databases import database_rows, is_database
 from costctl.formats.documents import document_tasks, first_of_many, records_of
+from costctl.formats.envelopes import carried, enveloped, is_reached_by_map, places_of
 from costctl.formats.events import event_tasks, is_event_text
 from costctl.formats.generic import written_path
 from costctl.formats.registry import FORMATS
@@ -26,6 +27,8 @@ from costctl.formats.tables import delimiter_of, parquet_frame, sampled_rows
 from costctl.report import counted
 
 SAMPLE_RECORDS = 200
+CARRIERS = 20  # records in which a place is looked for that holds others
+_OF_A_CALL = re.compile(rb"oken|usage|model|eyJ", re.IGNORECASE)  # one of these is in all that tells of a call
 NAME_CHARS_MAX = 60  # a longer name is a line of text, which may hold a prompt and is not shown
 _NO_NAME = frozenset("{}'\"")
 _READS = "costctl reads JSONL, JSON, CSV, Parquet and captured streams"
@@ -100,7 +103,12 @@ def recognise(source: Source, forced: LogFormat | None = None) -> LogFormat:
     if idle is not None:
         return idle
     # Usual names are looked for last: that takes longer than all signatures.
-    if any(claims(generic.FORMAT, record) for record in records):
+    has_usual_names = any(claims(generic.FORMAT, record) for record in records)
+    if not has_usual_names or not any(generic.is_counted(record) for record in records):
+        carrying = carried_format(records)
+        if carrying is not None:
+            return enveloped(*carrying)
+    if has_usual_names:
         return generic.FORMAT
     # A transcript in which nobody has answered yet holds rows of its format and no request.
     for item in FORMATS:
@@ -116,12 +124,47 @@ def _claimant(records: list[Record]) -> LogFormat | None:
     return next((item for score, item in scores if score and score >= best / 2), None)
 
 
+def carried_format(records: list[Record]) -> tuple[LogFormat, Path] | None:
+    """The format of records that others carry, and where these lie: the nearest place that has most of them."""
+    best: tuple[int, LogFormat, Path] | None = None
+    looked_at = _telling(records)
+    for place in places_of(looked_at):
+        held = (piece for record in looked_at for piece, _ in carried(record, place) if isinstance(piece, dict))
+        pieces = list(itertools.islice(held, CARRIERS))
+        found = _claimant(pieces) if pieces else None
+        if found is None and not is_reached_by_map(looked_at, place) and any(map(generic.is_whole, pieces)):
+            found = generic.FORMAT
+        if found is not None and found.resolve is None:
+            score = sum(claims(found, piece) for piece in pieces)
+            if best is None or score > 2 * best[0]:
+                best = score, found, place
+    return None if best is None else best[1:]
+
+
+def _telling(records: list[Record]) -> list[Record]:
+    """The first records that may tell of a call, whatever holds it."""
+    texts = ((record, orjson.dumps(record, default=str, option=orjson.OPT_NON_STR_KEYS)) for record in records)
+    return list(itertools.islice((record for record, text in texts if _OF_A_CALL.search(text)), CARRIERS))
+
+
+def carried_records(records: list[Record]) -> list[Record]:
+    """The records that others carry, where they do."""
+    held = carried_format(records)
+    pieces = [piece for record in records for piece, _ in carried(record, held[1])] if held else []
+    return [piece for piece in pieces if isinstance(piece, dict)]
+
+
 def _fitting(log_format: LogFormat, records: list[Record]) -> LogFormat:
     """The format, for lists of its records where the file holds these."""
     if log_format.resolve is not None or any(claims(log_format, record) for record in records):
         return log_format
-    holds_lists = any(claims(log_format, piece) for piece in pieces_of(records))
-    return contained(log_format) if holds_lists else log_format
+    if any(claims(log_format, piece) for piece in pieces_of(records)):
+        return contained(log_format)
+    for place in places_of(_telling(records)):
+        pieces = (piece for record in records for piece, _ in carried(record, place))
+        if any(isinstance(piece, dict) and claims(log_format, piece) for piece in pieces):
+            return enveloped(log_format, place)
+    return log_format
 
 
 def claims(log_format: LogFormat, record: Record) -> bool:

@@ -32,7 +32,10 @@ def document_tasks(source: Source) -> Iterator[Task]:
         fault = None
     except orjson.JSONDecodeError as error:
         text = content.decode("utf-8", "replace").lstrip()
-        if first_of_many(text):
+        batches = _of_lines(content)
+        if batches is not None:
+            document, fault = batches, None
+        elif first_of_many(text):
             document, is_whole = _whole_elements(text, 0)
             fault = None if is_whole else f"not valid JSON: what follows {counted(len(document), 'whole record')}"
         else:
@@ -75,6 +78,20 @@ def _whole(source: Source) -> bytes:
     except Truncated:
         pass  # the document is then cut as well, which the parser says
     return content.removeprefix(b"\xef\xbb\xbf")
+
+
+def _of_lines(content: bytes) -> list[Any] | None:
+    """The elements of lists, of which each line is one; None where a line is none."""
+    found: list[Any] = []
+    for line in content.split(b"\n"):
+        try:
+            value = orjson.loads(line) if line.strip() else []
+        except orjson.JSONDecodeError:
+            value = None
+        if not isinstance(value, list):
+            return None
+        found += value
+    return found
 
 
 def _whole_part(text: str) -> Any:

@@ -167,12 +167,23 @@ _FOLDED: Mapping[str, tuple[Path, ...]] = {
 
 
 def _looks_like_request(record: Record) -> bool:
-    record = _plain(record)
+    plain = _plain(record)
+    return _says(plain, COUNTS) or (_says(plain, NAMES) and _says(plain, EVIDENCE))
 
-    def says(names: Sequence[str]) -> bool:
-        return any(take(record, path) is not None for name in names for path in _FOLDED[name])
 
-    return says(COUNTS) or (says(NAMES) and says(EVIDENCE))
+def _says(plain: Record, names: Sequence[str]) -> bool:
+    return any(take(plain, path) is not None for name in names for path in _FOLDED[name])
+
+
+def is_counted(record: Record) -> bool:
+    """Whether a record counts tokens under a usual name."""
+    return _says(_plain(record), COUNTS)
+
+
+def is_whole(record: Record) -> bool:
+    """Whether it names a model as well."""
+    plain = _plain(record)
+    return _says(plain, COUNTS) and _says(plain, NAMES)
 
 
 def _plain(value: Any, depth: int = 3) -> Any:

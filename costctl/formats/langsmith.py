@@ -7,6 +7,7 @@ sends a run in two pieces, at its start and at its end, which are merged by id (
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from costctl.formats.answers import service_tier
@@ -50,12 +51,21 @@ def _are_runs(value: Any) -> bool:
 def unwrap(record: Record) -> list[Outcome]:
     """Every run of a record."""
     if "run_type" in record or "dotted_order" in record:
-        return [_run(record)]
+        return [_run(run) for run in _with_inner(record)]
     found: list[Outcome] = []
     for name in _BATCHES:
         for item in record.get(name) or ():
             found.append(_run(item) if isinstance(item, dict) else Rejected("a run that is no object"))
     return found or [Ignored("no run")]
+
+
+def _with_inner(run: Record) -> Iterator[Record]:
+    """A run and those within it, which some exports keep inside."""
+    yield run
+    inner = opened(run.get("child_runs"))
+    for child in inner if isinstance(inner, list) else ():
+        if isinstance(child, dict):
+            yield from _with_inner(child)
 
 
 def _run(run: Record) -> Outcome:
