@@ -39,7 +39,7 @@ COLUMNS: Mapping[str, tuple[Path, ...]] = {
     "started_at": paths(
         "started_at", "timestamp", "ts", "start_time", "startTime", "time", "created_at", "created",
         "createdAt", "request_time", "datetime", "date", "@timestamp", "logged_at", "requested_at", "event_time",
-        "time_utc",
+        "time_utc", "datetime_utc",
     ),
     "ended_at": paths("ended_at", "end_time", "endTime", "finished_at", "completed_at"),
     "replay_offset_ms": paths("replay_offset_ms", "offset_ms", "trace_offset_ms"),
@@ -77,6 +77,7 @@ COLUMNS: Mapping[str, tuple[Path, ...]] = {
         "input_tokens", "prompt_tokens", "inputTokens", "promptTokens", "tokens_in", "in_tokens", "promptTokenCount",
         "inputTokenCount", "ContextTokens", "tokens_prompt", "tokens_input", "prompt_token_count", "input_token_count",
         "tokens.input", "tokens.prompt", "n_prompt_tokens", "num_prompt_tokens", "total_input_tokens",
+        "prompt_eval_count", "Input (w/o Cache Write)",  # Ollama; Cursor's table
     ),
     "cache_read_tokens": _usage(
         "cached_input_tokens", "cached_tokens", "prompt_tokens_details.cached_tokens",
@@ -88,9 +89,12 @@ COLUMNS: Mapping[str, tuple[Path, ...]] = {
     "cache_write_tokens": _usage(
         "prompt_tokens_details.cache_write_tokens", "input_tokens_details.cache_write_tokens", "cache_write_tokens",
     ),
-    "cache_read_outside_tokens": _usage("cache_read_input_tokens", "cacheReadInputTokens", "cacheReadInputTokenCount"),
+    "cache_read_outside_tokens": _usage(
+        "cache_read_input_tokens", "cacheReadInputTokens", "cacheReadInputTokenCount", "Cache Read",
+    ),
     "cache_write_outside_tokens": _usage(
         "cache_creation_input_tokens", "cacheWriteInputTokens", "cacheWriteInputTokenCount", "cache_creation_tokens",
+        "Input (w/ Cache Write)",
     ),
     "cache_write_5m_tokens": _usage("cache_creation.ephemeral_5m_input_tokens", "cache_write_5m_tokens"),
     "cache_write_1h_tokens": _usage("cache_creation.ephemeral_1h_input_tokens", "cache_write_1h_tokens"),
@@ -98,6 +102,7 @@ COLUMNS: Mapping[str, tuple[Path, ...]] = {
         "output_tokens", "completion_tokens", "outputTokens", "completionTokens", "tokens_out", "out_tokens",
         "candidatesTokenCount", "outputTokenCount", "GeneratedTokens", "tokens_completion", "tokens_output",
         "candidates_token_count", "completion_token_count", "output_token_count", "tokens.output", "tokens.completion",
+        "eval_count",
     ),
     "reasoning_tokens": _usage(
         "completion_tokens_details.reasoning_tokens", "output_tokens_details.reasoning_tokens", "reasoning_tokens",

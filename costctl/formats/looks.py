@@ -20,6 +20,7 @@ _MODEL = re.compile(
     r"(^|[/.:_-])(gpt|chatgpt|o[1-9](-|$)|claude|gemini|gemma|llama|mistral|mixtral|codestral|ministral|qwen|deepseek"
     r"|command-|grok|nova-|titan|phi-|kimi|glm|sonar|text-embedding|davinci|jamba|yi-)", re.IGNORECASE
 )  # fmt: skip
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 _UNIT = re.compile(r"\d\s*(ms|msec|s|secs?|seconds?|m|min)$", re.IGNORECASE)
 EPOCH_MIN, EPOCH_MAX = 1_300_000_000, 4_100_000_000  # seconds: 2011 to 2099
 
@@ -138,6 +139,16 @@ def looks_like_models(values: Sequence[Any]) -> bool:
     """Whether most texts name a model of a family that is known."""
     texts = [value for value in values if isinstance(value, str) and value]
     return bool(texts) and sum(bool(_MODEL.search(text)) for text in texts) * 2 > len(texts)
+
+
+def are_moments(values: Sequence[Any]) -> bool:
+    """Whether nearly all values are texts of a day and a time.
+
+    >>> are_moments(["2026-03-02T10:00:00Z", None]), are_moments(["2026-03-02", "10:00"])
+    (True, False)
+    """
+    present = [value for value in values if value is not None and value != ""]
+    return bool(present) and _most(present, sum(isinstance(one, str) and bool(_MOMENT.match(one)) for one in present))
 
 
 def has_units(values: Sequence[Any]) -> bool:

@@ -7,6 +7,7 @@ open is a guess that says so.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -15,13 +16,16 @@ import yaml
 from costctl.formats.base import Path, Record
 from costctl.formats.convert import SECONDS_MEDIAN_MAX, instants, numbers
 from costctl.formats.generic import COLUMNS, folded, take, written_path
-from costctl.formats.looks import LOOKS, has_units, is_of, score_of, words
+from costctl.formats.looks import LOOKS, are_moments, has_units, is_of, looks_like_models, score_of, words
 
 DEPTH_MAX, COLUMNS_MAX = 5, 400
 USUAL_SCORE = 10  # of a column that is read under this name anyway
 CORE = ("request_model", "input_tokens", "output_tokens", "started_at")
 _MILLISECONDS = frozenset({"ms", "millis", "milliseconds", "milisegundos", "msec"})
 _SECONDS = frozenset({"s", "sec", "secs", "seconds", "segundos", "seg", "sekunden"})
+_ALONE = "no name speaks for it, but no other column has such values"
+_SUMMED = "no name speaks for it, but two counts and their sum; which is input is told by the order only"
+SUMMED_MAX = 20  # counts of which sums are looked for
 _DOLLARS = frozenset({"usd", "dollars", "dolares"})
 
 
@@ -46,10 +50,46 @@ def propose(records: Sequence[Record]) -> list[Guess]:
     for score, _, _, field, path in ranked:
         if field not in found and path not in {taken for taken, _ in found.values()}:
             found[field] = path, -score
-    guesses = [_settled(Guess(field, path, _weak(score)), found, columns) for field, (path, score) in found.items()]
+    doubts: dict[str, str] = {}
+    for guess in list(_by_values(columns, found)):
+        found[guess.field], doubts[guess.field] = (guess.path, USUAL_SCORE), guess.doubt
+    guesses = [
+        _settled(Guess(field, path, doubts.get(field) or _weak(score)), found, columns)
+        for field, (path, score) in found.items()
+    ]
     order = {name: place for place, name in enumerate(COLUMNS)}
     guesses = [guess for guess in guesses if guess.field != "ended_at" or "started_at" in found]
     return sorted(guesses, key=lambda guess: order[guess.field])
+
+
+def _by_values(columns: Mapping[Path, list[Any]], found: Mapping[str, tuple[Path, int]]) -> Iterator[Guess]:
+    """Fields that no name speaks for, where only one column has values such as theirs."""
+    taken = {path for path, _ in found.values()}
+    free = {path: values for path, values in columns.items() if path not in taken}
+    for field, has_such in (("started_at", are_moments), ("request_model", looks_like_models)):
+        such = [path for path, values in free.items() if field not in found and has_such(values)]
+        if len(such) == 1:
+            yield Guess(field, such[0], _ALONE)
+    if not {"input_tokens", "output_tokens"} & found.keys():
+        yield from _summands(free)
+
+
+def _summands(columns: Mapping[Path, list[Any]]) -> Iterator[Guess]:
+    """Two counts whose sum is a third one, in the order in which they stand."""
+    counts = [(path, numbers("input_tokens", values)[0].to_list()) for path, values in columns.items()
+              if is_of("count", values)][:SUMMED_MAX]  # fmt: skip
+    sums = [
+        (one[0], other[0], total[0]) for one, other in combinations(counts, 2) for total in counts
+        if total[0] not in {one[0], other[0]} and _is_sum(one[1], other[1], total[1])
+    ]  # fmt: skip
+    if len(sums) == 1:
+        names = "input_tokens", "output_tokens", "total_tokens"
+        yield from (Guess(name, path, _SUMMED) for name, path in zip(names, sums[0], strict=True))
+
+
+def _is_sum(one: list[Any], other: list[Any], total: list[Any]) -> bool:
+    rows = list(zip(one, other, total, strict=True))
+    return any(rows) and all(None not in row and row[0] and row[1] and row[0] + row[1] == row[2] for row in rows)
 
 
 def is_enough(guesses: Sequence[Guess]) -> bool:

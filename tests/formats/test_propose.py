@@ -184,3 +184,22 @@ def test_no_value_of_the_log_is_in_a_proposal() -> None:
     text = mapping_file(propose(rows))
     for value in ("gpt-4o", "hotel", "c3", "1772"):
         assert value not in text
+
+
+def test_values_speak_where_no_name_does() -> None:
+    rows = [
+        {"@x": f"2026-03-02T10:00:0{n}Z", "day": "2026-03-02",
+         "zz": {"k": "gpt-4o", "p": 1000 + n, "c": 50, "t": 1050 + n}}
+        for n in range(4)
+    ]  # fmt: skip
+    guesses = {guess.field: guess for guess in propose(rows)}
+    assert {field: guess.path for field, guess in guesses.items()} == {
+        "started_at": ("@x",), "request_model": ("zz", "k"), "input_tokens": ("zz", "p"), "output_tokens": ("zz", "c"),
+        "total_tokens": ("zz", "t"),
+    }  # fmt: skip
+    assert all(guess.doubt for guess in guesses.values())
+
+
+def test_two_columns_of_moments_leave_the_time_open() -> None:
+    rows = [{"x": "2026-03-02T10:00:00Z", "y": "2026-03-02T10:00:09Z", "model": "gpt-4o", "nIn": 7, "nOut": 2}] * 3
+    assert "started_at" not in {guess.field for guess in propose(rows)}

@@ -107,3 +107,19 @@ def test_vertex_logs_without_whole_bodies_and_of_failures(tmp_path: Path) -> Non
     report = audited(tmp_path, written(tmp_path / "v.jsonl", row, failed))
     assert counts_of(report) == (2, 1, 1, 100, 0, 0, 20, 0, 0)
     assert {item["model"] for item in report.tables["by_model"].dicts()} == {"gemini-2.5-flash"}
+
+
+def test_the_table_of_cursors_dashboard(tmp_path: Path) -> None:
+    row = {"Date": "2025-05-06T12:00:01.000Z", "Kind": "Included", "Model": "gpt-4o", "Max Mode": "No",
+           "Input (w/ Cache Write)": "50", "Input (w/o Cache Write)": "1,000", "Cache Read": "300",
+           "Output Tokens": "20", "Total Tokens": "1,370", "Cost": "$0.04"}  # fmt: skip
+    log = tmp_path / "usage.csv"
+    log.write_text(table_of(row), "utf-8")
+    report = audited(tmp_path, log)
+    assert counts_of(report) == (1, 0, 0, 1350, 300, 50, 20, 0, 0)
+
+
+def test_answers_of_ollama(tmp_path: Path) -> None:
+    answer = {"model": "llama3.1", "created_at": "2025-05-06T12:00:01Z", "message": {"content": "x"}, "done": True,
+              "prompt_eval_count": 100, "eval_count": 20}  # fmt: skip
+    assert counts_of(audited(tmp_path, written(tmp_path / "o.jsonl", answer)))[:4] == (1, 0, 0, 100)
