@@ -136,9 +136,8 @@ def _across_models(policy: Policy, done: Replay, outcome: project.Outcome) -> li
         hits = np.flatnonzero(done.decisions.served_by == server)
         count = int(np.count_nonzero(asked[hits] != wrote[done.decisions.answered_by[hits]]))
         if count:
-            text = (
-                f"{count:,} of {len(hits):,} hits of the {title} cache get an answer of another model than they ask for"
-            )
+            whole = counted(len(hits), "hit")
+            text = f"{count:,} of {whole} of the {title} cache get an answer of another model than they ask for"
             named = ", ".join((*(parts or ()), "model"))
             hint = f"one answer for each model that the log asks for: {key}: [{named}]"
             said.append(Warning("W217", text, "" if "model" in (parts or ()) else hint))
