@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +36,7 @@ def export_config(
     db: Db = None,
     tier_rules: Annotated[Path | None, typer.Option("--tier-rules", help="Your own tier rules, as in audit.")] = None,
     prices: Prices = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="With --check: the whole loss report, too.")] = False,
     output: Output = Form.TABLE,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the report to this file.")] = None,
 ) -> None:
@@ -71,6 +73,8 @@ def export_config(
         refuse_losses(report, accepted)
     if write or not check:
         report = export_config(given, names, folder, is_check=check, is_write=True, measured=measured)
+    if check:
+        report = replace(report, provenance={**report.provenance, "is_check": True, "is_verbose": verbose})
     emit(report, output, out)
     if check and not write and report.totals["drift_count"]:
         raise typer.Exit(ExitCode.DRIFT)

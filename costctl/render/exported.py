@@ -9,6 +9,9 @@ from costctl.money import ratio_display
 from costctl.render.cells import safe
 from costctl.report import Report, counted
 
+DRIFT_LINES = 20
+"""Of more differences the screen shows the first."""
+
 LOST = (
     ("approximated", "APPROXIMATED: the target does something near it (calls: those that the part decides, else all)"),
     ("dropped", "DROPPED: the target cannot do it; what to do instead"),
@@ -16,15 +19,60 @@ LOST = (
 
 
 def exported(report: Report) -> list[str]:
-    """The lines of the screen; long ones are wrapped by the caller."""
+    """The lines of the screen; long ones are wrapped by the caller. A check begins with its verdict."""
     made: dict[str, Any] = dict(report.provenance)
-    total = report.totals
-    losses = list(report.tables["losses"].dicts())
-    lines = [f"costctl export-config   {safe(str(made['policy']), 60)}   into {safe(str(made['folder']), 60)}/"]
-    for target, verified in made["targets"].items():
+    is_check = bool(made.get("is_check"))
+    command = "export-config --check" if is_check else "export-config"
+    place = f"{'of' if is_check else 'into'} {safe(str(made['folder']), 60)}/"
+    lines = [f"costctl {command}   {safe(str(made['policy']), 60)}   {place}"]
+    lines += [*_verdict(report), ""] if is_check else []
+    lines += _carried(report)
+    if is_check and not made["is_verbose"]:
+        return [*lines, "  what each of them loses, and how: --verbose"]
+    lines += [*_lost(report), *_measured(report)]
+    if is_check:
+        return lines
+    written = [row["path"] for row in report.tables["files"].dicts() if row["state"] == "written"]
+    lines += [
+        "",
+        f"  {counted(int(str(report.totals['file_count'])), 'file')}, {report.totals['written_count']} written",
+    ]
+    return lines + [f"    {safe(str(path), 120)}" for path in written]
+
+
+def _verdict(report: Report) -> list[str]:
+    """Whether the folder is in step, else what differs and why."""
+    total: dict[str, Any] = dict(report.totals)
+    drift, written = list(report.tables["drift"].dicts()), total["written_count"]
+    if not drift:
+        return [f"  IN STEP: {counted(total['file_count'], 'file')}"]
+    causes = list(dict.fromkeys(str(row["cause"]) for row in drift))
+    count = counted(len(drift), "difference")
+    lines = [f"  {'WAS ' if written else ''}NOT IN STEP: {count}, cause: {', '.join(causes)}"]
+    for row in drift[:DRIFT_LINES]:
+        place = f"{safe(str(row['path']))}{' ' if row['key'] else ''}{safe(str(row['key']), 120)}"
+        cause = f" (cause: {row['cause']})" if len(causes) > 1 else ""
+        lines.append(f"    {place}: {safe(str(row['says']), 300)}{cause}")
+    if len(drift) > DRIFT_LINES:
+        lines.append(f"    and {len(drift) - DRIFT_LINES:,} more: --output json")
+    mended = f"  mended: {counted(written, 'file')} written"
+    return [*lines, mended if written else "  mend it: costctl export-config --check --write; look first: --diff"]
+
+
+def _carried(report: Report) -> list[str]:
+    """How many parts each target carries and loses."""
+    losses, lines = list(report.tables["losses"].dicts()), []
+    targets: dict[str, str] = dict(report.provenance["targets"])  # type: ignore[call-overload]
+    for target, verified in targets.items():
         of_target = [row["kind"] for row in losses if row["target"] == target]
         counts = ", ".join(f"{of_target.count(kind)} {kind}" for kind in ("expressed", "approximated", "dropped"))
         lines.append(f"  {safe(target)}: {counts}   verified with {safe(str(verified))}")
+    return lines
+
+
+def _lost(report: Report) -> list[str]:
+    """What targets do otherwise or not at all."""
+    losses, lines = list(report.tables["losses"].dicts()), []
     for kind, heading in LOST:
         rows = [row for row in losses if row["kind"] == kind]
         if rows:
@@ -33,16 +81,7 @@ def exported(report: Report) -> list[str]:
             parts = ", ".join(safe(str(row["part"])) for row in same)
             unknown = f"; not measured: {safe(why, 200)}" if why else ""
             lines.append(f"    {safe(target)}  {parts}: {safe(says, 400)}{_agreed(same)}{unknown}")
-    lines += _measured(report)
-    drift = list(report.tables["drift"].dicts())
-    if drift:
-        lines += ["", "  NOT IN STEP"]
-        for row in drift:
-            place = f"{safe(str(row['path']))}{' ' if row['key'] else ''}{safe(str(row['key']), 120)}"
-            lines.append(f"    {place}: {safe(str(row['says']), 300)} (cause: {row['cause']})")
-    written = [row["path"] for row in report.tables["files"].dicts() if row["state"] == "written"]
-    lines += ["", f"  {counted(int(str(total['file_count'])), 'file')}, {total['written_count']} written"]
-    return lines + [f"    {safe(str(path), 120)}" for path in written]
+    return lines
 
 
 def _grouped(rows: list[dict[str, Any]]) -> dict[tuple[str, str, str], list[dict[str, Any]]]:

@@ -139,7 +139,8 @@ def _simulated(report: Report, width: int) -> list[str]:
 
 
 def _exported(report: Report, width: int) -> list[str]:
-    return [*exported(report), *_warned(report), "", "  next:  costctl export-config --check"]
+    follows = [] if report.provenance.get("is_check") else ["", "  next:  costctl export-config --check"]
+    return [*exported(report), *_warned(report), *follows]
 
 
 def _checked(report: Report, _: int) -> list[str]:

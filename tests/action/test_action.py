@@ -178,7 +178,14 @@ def test_the_hooks_pass_fail_and_say_why(repository: Repository) -> None:
     (repository.path / "policy.yaml").write_text(CHEAPER, "utf-8")
     done = hook(repository, "costctl-export-check")
     assert done.returncode == 5
-    assert "policy" in done.stdout
+    assert "cause: policy" in done.stdout.splitlines()[1]
+    (repository.path / "policy.yaml").write_text(POLICY, "utf-8")
+    assert hook(repository, "costctl-export-check").returncode == 0
+    (edited := next(repository.path.glob("router/*/*.json"))).write_text("{}", "utf-8")
+    done = hook(repository, "costctl-export-check")
+    assert done.returncode == 5
+    assert "cause: hand edit" in done.stdout.splitlines()[1]
+    assert edited.name in done.stdout.splitlines()[2]
     (repository.path / "other.yaml").write_text(POLICY.replace("tiers:", "teirs:"), "utf-8")
     done = hook(repository, "costctl-policy-check", "other.yaml")
     assert done.returncode == 2

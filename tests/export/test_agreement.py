@@ -107,6 +107,10 @@ def test_what_was_measured_stays_until_the_policy_changes(
         capsys.readouterr()
         paths = ["--policy", str(house.policy), "--folder", str(house.folder / "router"), "--check"]
         assert run(["export-config", *paths]) == 5
+        said = capsys.readouterr().out
+        assert "DROPPED" not in said
+        assert "AGREEMENT" not in said
+        assert run(["export-config", *paths, "--verbose"]) == 5
         said = " ".join(capsys.readouterr().out.split())
         assert "claude-code-router: not measured: --log LOG, or --measure; it decides by our decision" in said
         assert "portkey: not measured" not in said

@@ -72,6 +72,26 @@ def test_a_hand_edit_is_named_with_its_key(folder: Path, capsys: pytest.CaptureF
     assert row["says"] == "is 60.0, not 6.0"
 
 
+def test_a_check_says_first_whether_and_why(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The verdict is the second line, losses are a line for each target, and all of them where they are asked for."""
+    assert run(["export-config", "--check"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "  IN STEP: 4 files"
+    assert len(lines) < 12
+    text = (folder / JSON).read_text("utf-8")
+    (folder / JSON).write_text(text.replace('"timeout_s": 6.0', '"timeout_s": 60.0'), "utf-8")
+    assert run(["export-config", "--check"]) == 5
+    short = capsys.readouterr().out
+    assert short.splitlines()[1:4] == [
+        "  NOT IN STEP: 1 difference, cause: hand edit",
+        f"    {JSON} lanes[A].timeout_s: is 60.0, not 6.0",
+        "  mend it: costctl export-config --check --write; look first: --diff",
+    ]
+    assert "verbose" in short
+    assert run(["export-config", "--check", "--write"]) == 0
+    assert "  WAS NOT IN STEP: 1 difference, cause: hand edit" in capsys.readouterr().out.splitlines()
+
+
 @pytest.mark.parametrize("path", [JSON, "runbook/RUNBOOK.md", LOCK])
 def test_a_file_that_is_gone_is_named(folder: Path, capsys: pytest.CaptureFixture[str], path: str) -> None:
     (folder / path).unlink()
