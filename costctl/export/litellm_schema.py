@@ -48,7 +48,7 @@ _TIER_NAME = Text(rf"\S(.{{0,{NAME_CHARS - 2}}}\S)?", f"a name of at most {NAME_
 _PLUGIN = Keys(
     {
         "classifier_type": Choice(("custom",)), "classifier_plugin": Choice((f"{MODULE}.{PLUGIN}",)),
-        "classifier_plugin_timeout_ms": Number(1, 60_000, is_whole=True), "fallback_tier": _TIER_NAME,
+        "classifier_plugin_timeout_ms": Number(100, 60_000, is_whole=True), "fallback_tier": _TIER_NAME,
         "tier_definitions": Items(Keys({"name": _TIER_NAME, "description": Text()})), "tiers": Named(_TIER, 1),
         "max_tokens_from_tier_model": Choice((False,)),
     },

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from costctl.export.targets import target_of
+from costctl.export.files import drifts, tree_of, write_tree
+from costctl.export.targets import TARGETS, target_of
 from tests.export.test_targets import given
 from tests.policy.example import EXAMPLE
 
@@ -21,6 +23,8 @@ class Fault(NamedTuple):
     says: str
 
 
+_LITELLM = ("litellm", "config.yaml")
+_PLUGIN = ("litellm-plugin", "config.yaml")
 _ROUTE = ("cloudflare", "route.json")
 _ENVOY = ("envoy", "gateway.yaml")
 _BIFROST = ("bifrost", "config.json")
@@ -32,6 +36,12 @@ _OPENROUTER = ("openrouter", "requests.json")
 _SWITCHYARD = ("switchyard", "routes.toml")
 _PORTKEY = ("portkey", "config.json")
 FAULTS = (
+    Fault(*_LITELLM, "stream_timeout: 6", "stream_timout: 6", "did you mean stream_timeout?"),
+    Fault(*_LITELLM, "    timeout: 6\n", "", "timeout: is missing beside stream_timeout"),
+    Fault(*_LITELLM, "- model_name: tier-c\n", "- model_name: tier-d\n", "unknown"),
+    Fault(*_PLUGIN, "max_fallbacks: 2", "max_fallbacks: 1", "max_fallbacks"),
+    Fault(*_PLUGIN, "classifier_plugin_timeout_ms: 3000", "classifier_plugin_timeout_ms: 3", "from 100 to 60000"),
+    Fault(*_PLUGIN, "fallback_tier: A", "fallback_tier: Z", "Z: unknown tier"),
     Fault("gptcache", "gptcache.yaml", "similarity_threshold", "similarity_treshold", "did you mean similarity_thres"),
     Fault("gptcache", "gptcache.yaml", "similarity_threshold: 0.9", "similarity_threshold: 90", "from 0 to 1"),
     Fault("gptcache", "gptcache.yaml", "max_distance: 2.0", "max_distance: 4.0", "evaluation_config.max_distance"),
@@ -135,3 +145,52 @@ def test_a_seeded_fault_is_caught(fault: Fault) -> None:
     assert fault.old in files[fault.path], files[fault.path]
     files[fault.path] = files[fault.path].replace(fault.old, fault.new, 1)
     assert fault.says in "\n".join(target.faults(files))
+
+
+def test_faults_are_of_every_router_and_told_apart() -> None:
+    """No single check catches all: what is said differs, and no router is without faults."""
+    routers = {target.name for target in TARGETS} - {"json", "runbook"}
+    assert {one.target for one in FAULTS} == routers
+    assert len({one.says for one in FAULTS}) >= 60
+
+
+class Edit(NamedTuple):
+    """A file that is well formed and says another policy: what no schema can know, and the check of an export does."""
+
+    target: str
+    path: str
+    old: str
+    new: str
+    key: str
+
+
+_CHAIN = "  - tier-c:\n    - tier-b\n    - tier-a\n  context"
+EDITS = (
+    Edit(*_LITELLM, _CHAIN, "  - tier-c:\n    - tier-a\n    - tier-b\n  context", "router_settings.fallbacks"),
+    Edit(*_PLUGIN, _CHAIN, "  context", "router_settings.fallbacks"),
+    Edit(*_PLUGIN, "      TimeoutErrorAllowedFails: 3\n", "", "model_list[tier-a-1].model_info.allowed_fails_policy"),
+    Edit(*_VLLM, "per_attempt_timeout: 18s", "per_attempt_timeout: 18m", "routing.fallback"),
+    Edit(*_CCR, '"background": "openrouter,meta-llama/llama-3.1-8b-instruct"', '"background": "openai,gpt-4o"', "Rou"),
+    Edit(*_OPENROUTER, '"max_tokens": 2500', '"max_tokens": 25', "C.max_tokens"),
+    Edit(*_PORTKEY, '"attempts": 1', '"attempts": 4', "targets["),
+    Edit(*_BIFROST, '"default_request_timeout_in_seconds": 18', '"default_request_timeout_in_seconds": 99', "pro"),
+    Edit(*_ENVOY, "request: 48s", "request: 48m", ""),
+    Edit(*_SWITCHYARD, "timeout_ms = 18000", "timeout_ms = 180000", ""),
+    Edit(*_ROUTE, '"limit": ', '"limit": 1', ""),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("edit", EDITS, ids=lambda one: f"{one.target} {one.key}")
+def test_a_file_that_says_another_policy_is_out_of_step(edit: Edit, tmp_path: Path) -> None:
+    resolved = given(EXAMPLE)
+    target = target_of(edit.target)
+    tree = tree_of(resolved, [(target, target.export(resolved))])
+    write_tree(tmp_path, tree)
+    assert drifts(tmp_path, tree) == []
+    file = tmp_path / edit.target / edit.path
+    text = file.read_text("utf-8")
+    assert edit.old in text, text
+    file.write_text(text.replace(edit.old, edit.new, 1), "utf-8")
+    found = drifts(tmp_path, tree)
+    assert [one.cause for one in found] == ["hand edit"]
+    assert found[0].key.startswith(edit.key), found
