@@ -66,7 +66,9 @@ def remember_scores(store: Store, router: Router, reader: Reader | None) -> None
         raise CostctlError(
             "E419",
             "routing.classifier reads prompts, and this log has no text of any",
-            "train a router on what this log says: costctl train-router LOG --scores FILE with request ids",
+            "log the prompts (costctl formats check LOG says what a log carries); or train a router on the columns of "
+            "this log: costctl train-router LOG --scores FILE -o router.json, with scores by request id; or leave "
+            "routing.classifier out, then matrix and default decide",
             ExitCode.COVERAGE,
         )
     import polars as pl  # noqa: PLC0415  (heavy)

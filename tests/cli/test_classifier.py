@@ -160,8 +160,9 @@ def test_a_log_without_text_is_refused(asked: Workspace) -> None:
     asked.write([call(0, None), call(1, None)])
     code, _, err = asked.run("simulate")
     assert code == 4
-    assert "E419" in err
-    assert "routing.classifier" in err
+    assert "error[E419] routing.classifier reads prompts, and this log has no text of any" in err
+    for way in ("costctl formats check LOG", "costctl train-router LOG --scores FILE -o router.json", "leave "):
+        assert way in err, "what can be done"
 
 
 def test_a_log_that_has_changed_is_refused(asked: Workspace) -> None:
