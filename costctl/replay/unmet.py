@@ -19,6 +19,7 @@ from costctl.replay.calls import fetch
 from costctl.replay.conditions import COLUMN_OF, Conditions
 from costctl.replay.notes import Replay
 from costctl.replay.outputs import ASKED_SQL, asking
+from costctl.replay.sent_told import sent_totals
 from costctl.report import Warning, counted
 from costctl.store import Store
 
@@ -140,7 +141,14 @@ def idle(store: Store, policy: Policy, done: Replay) -> list[Warning]:
         if not asking(store, when).any():
             said.append(f"{key.removesuffix('.when')} meets no call; {_never(store, when)}")
     return [
-        Warning("W276", text) for text in (*said, *_unasked(done), *_unchanged(policy, done), *_unreached(policy, done))
+        Warning("W276", text)
+        for text in (
+            *said,
+            *_unasked(done),
+            *_unchanged(policy, done),
+            *_unsaved(policy, done),
+            *_unreached(policy, done),
+        )
     ]
 
 
@@ -195,6 +203,18 @@ def _unchanged(policy: Policy, done: Replay) -> Iterator[str]:
         for name in sorted({name for arm in experiment.arms for name in arm.tiers}):
             if not (done.decisions.entry_lane == done.lanes.number(name)).any():
                 yield f"experiments: {experiment.name} changes {name}, and no call goes there, so its arms are alike"
+
+
+def _unsaved(policy: Policy, done: Replay) -> Iterator[str]:
+    """What would make inputs shorter and finds none that is long enough, where calls go to tiers."""
+    counts = sent_totals(done)
+    if done.sent is None or not (done.decisions.entry_lane != done.lanes.logged).any():
+        return
+    if policy.context is not None and not counts.get("shortened_count"):
+        yield "context changes nothing; no call that goes to a tier is known to have more history than it keeps"
+    if policy.compression is not None and not counts.get("compressed_count"):
+        least = f"{policy.compression.min_input_tokens:,} input tokens"
+        yield f"compression changes nothing; no call that goes to a tier has {least} that no cache served"
 
 
 def _denied(when: When) -> Iterator[When]:

@@ -136,6 +136,11 @@ def test_what_calls_meet_in_vain_is_told(simulated: Simulated) -> None:
         "routing.raise: r changes nothing", "batch, retries: no call goes",
     ]  # fmt: skip
     assert idle(ROUTED + "batch: {endpoints: [/chat], max_delay: 24h}\n") == []
+    shorter = "context: {max_history_turns: 2}\ncompression: {ratio_kept: 0.5, min_input_tokens: 2k}\n"
+    assert [text.split(";")[0] for text in idle(ROUTED + shorter)] == [
+        "context changes nothing", "compression changes nothing",
+    ]  # fmt: skip
+    assert idle(ROUTED + "compression: {ratio_kept: 0.5}\n") == []
 
 
 def test_parts_that_no_call_meets_are_told(simulated: Simulated) -> None:
