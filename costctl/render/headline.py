@@ -22,8 +22,7 @@ def head(report: Report, width: int) -> list[str]:
     policy = safe(str(made["policy"]), 60) + (f" AS {safe(str(made['as_target']), 40)}" if "as_target" in made else "")
     lines = [
         f"costctl simulate   {policy}   seed {made['seed']}   {safe(logs, max(width - 60, 20))}",
-        f"{counted(total['call_count'], 'call')} in time order; "
-        f"baseline: the logged models at list {made['price_set']}",
+        f"{counted(total['call_count'], 'call')} in time order; baseline: logged models at list {made['price_set']}",
         "",
         f"                {'baseline':>13} {'policy':>13} {'change':>13}",
         cost,
@@ -52,6 +51,9 @@ def head(report: Report, width: int) -> list[str]:
     lines.append(f"  cache hits    {'—':>13} {hits:>13}")
     if "semantic_hit_ratio" in total:
         lines.append(f"    semantic    {'—':>13} {ratio_display(total['semantic_hit_ratio']):>13}   {_wrong(total)}")
+    if total.get("semantic_refresh_ratio"):
+        shown = ratio_display(total["semantic_refresh_ratio"])
+        lines.append(f"    refreshed   {'—':>13} {shown:>13}   near ones that a cheap tier answers anew")
     counts = (
         ("moved", "moved to another model or shortened"), ("degraded", "taken down by a budget"),
         ("over_budget", "over a budget, served all the same"), ("refused", "refused"),

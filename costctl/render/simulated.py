@@ -23,6 +23,8 @@ SECTIONS = (
      ("tier", "call_count", "share_ratio", "baseline_cost_usd", "policy_cost_usd", "moved_count"), 12),
     ("by_model", "BY MODEL",
      ("model", "policy_cost_usd", "baseline_cost_usd", "policy_call_count", "baseline_call_count"), 8),
+    ("budgets", "BUDGETS: calls by the first cap that each is over",
+     ("cap", "limit", "degraded_count", "over_budget_count", "refused_count", "passed_over_count"), 20),
     ("sent", "WHAT IS SENT: input tokens step by step, with the work that a step takes beside the call",
      ("title", "call_count", "input_tokens_before", "input_tokens_after", "price_change_usd", "extra_cost_usd"), 8),
     ("extra_calls", "WORK BESIDE THE CALLS", ("name", "model", "call_count", "input_tokens", "cost_usd"), 8),

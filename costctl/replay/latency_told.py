@@ -10,6 +10,7 @@ from costctl.replay.plan import FAILED, PROVIDER, REFUSED
 from costctl.replay.quantiles import latency_quantiles
 from costctl.report import Table, Value, Warning
 
+FEW_OF = 100
 COLUMNS = ("model", "call_count", "first_token_ms", "output_tokens_per_s", "source")
 
 
@@ -53,7 +54,10 @@ def tell_latency(done: Replay) -> Found:
 
 
 def _left_out(done: Replay) -> list[Warning]:
-    """Calls with a latency in the log and none under the policy: without them its quantiles are of other calls."""
+    """Calls with a latency in the log and none under the policy: without them its quantiles are of other calls.
+
+    A few without an answer change no quantile that is told.
+    """
     calls, made, latency = done.calls, done.decisions, done.latency.policy_us
     timed = calls.is_ok & (calls.latency_us >= 0)
     gone = timed & (latency < 0)
@@ -66,7 +70,8 @@ def _left_out(done: Replay) -> list[Warning]:
         )
         if (count := int(np.count_nonzero(gone & here)))
     ]  # fmt: skip
-    if not parts:
+    is_refused = (gone & (made.served_by == REFUSED)).any()
+    if not parts or (not is_refused and np.count_nonzero(gone) * FEW_OF < np.count_nonzero(timed)):
         return []
     left = latency_quantiles(calls.latency_us[timed & ~gone])
     same = ", ".join(f"p{one.percent} {one.told_ms:,} ms" for one in left if one.told_ms is not None)

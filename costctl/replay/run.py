@@ -20,6 +20,7 @@ from costctl.replay.again import Found, Main, unanswered
 from costctl.replay.arms import told_arms
 from costctl.replay.attempts_told import NOT_ASKED, attempt_status, attempt_totals, attempt_warnings, attempts_table
 from costctl.replay.beside import Asked, add_beside
+from costctl.replay.budgets_told import budgets_table, limits_of
 from costctl.replay.calls import Calls, calls_digest, exact_sum, forget_lean, load_calls
 from costctl.replay.candidates import PriceDays
 from costctl.replay.carried import refuse_unfit
@@ -148,11 +149,9 @@ def simulate(
     outcome = project.outcome_of(done.calls, done.lanes, done.decisions, done.cached, done.extras)
     named = f"{policy.name} #{digest[:8]}"
     told_as = f"{named} as {asked.target.name}" if asked.target is not None else named
-    budgets = done.plan.budgets
-    limits = () if budgets is None else budgets.limits(done.lanes.names)
     arms = told_arms(store, policy, done.calls.count, seed)
     keep(
-        store, outcome, done.routed, list(zip(done.caps, limits, strict=False)), done.latency, done.plan.cache,
+        store, outcome, done.routed, limits_of(done), done.latency, done.plan.cache,
         told_as, arms,
     )  # fmt: skip
     rest = list(project.rests(outcome, done.candidates))
@@ -180,8 +179,8 @@ def simulate(
     if not np.isnan(done.calls.quality).all():
         missing["quality"] = "no evidence: the log's scores are of the models that answered, see the table quality"
     tables = [
-        project.waterfall(outcome), project.by_tier(outcome), project.by_model(outcome), _reasons(done),
-        *learned.tables, *semantic.tables, *timed.tables, attempts_table(done), *sent_tables(done),
+        project.waterfall(outcome), project.by_tier(outcome), project.by_model(outcome), budgets_table(done),
+        _reasons(done), *learned.tables, *semantic.tables, *timed.tables, attempts_table(done), *sent_tables(done),
         project.daily(outcome), _assumptions(rest),
     ]  # fmt: skip
     if policy.cache.prompt is not None:

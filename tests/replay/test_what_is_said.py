@@ -78,6 +78,34 @@ def test_an_explanation_may_ask_for_its_policy(reports: Reports, capsys: pytest.
     assert "costctl simulate --policy" in told
 
 
+def test_each_cap_says_what_it_stopped(reports: Reports) -> None:
+    """$0.0035 each: the third is over $0.008 a day, the second of team a over $0.005; tokens stop nobody."""
+    caps = "usd_per_day: [{max: 0.008}, {team: a, max: 0.005}], tokens_per_day: [{team: a, max: 1M}]"
+    calls = [request(0, team="a"), request(1, team="a"), request(2), request(3)]
+
+    def told(policy: str) -> list[tuple[Any, ...]]:
+        report = reports(policy, calls)
+        rows = [tuple(row.values()) for row in report["tables"]["budgets"]]
+        assert {row[-1] for row in rows} <= {None}, "no tier is passed over"
+        for at, name in enumerate(("degraded_count", "over_budget_count", "refused_count"), start=3):
+            assert sum(row[at] for row in rows) == report["totals"][name]
+        return rows
+
+    assert told(f"budgets: {{{caps}, over: refuse}}\n") == [
+        ("usd_per_day total", "$0.008", 1, 0, 0, 1, None), ("usd_per_day team a", "$0.005", 1, 0, 0, 1, None),
+        ("tokens_per_day team a", "1,000,000 tokens", 0, 0, 0, 0, None),
+    ]  # fmt: skip
+    assert told("budgets: {usd_per_request_max: 0.001}\n") == [("usd_per_request_max", "$0.001", 4, 0, 4, 0, None)]
+    assert told(f"{TIERS}routing: {{default: C}}\nbudgets: {{usd_per_request_max: 0.001}}\n") == [
+        ("usd_per_request_max", "$0.001", 4, 4, 0, 0, None),
+    ]  # fmt: skip
+    reports(f"budgets: {{{caps}, over: refuse}}\n", calls)
+    assert (
+        "  tokens_per_day team a  1,000,000 tokens         0            0        0\n" in reports.said(output="table")[1]
+    )
+    assert told("name: none\n") == []
+
+
 def test_hits_across_models_are_told_with_the_key_that_keeps_them_apart(reports: Reports) -> None:
     """r1 gets what gpt-4o wrote for r0 though it asks for gpt-4o-mini; with a tier for all nobody asks for another."""
     asked = [request(0), request(1, prompt_hash="q0", model="gpt-4o-mini"), request(2, prompt_hash="q0")]
