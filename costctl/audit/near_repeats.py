@@ -15,7 +15,7 @@ from costctl.audit import pages
 from costctl.errors import CostctlError
 from costctl.formats.sources import Reader
 from costctl.reuse.embed import GIVEN
-from costctl.reuse.false_hits import answer_test, by_answers, false_hits
+from costctl.reuse.false_hits import by_answers, false_hits
 from costctl.reuse.intervals import Share
 from costctl.reuse.near_said import near_warnings
 from costctl.reuse.near_texts import NOTHING, near_texts
@@ -78,13 +78,15 @@ def near_repeats(store: Store, reader: Reader | None, is_failed_or_repeated: str
     at, answered_by = at[is_claimed], answered_by[is_claimed]
     store.append("near_hit", {name: asked[name][at] for name in ("file_id", "source_line")})
     answer = asked["answer"].astype(np.int64)
-    test = answer_test(texts.answer_vectors, answer, node) if (answer != NOTHING).any() else None
+    test = texts.test(answer, node, text, scope) if (answer != NOTHING).any() else None
     if not len(at):
         return NearRepeats(True, f"none of {ALIKE} by {name}")
     wrong = None
     if test is not None:
         verdicts = by_answers(texts.answer_vectors, answer, test, at, answered_by)
         wrong = false_hits(verdicts, answered_by, len(node), test).wrong_per_hit
+    if test is not None and not test.has_power:
+        return NearRepeats(True, f"at most: {test.why_no_power}; {ALIKE} by {name}")
     if wrong is None or wrong.estimate is None:
         how_many = "at most: how many of these answers would have been wrong, the log does not show"
         return NearRepeats(True, f"{how_many}; {ALIKE} by {name}")

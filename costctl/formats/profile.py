@@ -168,8 +168,9 @@ def _told(source: Source, text: str) -> Told:
 def _is_sound(texts: Mapping[str, Any]) -> bool:
     """Whether what is told of texts can be taken as it stands."""
     test = texts["test"]
+    later = ("reworded", "apart")  # profiles of before do not tell them
     shares = (
-        [] if test is None else [test["repeats"], test["unlike"], *([test["reworded"]] if "reworded" in test else [])]
+        [] if test is None else [test["repeats"], test["unlike"], *(test[name] for name in later if test.get(name))]
     )
     return (
         all(isinstance(texts[name], str) for name in ("embedding", "asked_embedding", "why_no_answers"))

@@ -39,6 +39,8 @@ class NearCalls(NamedTuple):
     prompt: Int
     answer: Int
     node: Int  # of calls that some policy's cache may look at, by prompt, application and instructions; -1 others
+    node_text: Int  # by node
+    node_scope: Int
 
 
 _texts: WeakKeyDictionary[Store, tuple[NearTexts, Path]] = WeakKeyDictionary()
@@ -101,7 +103,7 @@ def near_calls(store: Store, count: int) -> NearCalls:
     prompt, answer = np.full(count, NOTHING, dtype=np.int64), np.full(count, NOTHING, dtype=np.int64)
     place = plain(found["position"])
     prompt[place], answer[place] = plain(found["prompt"]), plain(found["answer"])
-    return NearCalls(texts, prompt, answer, base_nodes(store, prompt)[0])
+    return NearCalls(texts, prompt, answer, *base_nodes(store, prompt))
 
 
 def base_nodes(store: Store, prompt: Int) -> tuple[Int, Int, Int]:

@@ -13,6 +13,7 @@ from costctl.replay.scores_file import Scores
 from costctl.report import Table, Value, Warning, counted
 from costctl.reuse.embed import GIVEN
 from costctl.reuse.false_hits import (
+    HITS_MIN,
     UNKNOWN,
     FalseHits,
     Verdicts,
@@ -78,7 +79,7 @@ def tell_near(store: Store, done: Replay, scores: Scores | None = None) -> Found
     found.tables.append(_curve(done, judge))
     found.warnings += _warnings(done, near, wrong, is_hit)
     if judge.is_by_answers and wrong.basis in {"answers", "bounds"}:
-        found.warnings.append(_by_answers(wrong))
+        found.warnings.append(_by_answers(wrong, judge.apart))
     return found
 
 
@@ -98,11 +99,13 @@ class Judge:
         self._near, self._count, self._labels = near, len(labels), labels
         self.has_labels = bool((labels >= 0).any())
         # What passes for alike is a fact of the log, the same for every policy.
-        self._test = near.texts.test(near.answer, near.node) if (near.answer >= 0).any() else None
-        lacks = "" if (near.answer >= 0).any() else "the log has no answers"
-        self.why_not = lacks or near.texts.why_unjudged or ("" if self._test else "the log has too few answers")
+        has_answers = bool((near.answer >= 0).any())
+        self._test = near.texts.test(near.answer, near.node, near.node_text, near.node_scope) if has_answers else None
+        lacks = "" if has_answers else "the log has no answers"
+        blind = near.texts.why_unjudged or (self._test.why_no_power if self._test else "")
+        self.why_not = lacks or blind or ("" if self._test else "the log has too few answers")
         self.why = "not identifiable: " + (
-            f"{lacks} to compare" if lacks else near.texts.why_unjudged or "too few answers to tell alike from unlike"
+            f"{lacks} to compare" if lacks else blind or "too few answers to tell alike from unlike"
         )
 
     @property
@@ -110,10 +113,24 @@ class Judge:
         """Whether verdicts rest on how alike answers are."""
         return not self.has_labels and self._test is not None and not self._near.texts.why_unjudged
 
+    @property
+    def apart(self) -> Share | None:
+        """How often answers to near prompts are alike that the guard separates; None where too few show it."""
+        return self._test.alike_of_apart if self._test else None
+
     def why_none(self, rates: FalseHits) -> str:
         """Why there is no estimate of these rates."""
         if self.is_by_answers and rates.basis == "bounds":
             return "not identifiable: too few repeated prompts were answered in other words"
+        if (
+            self.is_by_answers
+            and rates.wrong_per_hit.trials >= HITS_MIN
+            and not (self._test and self._test.why_no_power)
+        ):
+            return (
+                "not identifiable: answers to the hits are alike no more often than those to near prompts that differ "
+                "in a number, time, name or not"
+            )
         return self.why
 
     def verdicts(self, at: Int, answered_by: Int) -> Verdicts:
@@ -170,13 +187,18 @@ def _row(at_ppb: int, served: Served, judge: Judge, count: int) -> tuple[Value, 
     return (f"{at_ppb / 10**9:.2f}", len(at), len(at) / count, own, *known)
 
 
-def _by_answers(wrong: FalseHits) -> Warning:
+def _by_answers(wrong: FalseHits, apart: Share | None) -> Warning:
     judged = wrong.wrong_per_hit.trials
     rest = "" if judged == wrong.hits else f", {judged:,} of {wrong.hits:,}; the rest is taken to be like them"
+    allows = (
+        "and the interval does not allow for it"
+        if apart is None or apart.estimate is None
+        else f"as {apart.estimate:.0%} of {apart.trials:,} near pairs that differ so do; the interval allows for it"
+    )
     return Warning(
         "W278",
         f"wrong hits are told by the two answers{rest}: one that reads like the right one (another date, another "
-        "order) passes for right, and the interval does not allow for it",
+        f"order) passes for right, {allows}",
         "labels tell those: --scores FILE with request_id and answer_label",
     )
 

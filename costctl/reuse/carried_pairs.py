@@ -45,7 +45,7 @@ def carried_pairs(texts: NearTexts, asked: Asked, lowest_ppb: int) -> Carried:
     near = Pairs(
         (key >> 32).astype(np.int32), (key & 0xFFFFFFFF).astype(np.int32), graph.similarity_ppb[is_first][first]
     )
-    test = texts.test(asked.answer, asked.node) if (asked.answer >= 0).any() else None
+    test = texts.test(*asked) if (asked.answer >= 0).any() else None
     none = np.zeros(0, dtype=np.int64)
     if test is None:
         return Carried(near, none, None, "")

@@ -16,7 +16,13 @@ from costctl.reuse.neighbours import Graph, Pairs, graph_of
 from costctl.reuse.vectors import Int
 from costctl.store import Store
 
-NO_SHARE = (None, 0.0, 1.0, 0, 0.0)  # profiles of before do not tell of repeats in other words
+NO_SHARE = (
+    None,
+    0.0,
+    1.0,
+    0,
+    0.0,
+)  # profiles of before do not tell of repeats in other words
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class CarriedTexts(NearTexts):
         """Why the profile does not say which answers are alike; empty where it does."""
         return self.why_no_answers
 
-    def test(self, answer: Int, node: Int) -> AnswerTest | None:
+    def test(self, answer: Int, node: Int, text: Int, scope: Int) -> AnswerTest | None:
         """The test of the log, made when the profile was written."""
         return self.carried_test
 
@@ -114,7 +120,11 @@ def test_told(said: Any) -> AnswerTest | None:
     if said is None:
         return None
     return AnswerTest(
-        int(said["cut_ppb"]), Share(*said["repeats"]), Share(*said["unlike"]), Share(*said.get("reworded", NO_SHARE))
+        int(said["cut_ppb"]),
+        Share(*said["repeats"]),
+        Share(*said["unlike"]),
+        Share(*said.get("reworded", NO_SHARE)),
+        None if said.get("apart") is None else Share(*said["apart"]),
     )
 
 
@@ -122,7 +132,8 @@ def test_said(test: AnswerTest | None) -> dict[str, Any] | None:
     """A test as plain numbers; each comes back to the last digit."""
     if test is None:
         return None
+    apart = test.alike_of_apart
     return {
         "cut_ppb": test.cut_ppb, "repeats": list(test.alike_of_repeats), "unlike": list(test.alike_of_unlike),
-        "reworded": list(test.alike_of_reworded),
+        "reworded": list(test.alike_of_reworded), "apart": None if apart is None else list(apart),
     }  # fmt: skip

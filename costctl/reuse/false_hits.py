@@ -9,7 +9,9 @@ Hits on the same entry belong together: the interval knows that.
 Two things it cannot know. A repeat is often answered word for word as before, and the same question in other words is
 not: repeats that were answered in other words show how far apart two right answers may be, and without such
 repeats there is no estimate, only the most that can be wrong. And a wrong answer that reads like the right one
-(another date, another order) counts as right: only labels tell those.
+(another date, another order) counts as right. How often that is so is measured on near prompts that the guard
+separates (`answer_power`): where their answers are about as alike as those to repeats, nothing is told at all, and
+only labels can.
 """
 
 from __future__ import annotations
@@ -49,6 +51,31 @@ class AnswerTest(NamedTuple):
     alike_of_repeats: Share  # the same prompt was asked again
     alike_of_unlike: Share  # prompts that have nothing to do with each other
     alike_of_reworded: Share  # the same prompt was asked again and answered in other words
+    alike_of_apart: Share | None = None  # near prompts that the guard separates; None: too few
+
+    @property
+    def has_power(self) -> bool:
+        """Whether answers to near prompts that ask for other things are less alike than those to repeats."""
+        repeats = 1.0 if self._repeats.estimate is None else self._repeats.estimate
+        return self.alike_of_apart is None or repeats - _ends(self.alike_of_apart, CONFIDENCE)[1] >= SEPARATION_MIN
+
+    @property
+    def _repeats(self) -> Share:
+        """What a right answer is compared with: repeats answered in other words, where there are enough."""
+        return self.alike_of_reworded if self.alike_of_reworded.trials >= HITS_MIN else self.alike_of_repeats
+
+    @property
+    def why_no_power(self) -> str:
+        """Why this test says nothing of near prompts; empty where it does."""
+        apart, repeats = self.alike_of_apart, self._repeats
+        if apart is None or self.has_power:
+            return ""
+        share = apart.estimate or 0.0
+        than = "" if repeats.estimate is None else f", those to the same prompt in {repeats.estimate:.0%}"
+        return (
+            f"answers to near prompts that differ in a number, time, name or not are alike in {share:.0%} "
+            f"of {apart.trials:,} pairs{than}: answers do not tell them apart here"
+        )
 
 
 def by_labels(labels: Int, at: Int, answered_by: Int) -> Verdicts:
@@ -91,9 +118,13 @@ def by_answers(vectors: Vectors, answer: Int, test: AnswerTest, at: Int, answere
     """Each hit is right where the two answers are alike; without the two answers it is unknown."""
     known = (answer[at] >= 0) & (answer[answered_by] >= 0)
     verdicts = np.full(len(at), UNKNOWN, dtype=np.int8)
-    similarity = _similarities(vectors, squared_norms(vectors), answer, at[known], answered_by[known])
-    verdicts[known] = np.where(similarity >= test.cut_ppb, RIGHT, WRONG)
+    verdicts[known] = np.where(alike(vectors, answer, test, at[known], answered_by[known]), RIGHT, WRONG)
     return verdicts
+
+
+def alike(vectors: Vectors, answer: Int, test: AnswerTest, one: Int, other: Int) -> NDArray[np.bool_]:
+    """Whether the test takes the answers of these pairs of requests for alike; all have one."""
+    return _similarities(vectors, squared_norms(vectors), answer, one, other) >= test.cut_ppb
 
 
 def false_hits(
@@ -103,8 +134,9 @@ def false_hits(
     hits = len(verdicts)
     judged = verdicts != UNKNOWN
     basis = "answers" if test is not None else "labels"
-    # With a test three intervals are joined, and each may miss a third as often.
-    level = confidence if test is None else 1 - (1 - confidence) / 3
+    # With a test three or four intervals are joined, and each may miss so much less often.
+    joined = 1 if test is None else 3 if test.alike_of_apart is None else 4
+    level = 1 - (1 - confidence) / joined
     per_hit = clustered(verdicts[judged] == WRONG, answered_by[judged], level)
     if per_hit.trials < min(HITS_MIN, hits) or not per_hit.trials:
         nothing = Share(None, 0.0, 1.0, per_hit.trials, per_hit.effective_trials)
@@ -151,9 +183,16 @@ def _corrected(per_hit: Share, test: AnswerTest, level: float) -> Share:
     Alike of the right ones s, of the wrong ones f, alike in all a: right = (a - f) / (s - f). The ends of the
     interval take the worst ends of all three. Right answers are at most as alike as those to repeats (1 where nothing
     is repeated): that gives the upper end, and the estimate. The lower end takes repeats answered in other
-    words, as two prompts mostly are; with fewer than 20 of them it is 0, and there is no estimate.
+    words, as two prompts mostly are; with fewer than 20 of them it is 0, and there is no estimate. Wrong ones are
+    alike at least as often as answers to unlike prompts (the lower end), and at most as those to near prompts that the
+    guard separates (the upper end, and the estimate).
     """
     f, (f_low, f_high) = test.alike_of_unlike.estimate or 0.0, _ends(test.alike_of_unlike, level)
+    if test.alike_of_apart is not None:
+        if not test.has_power:
+            return per_hit._replace(estimate=None, low=0.0, high=1.0)
+        f = max(f, test.alike_of_apart.estimate or 0.0)
+        f_high = max(f_high, _ends(test.alike_of_apart, level)[1])
     repeats, reworded = test.alike_of_repeats, test.alike_of_reworded
     s, s_high = (1.0, 1.0) if repeats.estimate is None else (repeats.estimate, _ends(repeats, level)[1])
     if s - f < SEPARATION_MIN:

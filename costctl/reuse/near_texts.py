@@ -20,6 +20,7 @@ from costctl.formats.build import build
 from costctl.formats.content import listed, turn
 from costctl.formats.sources import Reader
 from costctl.reuse import embed
+from costctl.reuse.answer_power import apart_pairs, with_power
 from costctl.reuse.false_hits import AnswerTest, Verdicts, answer_test, by_answers
 from costctl.reuse.given_vectors import GivenVectors, VectorTake
 from costctl.reuse.guards import guard_codes
@@ -52,9 +53,16 @@ class NearTexts:
         """Why nothing says whether two of these answers are alike; empty where their vectors say it."""
         return ""
 
-    def test(self, answer: Int, node: Int) -> AnswerTest | None:
-        """How alike answers are in this log, by the number of each call's answer and node; None: too few of them."""
-        return answer_test(self.answer_vectors, answer, node)
+    def test(self, answer: Int, node: Int, text: Int, scope: Int) -> AnswerTest | None:
+        """How alike answers are in this log; None: too few of them.
+
+        `answer` and `node` go by call, `text` and `scope` by node.
+        """
+        found = answer_test(self.answer_vectors, answer, node)
+        if found is None:
+            return None
+        pairs = apart_pairs(self.vectors, self.guard, answer, node, text, scope)
+        return with_power(found, self.answer_vectors, answer, node, pairs)
 
     def judged(self, answer: Int, test: AnswerTest, at: Int, answered_by: Int) -> Verdicts:
         """Each hit (two positions) is right where the two answers are alike; without them it is unknown."""

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from costctl.reuse.answer_power import separated, with_power
 from costctl.reuse.embed import WORDLLAMA, embed
-from costctl.reuse.false_hits import UNKNOWN, answer_test, by_answers, by_labels, false_hits
+from costctl.reuse.false_hits import UNKNOWN, AnswerTest, answer_test, by_answers, by_labels, false_hits
 from costctl.reuse.guards import guard_codes
 from costctl.reuse.intervals import Share
 from costctl.reuse.near_texts import ANSWER_CHARS, NOTHING
@@ -95,13 +96,32 @@ def pairs_both_ways() -> Answered:
     return answered(made, [said[at] for at in order.tolist()])
 
 
+def tested(given: Answered) -> AnswerTest:
+    """How alike answers are, with the power of that: as `NearTexts.test`, over the graph of the stream."""
+    node, guard = given.made.requests.visits.node, given.made.requests.guard
+    test = answer_test(given.vectors, given.answer, node)
+    assert test is not None
+    known = np.flatnonzero((given.answer >= 0) & (node >= 0))
+    first = np.full(len(guard), NOTHING, dtype=np.int64)
+    first[node[known][::-1]] = known[::-1]
+    one, other = (first[nodes] for nodes in separated(given.made.graph, guard))
+    has_both = (one >= 0) & (other >= 0)
+    return with_power(test, given.vectors, given.answer, node, (one[has_both], other[has_both]))
+
+
 def beside_truth(given: Answered) -> Iterator[str]:
     """One table: every threshold without and with the guard."""
     made, count = given.made, given.made.requests.count
-    test = answer_test(given.vectors, given.answer, made.requests.visits.node)
-    assert test is not None
+    test = tested(given)
     wanted = [(threshold, guarded) for threshold in THRESHOLDS for guarded in (False, True)]
     policies = [policy(round(threshold * 1e9), is_guarded=guarded) for threshold, guarded in wanted]
+    apart = test.alike_of_apart
+    assert apart is not None
+    shares = [share_of(one) for one in (test.alike_of_repeats, test.alike_of_unlike, apart)]
+    yield (
+        f"Alike are answers to repeats in {shares[0]}, to unlike prompts in {shares[1]}, to near prompts that the "
+        f"guard separates in {shares[2]} of {apart.trials:,} pairs.\n"
+    )
     yield "| threshold | guard | hits | judged | told, per hit | true of judged | of all | told, per request | true |"
     yield "|---|---|---:|---:|---:|---:|---:|---:|---:|"
     for (threshold, guarded), served in zip(wanted, sweep(made.graph, made.requests, policies), strict=True):
@@ -118,6 +138,11 @@ def beside_truth(given: Answered) -> Iterator[str]:
         yield f"| {' | '.join(cells)} |"
 
 
+def share_of(share: Share) -> str:
+    """A share without its interval."""
+    return "no" if share.estimate is None else f"{share.estimate:.0%}"
+
+
 def missed(told: Share, truth: float) -> str:
     """A mark where the interval does not hold the truth."""
     return "" if told.low <= truth <= told.high else " **(missed)**"
@@ -127,4 +152,4 @@ def shown(share: Share) -> str:
     """An estimate with its interval, or as much as is known."""
     if share.estimate is not None:
         return f"{share.estimate:.1%} ({share.low:.1%} to {share.high:.1%})"
-    return f"not known, at most {share.high:.1%}"
+    return "not known" if share.high == 1 else f"not known, at most {share.high:.1%}"

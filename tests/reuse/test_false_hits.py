@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from costctl.reuse.answer_power import apart_pairs
 from costctl.reuse.false_hits import (
     AnswerTest,
     answer_test,
@@ -173,3 +174,33 @@ def test_checked_hits_replace_the_assumed_errors_of_the_test() -> None:
 
 def test_a_share_without_trials_is_unknown() -> None:
     assert clustered(np.zeros(0, dtype=bool), np.zeros(0, dtype=np.int64), 0.95) == Share(None, 0.0, 1.0, 0, 0.0)
+
+
+@pytest.mark.parametrize(("alike_ratio", "is_told"), [(0.05, True), (0.9, False)])
+def test_near_prompts_that_ask_for_other_things_show_whether_answers_tell_them_apart(
+    alike_ratio: float, is_told: bool
+) -> None:
+    """Repeats are alike in 95%: where those pairs are in 5% the test has power, where they are in 90% it has none."""
+    share = Share(0.01, 0.008, 0.012, 10_000, 10_000.0)
+    repeats = Share(0.95, 0.93, 0.97, 400, 400.0)
+    test = AnswerTest(0, repeats, share, repeats, Share(alike_ratio, 0.0, 1.0, 200, 200.0))
+    found = false_hits(np.array([0] * 100 + [1] * 100, dtype=np.int8), np.arange(200), 1_000, test)
+    assert (test.has_power, test.why_no_power == "") == (is_told, is_told)
+    if is_told:
+        # Half is alike: right = (0.5 - 0.05) / (0.95 - 0.05).
+        assert found.wrong_per_hit.estimate == pytest.approx(0.5)
+        assert found.wrong_per_hit.low < 0.5 < found.wrong_per_hit.high < 1
+    else:
+        assert found.wrong_per_hit[:3] == (None, 0.0, 1.0)
+        assert "alike in 90% of 200 pairs, those to the same prompt in 95%" in test.why_no_power
+
+
+def test_pairs_that_the_guard_separates_are_found_within_their_scope() -> None:
+    """Equal vectors, guards 1 and 2: one pair in each scope, none across; a request without an answer has no part."""
+    vectors = rounded(np.ones((4, 8)))
+    node, answer = np.array([0, 1, 2, 3, 0]), np.array([5, 6, 7, 8, -1])
+    one, other = apart_pairs(vectors, np.array([1, 2, 1, 2]), answer, node, np.arange(4), np.array([0, 0, 1, 1]))
+    assert list(zip(one.tolist(), other.tolist(), strict=True)) == [(0, 1), (2, 3)]
+    answer[1] = -1
+    one, other = apart_pairs(vectors, np.array([1, 2, 1, 2]), answer, node, np.arange(4), np.array([0, 0, 1, 1]))
+    assert list(zip(one.tolist(), other.tolist(), strict=True)) == [(2, 3)]

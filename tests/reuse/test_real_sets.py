@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from costctl.reuse.embed import WORDLLAMA, WORDS, embed
-from costctl.reuse.false_hits import UNKNOWN, answer_test, by_answers, by_labels, false_hits
+from costctl.reuse.false_hits import UNKNOWN, by_answers, by_labels, false_hits
 from costctl.reuse.semantic_cache import replay
 from costctl.reuse.vectors import similarity_ppb, squared_norms
-from tests.benchmarks.semantic_truth import Answered, bitext, support
+from tests.benchmarks.semantic_truth import Answered, bitext, pairs_both_ways, support, tested
 from tests.reuse.sets import SETS, near_hits, policy, spanish_mtod, stream
 from tests.support import needs_shared
 
@@ -59,13 +59,18 @@ def test_orders_are_told_apart_without_any_model() -> None:
     assert wrong < 0.02
 
 
-@pytest.mark.parametrize("given", [bitext, support])
+@pytest.mark.parametrize("given", [bitext, support, pairs_both_ways])
 def test_what_is_told_from_answers_holds_the_truth(given: Callable[[], Answered]) -> None:
-    """Real questions with real answers; the labels are only the truth."""
+    """Real questions with real answers; the labels are only the truth.
+
+    In none of the three do answers tell near prompts apart: those to prompts that differ in a number, a time, a name or
+    a "not" are alike as often as others. So nothing is told of the hits, and it is said why.
+    """
     pytest.importorskip("tokenizers")
     made, answer, vectors = given()
-    test = answer_test(vectors, answer, made.requests.visits.node)
-    assert test is not None
+    test = tested(given())
+    # No repeat in support was answered in other words, so how alike right answers are is not known there.
+    assert test.has_power == (test.alike_of_reworded.trials == 0)
     for threshold in (800_000_000, 850_000_000, 900_000_000):
         for is_guarded in (False, True):
             at, by = near_hits(replay(made.graph, made.requests, policy(threshold, is_guarded=is_guarded)))
@@ -73,9 +78,8 @@ def test_what_is_told_from_answers_holds_the_truth(given: Callable[[], Answered]
             told = false_hits(verdicts, by, made.requests.count, test).wrong_per_hit
             is_judged = verdicts != UNKNOWN
             truth = by_labels(made.strict, at[is_judged], by[is_judged]).mean()
-            assert told.low <= truth <= told.high < 1
-            # Where no repeat was answered in other words there is a bound, and no figure that looks like one.
-            assert (told.estimate is None) == (test.alike_of_reworded.trials == 0)
+            assert told.low <= truth <= told.high
+            assert told.estimate is None
 
 
 def test_no_embedding_here_sees_across_languages() -> None:
