@@ -6,15 +6,15 @@ hides no fault of meaning in another. They pass over whatever has the wrong form
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from decimal import Decimal
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-from costctl.policy import units
+from costctl.policy.check_amounts import faults_of_amounts
 from costctl.policy.figures import unknown_figure
 from costctl.policy.keys import Faults, unknown
 from costctl.policy.parts import PARTS
+from costctl.policy.places import keys_below, places_of
 from costctl.policy.results import GATE
 from costctl.policy.schema import LOGGED
 from costctl.policy.source import Place, key_of
@@ -74,8 +74,8 @@ def faults_of_meaning(values: Mapping[str, Any]) -> Faults:
     """Every fault, with its place."""
     faults: Faults = []
     for check in (
-        _tier_names, _tier_models, _arm_tiers, _references, _twice, _circles, _shares, _arms, _thresholds, _seasons,
-        _summaries, _escalation, _limits, _gates, _losses,
+        _tier_names, _tier_models, _arm_tiers, _references, _twice, _circles, faults_of_amounts, _escalation, _limits,
+        _gates, _losses,
     ):  # fmt: skip
         faults += check(values)
     return faults
@@ -83,10 +83,10 @@ def faults_of_meaning(values: Mapping[str, Any]) -> Faults:
 
 def faults_of_models(values: Mapping[str, Any], book: PriceBook) -> Faults:
     """Every model of a tier that has no price, with its place; engines of one's own need none."""
-    own = {text for _, text in _found(values, "self_hosted.*.name")}
+    own = {text for _, text in places_of(values, "self_hosted.*.name")}
     faults: Faults = []
     for pattern in MODELS:
-        for place, name in _found(values, pattern):
+        for place, name in places_of(values, pattern):
             if not isinstance(name, str) or name == LOGGED or name in own:
                 continue
             found = book.resolve(name)
@@ -101,7 +101,7 @@ def _gates(values: Mapping[str, Any]) -> Faults:
     """Gates on figures that no simulation has; what has the form of no gate is told elsewhere."""
     faults: Faults = []
     for pattern in ("gates.*", "gates.*.gate"):
-        for place, text in _found(values, pattern):
+        for place, text in places_of(values, pattern):
             found = GATE.fullmatch(text.strip()) if isinstance(text, str) else None
             fault = None if found is None else unknown_figure(found[1])
             if fault is not None:
@@ -113,32 +113,9 @@ def _losses(values: Mapping[str, Any]) -> Faults:
     """Accepted losses of parts that no policy has."""
     return [
         (place, unknown(name, tuple(PARTS), "part of a policy"))
-        for place, name in _found(values, "export.accept_loss.*")
+        for place, name in places_of(values, "export.accept_loss.*")
         if isinstance(name, str) and name not in PARTS
     ]
-
-
-def _found(values: Any, pattern: str) -> Iterator[tuple[Place, Any]]:
-    """The places that a pattern names, with their values; for `?`, with their keys."""
-    return _walk(values, pattern.split("."), ())
-
-
-def _walk(value: Any, parts: list[str], at: Place) -> Iterator[tuple[Place, Any]]:
-    if not parts:
-        yield at, value
-    elif parts[0] == "?":
-        yield from (((*at, key), key) for key in (value if isinstance(value, dict) else ()))
-    elif parts[0] == "*":
-        items: Iterable[tuple[str | int, Any]] = value.items() if isinstance(value, dict) else ()
-        for key, item in enumerate(value) if isinstance(value, tuple) else items:
-            yield from _walk(item, parts[1:], (*at, key))
-    elif isinstance(value, dict) and parts[0] in value:
-        yield from _walk(value[parts[0]], parts[1:], (*at, parts[0]))
-
-
-def _names(values: Mapping[str, Any], key: str) -> list[str]:
-    found = values.get(key)
-    return list(found) if isinstance(found, dict) else []
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -146,9 +123,9 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _tier_names(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
-    tiers = _names(values, "tiers")
+    tiers = keys_below(values, "tiers")
     for key in ("tiers", "specialists"):
-        for name in _names(values, key):
+        for name in keys_below(values, key):
             if name == LOGGED:
                 yield (key, name), "is the word for the model of the log, not a name"
             elif key == "specialists" and name in tiers:
@@ -157,7 +134,7 @@ def _tier_names(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
 
 def _tier_models(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
     for key in ("tiers", "specialists"):
-        for at, tier in _found(values, f"{key}.*"):
+        for at, tier in places_of(values, f"{key}.*"):
             if isinstance(tier, dict):
                 yield from _tier_settings(at, tier)
 
@@ -175,7 +152,7 @@ def _tier_settings(at: Place, tier: Mapping[str, Any]) -> Iterator[tuple[Place, 
 def _arm_tiers(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
     """What an arm makes of a tier must be a tier; one whose fault is the tier's own is told there."""
     tiers = {name: tier for key in ("tiers", "specialists") for name, tier in _named(values.get(key))}
-    for at, change in _found(values, "experiments.*.arms.*.tiers.*"):
+    for at, change in places_of(values, "experiments.*.arms.*.tiers.*"):
         tier = tiers.get(str(at[-1]))
         if not isinstance(change, dict) or not isinstance(tier, dict) or list(_tier_settings((), tier)):
             continue
@@ -191,10 +168,10 @@ def _named(value: Any) -> Iterable[tuple[str, Any]]:
 
 
 def _references(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
-    tiers, specialists = _names(values, "tiers"), _names(values, "specialists")
+    tiers, specialists = keys_below(values, "tiers"), keys_below(values, "specialists")
     for reference in REFERENCES:
         known = [*tiers, *(specialists if reference.specialists else ()), *([LOGGED] if reference.logged else ())]
-        for at, name in _found(values, reference.pattern):
+        for at, name in places_of(values, reference.pattern):
             if not isinstance(name, str) or name in known:
                 continue
             if name in specialists:
@@ -209,7 +186,7 @@ def _twice(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
     for patterns, reason in UNIQUE:
         first: dict[str, Place] = {}
         for pattern in patterns:
-            for at, name in _found(values, pattern):
+            for at, name in places_of(values, pattern):
                 if not isinstance(name, str):
                     continue
                 if name in first:
@@ -221,7 +198,7 @@ def _circles(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
     """One fault for each tier that falls back to itself, at the tier."""
     after = {
         str(at[-1]): [one for one in chain if isinstance(one, str)]
-        for at, chain in _found(values, "fallbacks.*")
+        for at, chain in places_of(values, "fallbacks.*")
         if isinstance(chain, tuple)
     }
     for start in after:
@@ -243,95 +220,9 @@ def _way_back(start: str, after: Mapping[str, list[str]]) -> list[str]:
     return []
 
 
-def _amount(read: Callable[[Any], Decimal], value: Any) -> Decimal | None:
-    try:
-        return read(value)
-    except ValueError:
-        return None
-
-
-def _total(values: Iterable[Any]) -> Decimal | None:
-    """The sum of shares, None where one of them is no share."""
-    shares = [_amount(units.share, one) for one in values]
-    return None if None in shares else sum((one for one in shares if one is not None), Decimal(0))
-
-
-def _percent(share: Decimal) -> str:
-    text = f"{share * 100:f}"
-    return (text.rstrip("0").rstrip(".") if "." in text else text) + "%"
-
-
-def _shares(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
-    """With a cap on every tier and less than 100% in all, some requests may go nowhere."""
-    for at, caps in _found(values, "budgets.max_share_per_day"):
-        tiers = _names(values, "tiers")
-        if not isinstance(caps, dict) or not tiers or _names(values, "specialists") or not set(tiers) <= set(caps):
-            continue
-        total = _total(caps.values())
-        if total is not None and total < 1:
-            yield at, f"leaves {_percent(1 - total)} of the requests no tier; let one tier without a cap"
-
-
-def _arms(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
-    for at, arms in _found(values, "experiments.*.arms"):
-        if not isinstance(arms, dict):
-            continue
-        total = _total(arm.get("share") if isinstance(arm, dict) else arm for arm in arms.values())
-        if total is not None and total != 1:
-            yield at, f"the shares of the arms sum to {_percent(total)}, not to 100%"
-
-
-def _thresholds(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
-    for at, cache in _found(values, "cache.semantic"):
-        if not isinstance(cache, dict):
-            continue
-        serve, refresh = (
-            _amount(units.threshold, cache.get("serve_min")),
-            _amount(units.share, cache.get("refresh_min")),
-        )
-        serves_nothing = serve is not None and serve > 1 and "refresh_min" not in cache
-        if "ttl" not in cache and not serves_nothing:
-            yield (*at, "ttl"), "is missing"
-        if serve is not None and refresh is not None and refresh > serve:
-            yield (*at, "refresh_min"), f"must not be above serve_min ({_percent(serve)})"
-        if refresh is not None and "refresh_tier" not in cache:
-            yield (*at, "refresh_tier"), "is missing; refresh_min says when it is asked"
-        if "refresh_tier" in cache and "refresh_min" not in cache:
-            yield (*at, "refresh_tier"), "has no effect without refresh_min"
-
-
-def _summaries(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
-    for at, context in _found(values, "context"):
-        if not isinstance(context, dict):
-            continue
-        if "summarise_over" in context and "summariser" not in context:
-            yield (*at, "summariser"), "is missing; it says which tier writes the summaries"
-        if "summariser" in context and "summarise_over" not in context:
-            yield (*at, "summariser"), "has no effect without summarise_over"
-
-
-def _seasons(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
-    for at, seasons in _found(values, "cache.semantic.ttl"):
-        named: set[Any] = set()
-        is_closed = False
-        for number, season in enumerate(seasons if isinstance(seasons, tuple) else ()):
-            if not isinstance(season, dict):
-                continue
-            months = season.get("months")
-            own = {one for one in months if isinstance(one, int)} if isinstance(months, tuple) else set()
-            if is_closed:
-                yield (*at, number), "is never used; the entry for all other months comes last"
-            elif own & named:
-                yield (*at, number, "months"), "names a month of an earlier entry"
-            named |= own
-            is_closed = is_closed or "months" not in season
-        if isinstance(seasons, tuple) and seasons and not is_closed and len(named) < 12:
-            yield at, "says nothing of the other months; add an entry without months"
-
-
 def _escalation(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
-    tiers = _names(values, "tiers")
-    for at, one in _found(values, "escalate"):
+    tiers = keys_below(values, "tiers")
+    for at, one in places_of(values, "escalate"):
         if not isinstance(one, dict):
             continue
         first, then = one.get("from"), one.get("to")
@@ -342,6 +233,6 @@ def _escalation(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
 
 
 def _limits(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
-    for at, limit in _found(values, "limits.*"):
+    for at, limit in places_of(values, "limits.*"):
         if isinstance(limit, dict) and not {key for key in limit if key != "over"}:
             yield at, "limits nothing; name requests_per_min, tokens_per_min, requests_per_day or tokens_per_day"

@@ -1,0 +1,103 @@
+"""What the amounts of a policy mean: shares that must fit, thresholds and times that must not exclude each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from costctl.policy import units
+from costctl.policy.places import keys_below, places_of
+from costctl.policy.source import Place
+
+
+def faults_of_amounts(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """Every fault, with its place."""
+    for check in (_shares, _arms, _thresholds, _seasons, _summaries):
+        yield from check(values)
+
+
+def _amount(read: Callable[[Any], Decimal], value: Any) -> Decimal | None:
+    try:
+        return read(value)
+    except ValueError:
+        return None
+
+
+def _total(values: Iterable[Any]) -> Decimal | None:
+    """The sum of shares, None where one of them is no share."""
+    shares = [_amount(units.share, one) for one in values]
+    return None if None in shares else sum((one for one in shares if one is not None), Decimal(0))
+
+
+def _percent(share: Decimal) -> str:
+    text = f"{share * 100:f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text) + "%"
+
+
+def _shares(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """With a cap on every tier and less than 100% in all, some requests may go nowhere."""
+    for at, caps in places_of(values, "budgets.max_share_per_day"):
+        tiers = keys_below(values, "tiers")
+        if not isinstance(caps, dict) or not tiers or keys_below(values, "specialists") or not set(tiers) <= set(caps):
+            continue
+        total = _total(caps.values())
+        if total is not None and total < 1:
+            yield at, f"leaves {_percent(1 - total)} of the requests no tier; let one tier without a cap"
+
+
+def _arms(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    for at, arms in places_of(values, "experiments.*.arms"):
+        if not isinstance(arms, dict):
+            continue
+        total = _total(arm.get("share") if isinstance(arm, dict) else arm for arm in arms.values())
+        if total is not None and total != 1:
+            yield at, f"the shares of the arms sum to {_percent(total)}, not to 100%"
+
+
+def _thresholds(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    for at, cache in places_of(values, "cache.semantic"):
+        if not isinstance(cache, dict):
+            continue
+        serve, refresh = (
+            _amount(units.threshold, cache.get("serve_min")),
+            _amount(units.share, cache.get("refresh_min")),
+        )
+        serves_nothing = serve is not None and serve > 1 and "refresh_min" not in cache
+        if "ttl" not in cache and not serves_nothing:
+            yield (*at, "ttl"), "is missing"
+        if serve is not None and refresh is not None and refresh > serve:
+            yield (*at, "refresh_min"), f"must not be above serve_min ({_percent(serve)})"
+        if refresh is not None and "refresh_tier" not in cache:
+            yield (*at, "refresh_tier"), "is missing; refresh_min says when it is asked"
+        if "refresh_tier" in cache and "refresh_min" not in cache:
+            yield (*at, "refresh_tier"), "has no effect without refresh_min"
+
+
+def _summaries(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    for at, context in places_of(values, "context"):
+        if not isinstance(context, dict):
+            continue
+        if "summarise_over" in context and "summariser" not in context:
+            yield (*at, "summariser"), "is missing; it says which tier writes the summaries"
+        if "summariser" in context and "summarise_over" not in context:
+            yield (*at, "summariser"), "has no effect without summarise_over"
+
+
+def _seasons(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    for at, seasons in places_of(values, "cache.semantic.ttl"):
+        named: set[Any] = set()
+        is_closed = False
+        for number, season in enumerate(seasons if isinstance(seasons, tuple) else ()):
+            if not isinstance(season, dict):
+                continue
+            months = season.get("months")
+            own = {one for one in months if isinstance(one, int)} if isinstance(months, tuple) else set()
+            if is_closed:
+                yield (*at, number), "is never used; the entry for all other months comes last"
+            elif own & named:
+                yield (*at, number, "months"), "names a month of an earlier entry"
+            named |= own
+            is_closed = is_closed or "months" not in season
+        if isinstance(seasons, tuple) and seasons and not is_closed and len(named) < 12:
+            yield at, "says nothing of the other months; add an entry without months"
