@@ -8,6 +8,7 @@ more days agree than the log as it is. Amounts of causes are differences of sums
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,10 +19,13 @@ from itertools import accumulate, product
 from statistics import median
 from typing import NamedTuple
 
-from costctl.audit.ledger import ZERO, Invoice, InvoiceSums, LogHour, LogSums
+from costctl.audit.ledger import ZERO, Invoice, InvoiceSums, LogSlice, LogSums
 from costctl.money import USD_QUANTUM
 
-OFFSETS = tuple(range(-12, 15))
+# Minutes by which the days of an invoice begin before those of UTC: whole hours, and the zones between them.
+WHOLE_OFFSETS = tuple(range(-12 * 60, 15 * 60, 60))
+OFFSETS = (*WHOLE_OFFSETS, -570, -210, 210, 270, 330, 390, 570, 630)
+_BOUNDS = sorted({-offset % 1440 for offset in OFFSETS} | {1440})  # minutes of a UTC day at which another one may begin
 RATIO_DIGITS = Decimal("0.0001")
 RATIO_DAYS_MIN = 2
 # In the order in which the log's sum becomes the invoice's.
@@ -71,7 +75,7 @@ class Explained:
 
     cells: Sequence[Cell]
     readings: Mapping[Model, Reading]
-    offset_hours: int
+    offset_minutes: int
     equal_offsets: Sequence[int]
     undated_usd: Decimal
     others_usd: Decimal
@@ -79,16 +83,16 @@ class Explained:
     compared_count: int
 
 
-def explain(hours: Sequence[LogHour], invoice: Invoice, *, has_own_rates: bool) -> Explained:
+def explain(slices: Sequence[LogSlice], invoice: Invoice, *, has_own_rates: bool) -> Explained:
     """Explain the difference between the log and an invoice, by day and model."""
-    undated = sum((hour.sums.usd.own for hour in hours if hour.hour is None), ZERO)
-    dated = [hour for hour in hours if hour.hour is not None]
+    undated = sum((piece.sums.usd.own for piece in slices if piece.begin is None), ZERO)
+    dated = [piece for piece in slices if piece.begin is not None]
     # A call whose provider is unknown may well be one of the invoice's.
-    billers = {*invoice.providers, None} if invoice.providers else {hour.provider for hour in dated}
-    others = [hour for hour in dated if hour.provider not in billers]
-    ours = [hour for hour in dated if hour.provider in billers]
+    billers = {*invoice.providers, None} if invoice.providers else {piece.provider for piece in dated}
+    others = [piece for piece in dated if piece.provider not in billers]
+    ours = [piece for piece in dated if piece.provider in billers]
     if all(model is None for _, model in invoice.cells):
-        ours = [hour._replace(model=None) for hour in ours]
+        ours = [piece._replace(model=None) for piece in ours]
     by_day = _by_day(ours)
     tried = {offset: _Shifted(by_day, invoice, offset, has_own_rates=has_own_rates) for offset in OFFSETS}
     offset, equal = _best_offset(tried)
@@ -98,23 +102,24 @@ def explain(hours: Sequence[LogHour], invoice: Invoice, *, has_own_rates: bool) 
         _take_apart(cell, best.readings.get(cell.model, Reading()), best.is_inside(cell.day))
         assert sum(cell.parts.values(), ZERO) == cell.difference_usd, "the parts are not the difference"
     return Explained(
-        cells, best.readings, offset, equal, undated, sum((hour.sums.usd.own for hour in others), ZERO),
+        cells, best.readings, offset, equal, undated, sum((piece.sums.usd.own for piece in others), ZERO),
         best.matched_count, best.compared_count,
     )  # fmt: skip
 
 
-def _by_day(hours: Iterable[LogHour]) -> dict[tuple[date, Model], list[LogSums]]:
-    """By UTC day and model, the sums of all hours before the n-th of the day, for n from 0 to 24."""
+def _by_day(slices: Iterable[LogSlice]) -> dict[tuple[date, Model], list[LogSums]]:
+    """By UTC day and model, the sums before each bound of the day."""
     found: dict[tuple[date, Model], list[LogSums]] = {}
-    for hour in hours:
-        assert hour.hour is not None, "only dated calls have a day"
-        own = found.setdefault((hour.hour.date(), hour.model), [LogSums()] * 25)
-        own[hour.hour.hour + 1] = own[hour.hour.hour + 1].plus(hour.sums)
+    for piece in slices:
+        assert piece.begin is not None, "only dated calls have a day"
+        own = found.setdefault((piece.begin.date(), piece.model), [LogSums()] * len(_BOUNDS))
+        place = bisect_right(_BOUNDS, piece.begin.hour * 60 + piece.begin.minute)
+        own[place] = own[place].plus(piece.sums)
     return {key: list(accumulate(own, LogSums.plus)) for key, own in found.items()}
 
 
 class _Shifted:
-    """The log by the invoice's days, which begin `offset` hours before those of UTC, and how well both agree."""
+    """The log by the invoice's days, which begin `offset` minutes before those of UTC, and how well both agree."""
 
     def __init__(
         self, by_day: Mapping[tuple[date, Model], Sequence[LogSums]], invoice: Invoice, offset: int, *,
@@ -123,12 +128,12 @@ class _Shifted:
         self._first, self._last = invoice.first_on, invoice.last_on
         self._is_daily = any(day is not None for day, _ in invoice.cells)
         self.log: dict[tuple[Day, Model], LogSums] = {}
+        split = _BOUNDS.index(-offset % 1440)
         for (day, model), before in by_day.items():
-            # The hours of a UTC day from `split` on belong to another day of the invoice than those before it.
-            split = (24 - offset) % 24
-            early, late = before[split], before[24].minus(before[split])
+            # What a UTC day has from the bound on belongs to another day of the invoice than what is before it.
+            early, late = before[split], before[-1].minus(before[split])
             first = day + timedelta(days=-1 if offset < 0 else 0)
-            for on_day, sums in ((first, early), (first + timedelta(days=1), late)) if offset else ((day, before[24]),):
+            for on_day, sums in ((first, early), (first + timedelta(days=1), late)) if offset else ((day, before[-1]),):
                 key = (None if not self._is_daily and self.is_inside(on_day) else on_day, model)
                 if sums.requests or sums.failed:
                     self.log[key] = self.log.get(key, LogSums()).plus(sums)
@@ -162,7 +167,10 @@ def _best_offset(tried: Mapping[int, _Shifted]) -> tuple[int, list[int]]:
         return 0, []
     best = [offset for offset, one in tried.items() if one.matched_count == most]
     least = min(tried[offset].apart_usd for offset in best)
-    equal = sorted((offset for offset in best if tried[offset].apart_usd == least), key=lambda one: (abs(one), one))
+    equal = [offset for offset in best if tried[offset].apart_usd == least]
+    # A zone between whole hours is claimed only where none of whole hours does as well.
+    equal = [offset for offset in equal if offset in WHOLE_OFFSETS] or equal
+    equal.sort(key=lambda one: (abs(one), one))
     return equal[0], sorted(equal)
 
 

@@ -1,4 +1,4 @@
-"""The two sides of a reconciliation as sums: the log by hour and model, the invoice by day and model.
+"""The two sides of a reconciliation as sums: the log by half hour and model, the invoice by day and model.
 
 Each side is priced in up to four ways: at the user's rates and at list, with cached tokens at their own price and at
 that of plain input. Nothing is kept of the log.
@@ -92,10 +92,10 @@ class LogSums(NamedTuple):
         )  # fmt: skip
 
 
-class LogHour(NamedTuple):
-    """What the log has of one hour (UTC; None where undated), model and provider."""
+class LogSlice(NamedTuple):
+    """What the log has of half an hour (UTC; None where undated), model and provider."""
 
-    hour: datetime | None
+    begin: datetime | None
     model: str | None
     provider: str | None
     sums: LogSums
@@ -123,26 +123,26 @@ class Invoice(NamedTuple):
     undated_count: int = 0
 
 
-def log_hours(
+def log_slices(
     store: Store, files: Sequence[FileCounts], own: PriceBook, listed: PriceBook | None
-) -> tuple[list[LogHour], int]:  # fmt: skip
+) -> tuple[list[LogSlice], int]:  # fmt: skip
     """The requests of these files, and how many rows are sums instead.
 
     `listed` is the public list where `own` has rates of the user's.
     """
     sum_count = int(store.scalar("SELECT count(*) FROM aggregate_source")) if select_attempts(store, files) else 0
     _price(store, "request_source", "log", own, listed, are_sums=False)
-    hours = [
-        LogHour(
-            hour, model, provider,
+    slices = [
+        LogSlice(
+            begin, model, provider,
             LogSums(requests, unpriced, Tokens(*row[:3]), Usd(*row[3:7]), failed, Tokens(*row[7:10]), Usd(*row[10:])),
         )
-        for hour, model, provider, requests, unpriced, failed, *row in store.query(
+        for begin, model, provider, requests, unpriced, failed, *row in store.query(
             pages.page("ledger_log.sql", model_key=MODEL_KEY, listed="log_list" if listed else "log_own",
                        listed_full="log_list_full" if listed else "log_own_full")
         )
     ]  # fmt: skip
-    return hours, sum_count
+    return slices, sum_count
 
 
 def read_invoice(store: Store, files: Sequence[FileCounts], own: PriceBook, listed: PriceBook | None) -> Invoice | None:

@@ -1,7 +1,7 @@
--- The log by hour, model and provider: billed calls, failed ones that are not, each at four prices.
+-- The log by half hour, model and provider: billed calls, failed ones that are not, each at four prices.
 -- Calls that the gateway's own cache answered never reached a provider.
 WITH row AS (
-    SELECT date_trunc('hour', o.started_at) AS hour, {model_key} AS model,
+    SELECT time_bucket(INTERVAL 30 MINUTES, o.started_at) AS begun_at, {model_key} AS model,
         lower(coalesce(o.provider, nullif(split_part(o.price_key, '/', 1), ''))) AS provider,
         o.price_status = 'not_billed' AS is_failed, o.price_status IN ('unpriced', 'unknown_usage') AS is_unpriced,
         coalesce(o.input_tokens, 0) AS input_tokens, coalesce(o.cache_read_tokens, 0) AS read_tokens,
@@ -14,7 +14,7 @@ WITH row AS (
         JOIN {listed_full} m USING (file_id, source_line)
     WHERE NOT coalesce(o.gateway_cache_hit, false)
 )
-SELECT hour, model, provider,
+SELECT begun_at, model, provider,
     count(*) FILTER (NOT is_failed), count(*) FILTER (is_unpriced), count(*) FILTER (is_failed),
     CAST(coalesce(sum(input_tokens) FILTER (NOT is_failed), 0) AS BIGINT),
     CAST(coalesce(sum(read_tokens) FILTER (NOT is_failed), 0) AS BIGINT),
@@ -26,4 +26,4 @@ SELECT hour, model, provider,
     CAST(coalesce(sum(output_tokens) FILTER (is_failed), 0) AS BIGINT),
     CAST(sum(failed_own) AS DECIMAL(38,12)), CAST(sum(failed_own_full) AS DECIMAL(38,12)),
     CAST(sum(failed_list) AS DECIMAL(38,12)), CAST(sum(failed_list_full) AS DECIMAL(38,12))
-FROM row GROUP BY hour, model, provider ORDER BY hour NULLS LAST, model NULLS LAST, provider NULLS LAST
+FROM row GROUP BY begun_at, model, provider ORDER BY begun_at NULLS LAST, model NULLS LAST, provider NULLS LAST

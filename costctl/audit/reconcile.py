@@ -12,7 +12,7 @@ from statistics import median
 
 from costctl.audit.compute import reading_of
 from costctl.audit.explain import CAUSES, Cell, Explained, Reading, explain
-from costctl.audit.ledger import ZERO, Invoice, LogHour, log_hours, other_currencies, read_invoice
+from costctl.audit.ledger import ZERO, Invoice, LogSlice, log_slices, other_currencies, read_invoice
 from costctl.audit.options import AuditOptions
 from costctl.errors import InputError
 from costctl.formats import generic
@@ -61,8 +61,8 @@ def reconcile(logs: Sequence[str], invoices: Sequence[str], options: AuditOption
         files = _read(store, logs, options, key, spool / "log")
         billed = _read(store, invoices, asked, key, spool / "invoice", are_sums=True)
         store.make_room(sum(item.accepted for item in (*files, *billed)))
-        hours, sum_count = log_hours(store, files, own, listed)
-        if not hours:
+        slices, sum_count = log_slices(store, files, own, listed)
+        if not slices:
             raise InputError("E191", "the log holds sums over requests, no requests",
                                  "name the log of the calls; the export belongs behind --invoice")  # fmt: skip
         invoice = read_invoice(store, billed, own, listed)
@@ -72,8 +72,8 @@ def reconcile(logs: Sequence[str], invoices: Sequence[str], options: AuditOption
     if currencies:
         raise InputError("E193", f"the invoice is in {', '.join(currencies)}: only USD can be compared",
                          "export it in USD")  # fmt: skip
-    found = explain(hours, invoice, has_own_rates=listed is not None)
-    report = _report(found, invoice, hours, (files, billed))
+    found = explain(slices, invoice, has_own_rates=listed is not None)
+    report = _report(found, invoice, slices, (files, billed))
     if sum_count:
         text = f"{counted(sum_count, 'row of the log is a sum', 'rows of the log are sums')} over requests, on no side"
         report = replace(report, warnings=(*report.warnings, Warning("W296", text)))
@@ -98,9 +98,9 @@ def _read(
 
 
 def _report(
-    found: Explained, invoice: Invoice, hours: Sequence[LogHour], files: tuple[list[FileCounts], list[FileCounts]]
+    found: Explained, invoice: Invoice, slices: Sequence[LogSlice], files: tuple[list[FileCounts], list[FileCounts]]
 ) -> Report:  # fmt: skip
-    log_usd = sum((hour.sums.usd.own for hour in hours), ZERO)
+    log_usd = sum((piece.sums.usd.own for piece in slices), ZERO)
     invoice_usd = sum((cell.invoice_usd for cell in found.cells), ZERO)
     parts = {cause: sum((cell.parts.get(cause, ZERO) for cell in found.cells), ZERO) for cause in CAUSES}
     parts["undated"], parts["other_providers"] = -found.undated_usd, -found.others_usd
@@ -108,10 +108,10 @@ def _report(
     totals: dict[str, Value] = {
         "log_cost_usd": log_usd, "invoice_cost_usd": invoice_usd, "difference_usd": invoice_usd - log_usd,
         "explained_usd": invoice_usd - log_usd - parts["unexplained"], "unexplained_usd": parts["unexplained"],
-        "log_request_count": sum(hour.sums.requests + hour.sums.failed for hour in hours),
+        "log_request_count": sum(piece.sums.requests + piece.sums.failed for piece in slices),
         "invoice_row_count": sum(cell.invoice.rows for cell in found.cells),
         "invoice_first_on": invoice.first_on.isoformat(), "invoice_last_on": invoice.last_on.isoformat(),
-        "day_offset_hours": found.offset_hours, "compared_count": found.compared_count,
+        "day_offset_hours": _hours(found.offset_minutes), "compared_count": found.compared_count,
         "matched_count": found.matched_count,
     }  # fmt: skip
     log_files, invoice_files = files
@@ -135,12 +135,28 @@ def _explanation(found: Explained, parts: dict[str, Decimal]) -> Table:
     return Table.of("explanation", ("cause", "title", "amount_usd", "cell_count", "note"), rows)
 
 
+def _hours(minutes: int) -> int | float:
+    """Hours, whole ones as a whole number."""
+    return minutes // 60 if minutes % 60 == 0 else minutes / 60
+
+
+def _zone(minutes: int) -> str:
+    """A zone as people write it.
+
+    >>> _zone(330), _zone(-300), _zone(-210)
+    ('+5:30', '-5', '-3:30')
+    """
+    hours, rest = divmod(abs(minutes), 60)
+    return f"{'-' if minutes < 0 else '+'}{hours}{f':{rest:02d}' if rest else ''}"
+
+
 def _note(cause: str, found: Explained, cells: Sequence[Cell]) -> str:
     if cause == "time_zone":
         moved = sum((abs(cell.parts[cause]) for cell in cells), ZERO) / 2
-        others = [f"{one:+d}" for one in found.equal_offsets if one != found.offset_hours]
+        others = [_zone(one) for one in found.equal_offsets if one != found.offset_minutes]
         also = f" ({', '.join(others)} fit as well)" if others else ""
-        return f"the invoice's days are those of UTC{found.offset_hours:+d}{also}: {usd_display(moved)} on another day"
+        zone = f"UTC{_zone(found.offset_minutes)}{also}"
+        return f"the invoice's days are those of {zone}: {usd_display(moved)} on another day"
     if cause == "prices":
         shares = {reading.ratio for reading in found.readings.values() if reading.ratio != 1}
         said = ", ".join(f"{ratio_display(share)} of the log's prices" for share in sorted(shares))

@@ -64,7 +64,7 @@ def write_log(path: Path, log: Sequence[Call]) -> Path:
     return path
 
 
-def days(log: Sequence[Call], offset: int = 0) -> dict[tuple[date, str], list[Call]]:
+def days(log: Sequence[Call], offset: float = 0) -> dict[tuple[date, str], list[Call]]:
     """The calls by day of a zone and model."""
     found: dict[tuple[date, str], list[Call]] = defaultdict(list)
     for call in log:
@@ -72,7 +72,7 @@ def days(log: Sequence[Call], offset: int = 0) -> dict[tuple[date, str], list[Ca
     return dict(sorted(found.items()))
 
 
-def write_usage(path: Path, log: Sequence[Call], offset: int = 0, *, without_cache: bool = False) -> Path:
+def write_usage(path: Path, log: Sequence[Call], offset: float = 0, *, without_cache: bool = False) -> Path:
     """Pages of the usage endpoint, buckets of UTC's or another zone's days told as if of UTC."""
     lines = []
     for (day, model), found in days(log, offset).items():
@@ -88,7 +88,7 @@ def write_usage(path: Path, log: Sequence[Call], offset: int = 0, *, without_cac
 
 
 def write_costs(
-    path: Path, log: Sequence[Call], offset: int = 0, *, share: Decimal = Decimal(1), full: bool = False,
+    path: Path, log: Sequence[Call], offset: float = 0, *, share: Decimal = Decimal(1), full: bool = False,
     digits: int | None = None,
 ) -> Path:  # fmt: skip
     """A table of day, model and dollars."""

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from costctl.audit.explain import Reading, explain
-from costctl.audit.ledger import Invoice, InvoiceSums, LogHour, LogSums, Tokens, Usd
+from costctl.audit.ledger import Invoice, InvoiceSums, LogSlice, LogSums, Tokens, Usd
 
 FIRST = date(2026, 6, 8)
 amounts = st.integers(0, 10**13).map(lambda n: Decimal(n).scaleb(-12))
@@ -19,9 +19,9 @@ models = st.sampled_from(["a", "b", None])
 usd = st.builds(Usd, amounts, amounts, amounts, amounts)
 tokens = st.builds(Tokens, counts, counts, counts)
 log_sums = st.builds(LogSums, st.integers(1, 9), st.integers(0, 1), tokens, usd, st.integers(0, 2), tokens, usd)
-hours = st.builds(
-    LogHour,
-    st.none() | st.integers(-30, 150).map(lambda n: datetime(2026, 6, 8) + timedelta(hours=n)),
+slices = st.builds(
+    LogSlice,
+    st.none() | st.integers(-60, 300).map(lambda n: datetime(2026, 6, 8) + timedelta(minutes=30 * n)),
     models, st.sampled_from(["openai", "azure", None]), log_sums,
 )  # fmt: skip
 invoiced = st.builds(
@@ -33,12 +33,12 @@ days = st.integers(0, 5).map(lambda n: FIRST + timedelta(days=n))
 
 @settings(max_examples=150, deadline=None)
 @given(
-    st.lists(hours, max_size=25),
+    st.lists(slices, max_size=25),
     st.dictionaries(st.tuples(days, models), invoiced, max_size=12),
     st.booleans(), st.booleans(), st.sampled_from([frozenset(), frozenset({"openai"})]),
 )  # fmt: skip
 def test_the_parts_are_the_difference(
-    log: list[LogHour], cells: dict[Any, InvoiceSums], is_whole: bool, has_own: bool, providers: frozenset[str]
+    log: list[LogSlice], cells: dict[Any, InvoiceSums], is_whole: bool, has_own: bool, providers: frozenset[str]
 ) -> None:
     if is_whole:
         cells = {(None, model): one for (_, model), one in cells.items()}
@@ -47,22 +47,22 @@ def test_the_parts_are_the_difference(
     whole = sum((sum(cell.parts.values(), Decimal(0)) for cell in found.cells), Decimal(0))
     whole -= found.undated_usd + found.others_usd
     invoice_usd = sum((cell.invoice_usd for cell in found.cells), Decimal(0))
-    assert whole == invoice_usd - sum((hour.sums.usd.own for hour in log), Decimal(0))
+    assert whole == invoice_usd - sum((piece.sums.usd.own for piece in log), Decimal(0))
     assert sum(cell.invoice.rows for cell in found.cells) == sum(one.rows for one in cells.values())
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(hours.filter(lambda hour: hour.hour is not None), min_size=1, max_size=25))
-def test_an_invoice_that_is_the_log_needs_no_reading(log: list[LogHour]) -> None:
+@given(st.lists(slices.filter(lambda piece: piece.begin is not None), min_size=1, max_size=25))
+def test_an_invoice_that_is_the_log_needs_no_reading(log: list[LogSlice]) -> None:
     cells: dict[Any, InvoiceSums] = {}
-    for hour in log:
-        assert hour.hour is not None
-        key = (hour.hour.date(), hour.model)
+    for piece in log:
+        assert piece.begin is not None
+        key = (piece.begin.date(), piece.model)
         before = cells.get(key, InvoiceSums(billed_usd=Decimal(0)))
-        cells[key] = before._replace(rows=1, billed_usd=(before.billed_usd or Decimal(0)) + hour.sums.usd.own)
+        cells[key] = before._replace(rows=1, billed_usd=(before.billed_usd or Decimal(0)) + piece.sums.usd.own)
     span = [day for day, _ in cells]
     found = explain(log, Invoice(cells, min(span), max(span), frozenset()), has_own_rates=False)
-    assert (found.offset_hours, set(found.readings.values())) == (0, {Reading()})
+    assert (found.offset_minutes, set(found.readings.values())) == (0, {Reading()})
     assert not any(value for cell in found.cells for value in cell.parts.values())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -57,6 +58,20 @@ def test_an_invoice_of_this_log_differs_in_nothing(tmp_path: Path, log: Path) ->
         assert report.totals["log_cost_usd"] == report.totals["invoice_cost_usd"] == usd(calls())
         assert report.totals["matched_count"] == report.totals["compared_count"] == 12
         assert report.warnings == ()
+
+
+@pytest.mark.parametrize("offset", [5.5, -3.5])
+def test_days_of_a_zone_between_whole_hours(tmp_path: Path, offset: float) -> None:
+    """Calls in both halves of the hours around the boundary tell such a zone from its neighbours."""
+    dense = sorted(
+        (replace(call, at=call.at + timedelta(minutes=late), output=call.output + late)
+         for call in calls() for late in range(0, 180, 20)), key=lambda call: call.at,
+    )  # fmt: skip
+    report = compared(write_log(tmp_path / "log.jsonl", dense), write_usage(tmp_path / "usage.jsonl", dense, offset))
+    assert report.totals["day_offset_hours"] == offset
+    assert causes(report) == {"time_zone": 0}
+    (row,) = rows(report, "explanation")
+    assert f"UTC{'+5:30' if offset > 0 else '-3:30'}" in row["note"]
 
 
 @pytest.mark.parametrize("kind", ["usage", "costs"])
