@@ -87,6 +87,10 @@ _REPORTED = {
     "uncached_input_tokens": "input_tokens", "cache_read_input_tokens": "cache_read_tokens",
     "output_tokens": "output_tokens",
 }  # fmt: skip
+_OF_A_DAY = {
+    "input": "input_tokens", "output": "output_tokens", "cache_read": "cache_read_tokens",
+    "cache_creation": "cache_write_tokens",
+}  # fmt: skip
 _SPLIT = {
     "ephemeral_5m_input_tokens": "cache_write_5m_tokens",
     "ephemeral_1h_input_tokens": "cache_write_1h_tokens",
@@ -95,7 +99,9 @@ _MEASURES = frozenset({*_REPORTED, "cache_creation", "server_tool_use", "amount"
 
 
 def is_report(record: Record) -> bool:
-    """A page of the usage or the cost report, or one of its buckets."""
+    """A page of the usage or the cost report, one of its buckets, or a day of a user of Claude Code."""
+    if isinstance(record.get("model_breakdown"), list) and "core_metrics" in record:
+        return True
     if isinstance(record.get("data"), list) and "has_more" in record:
         return any(_is_bucket(item) for item in record["data"])
     return _is_bucket(record)
@@ -108,7 +114,10 @@ def _is_bucket(item: Any) -> bool:
 
 
 def unwrap_report(record: Record) -> list[Outcome]:
-    """The sums of a page or a bucket."""
+    """The sums of a page, a bucket or a day."""
+    if "model_breakdown" in record:
+        rows = [row for row in record["model_breakdown"] if isinstance(row, dict)]
+        return [outcome for row in rows for outcome in _of_a_day(record, row)] or [Ignored("day without a model")]
     found: list[Outcome] = []
     for item in record.get("data", [record]):
         if _is_bucket(item):
@@ -136,6 +145,22 @@ def _reported(row: Record) -> list[Outcome]:
     found.update({ours: split.get(theirs) for theirs, ours in _SPLIT.items()} if isinstance(split, dict) else {})
     found.update(operation="chat", web_searches=tools.get("web_search_requests") if isinstance(tools, dict) else None)
     return bucket(found, row, _MEASURES)
+
+
+def _of_a_day(record: Record, row: Record) -> list[Outcome]:
+    """What one user of Claude Code used of one model on a day."""
+    actor, tokens, cost = (one if isinstance(one, dict) else {} for one in (
+        record.get("actor"), row.get("tokens"), row.get("estimated_cost")))  # fmt: skip
+    found: Record = {ours: tokens.get(theirs) for theirs, ours in _OF_A_DAY.items()} | {
+        "started_at": record.get("date"), "ts_basis": "start", "provider": "anthropic", "operation": "chat",
+        "app": "claude-code", "response_model": row.get("model"), "user_id": actor.get("email_address"),
+        "api_key_id": actor.get("api_key_name"),
+    }  # fmt: skip
+    if "amount" in cost:
+        found.update(logged_cost=_dollars(cost["amount"]), logged_cost_kind="estimated",
+                     logged_currency=cost.get("currency"))  # fmt: skip
+    names = {name: record.get(name) for name in ("date", "actor", "organization_id", "terminal_type", "customer_type")}
+    return bucket(found, names | {"model": row.get("model")}, ())
 
 
 def _dollars(cents: Any) -> Any:
@@ -182,7 +207,7 @@ FORMATS = (
     ),
     LogFormat(
         name="anthropic_report",
-        title="Anthropic usage and cost reports (pages of the API): sums, for audit only",
+        title="Anthropic usage, cost and Claude Code reports (pages of the API): sums, for audit only",
         signature=is_report,
         unwrap=unwrap_report,
         unfolds=True,

@@ -18,7 +18,7 @@ from costctl.formats.binary import is_binary, not_text
 from costctl.formats.contained import contained, pieces_of
 from costctl.formats.databases import database_rows, is_database
 from costctl.formats.documents import document_tasks, first_of_many, records_of
-from costctl.formats.envelopes import carried, enveloped, is_reached_by_map, places_of
+from costctl.formats.envelopes import carried, enveloped, is_plain, places_of
 from costctl.formats.events import event_tasks, is_event_text
 from costctl.formats.generic import written_path
 from costctl.formats.registry import FORMATS
@@ -132,7 +132,7 @@ def carried_format(records: list[Record]) -> tuple[LogFormat, Path] | None:
         held = (piece for record in looked_at for piece, _ in carried(record, place) if isinstance(piece, dict))
         pieces = list(itertools.islice(held, CARRIERS))
         found = _claimant(pieces) if pieces else None
-        if found is None and not is_reached_by_map(looked_at, place) and any(map(generic.is_whole, pieces)):
+        if found is None and not is_plain(looked_at, place) and any(map(generic.is_whole, pieces)):
             found = generic.FORMAT
         if found is not None and found.resolve is None:
             score = sum(claims(found, piece) for piece in pieces)

@@ -109,9 +109,21 @@ def _steps(place: Path, value: Any) -> Iterator[tuple[Path, Any]]:
                 yield (*place, key), inner
 
 
-def is_reached_by_map(records: Sequence[Record], place: Path) -> bool:
-    """Whether a mapping could name what lies at the place."""
-    return all(isinstance(take(record, place), dict | None) for record in records) and EACH not in place
+def is_plain(records: Sequence[Record], place: Path) -> bool:
+    """Whether what lies at the place is an object of the record as it stands, without a text or a table to open.
+
+    There names prove nothing: a mapping could name the place, and the elements of a list are often sums.
+    """
+    return any(_is_plain(record, place) for record in records)
+
+
+def _is_plain(value: Any, place: Path) -> bool:
+    if not place:
+        return isinstance(value, dict)
+    key, *rest = place
+    if key == EACH:
+        return isinstance(value, list) and any(_is_plain(item, tuple(rest)) for item in value)
+    return isinstance(value, dict) and _is_plain(value.get(key), tuple(rest))
 
 
 def enveloped(log_format: LogFormat, place: Path) -> LogFormat:

@@ -8,6 +8,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from costctl.errors import InputError
 from costctl.report import Report
 from tests.support import audited
 
@@ -123,3 +126,24 @@ def test_answers_of_ollama(tmp_path: Path) -> None:
     answer = {"model": "llama3.1", "created_at": "2025-05-06T12:00:01Z", "message": {"content": "x"}, "done": True,
               "prompt_eval_count": 100, "eval_count": 20}  # fmt: skip
     assert counts_of(audited(tmp_path, written(tmp_path / "o.jsonl", answer)))[:4] == (1, 0, 0, 100)
+
+
+def test_a_day_of_a_user_of_claude_code_is_a_sum_for_each_model(tmp_path: Path) -> None:
+    def used(model: str, size: int) -> Row:
+        tokens = {"input": 100 * size, "output": 35 * size, "cache_read": 10 * size, "cache_creation": 5 * size}
+        return {"model": model, "tokens": tokens, "estimated_cost": {"currency": "USD", "amount": 25 * size}}
+
+    day = {"date": "2025-09-01T00:00:00Z", "actor": {"type": "user_actor", "email_address": "a@b.example"},
+           "core_metrics": {"num_sessions": 5}, "tool_actions": {},
+           "model_breakdown": [used("claude-opus-4-20250514", 2), used("claude-sonnet-4-20250514", 1)]}  # fmt: skip
+    log = written(tmp_path / "page.json", {"data": [day], "has_more": False, "next_page": None})
+    totals = audited(tmp_path, log).totals
+    named = ("request_count", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
+    assert tuple(totals[name] for name in named) == (0, 345, 30, 15, 105)
+    assert str(totals["logged_cost_usd"]).rstrip("0") == "0.75"
+
+
+def test_sums_in_a_list_of_an_unknown_record_are_no_requests(tmp_path: Path) -> None:
+    row = {"day": "2025-09-01", "by": [{"model": "gpt-4o", "input_tokens": 900, "output_tokens": 9}] * 2}
+    with pytest.raises(InputError, match="none is a request"):
+        audited(tmp_path, written(tmp_path / "days.jsonl", row, row))
