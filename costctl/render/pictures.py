@@ -33,7 +33,7 @@ def _thresholds(report: Report, rows: list[Row], width: int) -> list[str]:
     """The semantic cache at each threshold: hits of all calls, wrong answers per hit with their interval."""
     if not any(row["semantic_hit_count"] for row in rows):
         return []
-    is_known = any(row["wrong_per_hit_ratio"] is not None for row in rows)
+    is_known = any(row["wrong_per_hit_ratio_high"] is not None for row in rows)
     most = round_end(max(row["wrong_per_hit_ratio_high"] or 0.0 for row in rows))
     what = f"wrong per hit, 0 to {cell(most, 'ratio')}" if is_known else "wrong per hit: not known"
     scales = Scales("hits of all calls", round_end(max(row["semantic_hit_ratio"] for row in rows)), what, most)
@@ -42,7 +42,11 @@ def _thresholds(report: Report, rows: list[Row], width: int) -> list[str]:
 
 def _threshold(row: Row) -> Bar:
     low, middle, high = (row[f"wrong_per_hit_ratio{end}"] for end in ("_low", "", "_high"))
-    told = cell(middle, "ratio") if middle is not None else "?" if row["semantic_hit_count"] else "no hit"
+    told = "?" if row["semantic_hit_count"] else "no hit"
+    if middle is not None:
+        told = cell(middle, "ratio")
+    elif high is not None:
+        told = f"≤ {cell(high, 'ratio')}"
     share = row["semantic_hit_ratio"]
     return Bar(str(row["serve_min"]), bool(row["is_policy"]), share, cell(share, "ratio"), low, middle, high, told)
 

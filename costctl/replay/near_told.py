@@ -181,8 +181,10 @@ def _curve(done: Replay, judge: Judge) -> Table:
 
 def _row(at_ppb: int, served: Served, judge: Judge, count: int) -> tuple[Value, ...]:
     at, answered_by = served.pairs()
-    wrong: Share = judge.rates(at, answered_by).wrong_per_hit
-    known: list[Value] = [wrong.estimate, wrong.low, wrong.high] if wrong.estimate is not None else [None] * 3
+    rates = judge.rates(at, answered_by)
+    wrong: Share = rates.wrong_per_hit
+    is_told = wrong.estimate is not None or rates.basis == "bounds"
+    known: list[Value] = [wrong.estimate, wrong.low, wrong.high] if is_told else [None] * 3
     own = int(np.count_nonzero(served.is_own_prompt[at]))
     return (f"{at_ppb / 10**9:.2f}", len(at), len(at) / count, own, *known)
 

@@ -186,6 +186,9 @@ def test_answers_of_the_log_say_how_many_hits_are_wrong(
         assert "wrong_per_hit_ratio" not in total
         assert total["wrong_per_hit_ratio_low"] == 0.0 < total["wrong_per_hit_ratio_high"] < 1
         assert "answered in other words" in report["provenance"]["not_computed"]["wrong_per_hit_ratio"]
+        own = next(row for row in report["tables"]["semantic_curve"] if row["is_policy"])
+        assert own["wrong_per_hit_ratio"] is None
+        assert own["wrong_per_hit_ratio_high"] == total["wrong_per_hit_ratio_high"]
         return
     assert total["wrong_per_hit_ratio_low"] <= total["wrong_per_hit_ratio"] <= total["wrong_per_hit_ratio_high"]
     assert total["wrong_per_request_ratio"] == pytest.approx(total["wrong_per_hit_ratio"] * total["semantic_hit_ratio"])

@@ -67,6 +67,13 @@ def test_without_answers_the_picture_says_that_nothing_is_known() -> None:
     assert not any("●" in line for line in drawn)
 
 
+def test_where_wrong_answers_are_only_bounded_the_picture_shows_the_most() -> None:
+    rows = [(*row[:4], None, row[5], row[6], row[7]) for row in THRESHOLDS]
+    drawn = picture(semantic(rows), "semantic_curve", 80)
+    assert drawn[2].endswith("┤   ≤ 75.0 %")
+    assert not any("●" in line for line in drawn)
+
+
 def test_without_a_hit_there_is_no_picture() -> None:
     assert picture(semantic(THRESHOLDS[3:]), "semantic_curve", 80) == []
 
