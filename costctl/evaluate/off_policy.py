@@ -36,7 +36,7 @@ class Bounds(NamedTuple):
 class Estimate(NamedTuple):
     """A mean score with its 95 % interval; `ess` is the number of equally weighted calls that say as much."""
 
-    method: str  # ips | snips | dr
+    method: str  # ips | snips
     mean: float
     low: float
     high: float
@@ -78,17 +78,12 @@ def effective_count(weights: Real) -> float:
     return float(weights.sum()) ** 2 / squares if squares else 0.0
 
 
-def estimate(
-    score: Real, agrees: Real, propensity: Real, least_propensity: Real | None = None,
-    modelled: tuple[Real, Real] | None = None,
-) -> Estimate | Refused:  # fmt: skip
+def estimate(score: Real, agrees: Real, propensity: Real, least_propensity: Real | None = None) -> Estimate | Refused:
     """The mean score of a policy, from calls whose logged choice had a known chance.
 
     `score` of the logged answer; `agrees` the chance that the new policy chooses the same (0 or 1 where it is
     fixed); `propensity` the chance of the logged choice; `least_propensity` the least chance, per call, that the
-    log gave to anything the new policy would choose. `modelled` are predictions, by models that have not seen the
-    call, of the score of the logged choice and of the new policy's: then doubly robust (Dudík and others 2011),
-    else self-normalised weights.
+    log gave to anything the new policy would choose. The weights are self-normalised.
     """
     if np.isnan(propensity).any() or (propensity <= 0).any() or (propensity > 1).any():
         return Refused("the chance of each logged choice must be known, above 0 and at most 1", 0.0)
@@ -104,9 +99,6 @@ def estimate(
         return Refused(f"in {counted(rare, 'call')} the log would hardly ever have done what the new policy does", ess)
     if ess < ESS_MIN:
         return Refused(f"only {ess:.0f} calls' worth of evidence, {ESS_MIN:.0f} are needed", ess)
-    if modelled is not None:
-        logged, target = modelled
-        return _normal("dr", target + weights * (score - logged), ess)
     mean = float((weights * score).sum() / weights.sum())
     residual = weights * (score - mean) / weights.mean()  # the delta method
     return _normal("snips", residual + mean, ess)
