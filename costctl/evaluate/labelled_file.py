@@ -28,6 +28,7 @@ NEEDED = ("prompt", "cheap_score", "dear_score")
 FIELDS = (*NEEDED, "group", *CATEGORIES)
 HINT = 'a line is {"prompt": "...", "cheap_score": 0, "dear_score": 1}, or CSV with these columns; see --map'
 PROBLEMS_TOLD = 100
+COLUMNS_TOLD = 12
 LARGEST_BYTES = 2**30
 Row = tuple[int, Mapping[str, Any]]
 
@@ -62,6 +63,7 @@ def read_labelled(path: Path, fields: Mapping[str, str], pair: Pair) -> Labels:
     problems: list[Problem] = []
     texts, cheap, dear, unlabelled = list[str](), list[float](), list[float](), 0
     others: dict[str, list[str | None]] = {name: [] for name in ("group", *CATEGORIES)}
+    columns: dict[str, None] = {}  # of the rows without both scores, in their order
     for line, row in _rows(_text(path), problems):
         before = len(problems)
         prompt = row.get(fields["prompt"])
@@ -72,6 +74,8 @@ def read_labelled(path: Path, fields: Mapping[str, str], pair: Pair) -> Labels:
             continue
         if scores[0] is None or scores[1] is None:
             unlabelled += 1
+            if len(columns) < COLUMNS_TOLD:
+                columns |= dict.fromkeys(row)
             continue
         texts.append(str(prompt))
         cheap.append(scores[0])
@@ -84,7 +88,7 @@ def read_labelled(path: Path, fields: Mapping[str, str], pair: Pair) -> Labels:
         more = f" (and {len(told) - 1:,} more)" if len(told) > 1 else ""
         raise CostctlError("E453", f"{told[0]}{more}", HINT, ExitCode.INPUT, tuple(told[:PROBLEMS_TOLD]))
     if not texts:
-        raise _unreadable(path, "it holds no labelled prompts")
+        raise _no_labels(path, fields, list(columns))
     known = {name: tuple(others[name]) for name in CATEGORIES if any(one is not None for one in others[name])}
     groups = next((others[name] for name in ("group", "endpoint", "app") if any(others[name])), None)
     sample = Sample("text", read_texts(texts, BUCKETS, known), np.array(cheap), np.array(dear))
@@ -114,6 +118,22 @@ def _text(path: Path, *, head: bool = False) -> str:
 
 def _unreadable(path: Path, reason: str) -> CostctlError:
     return CostctlError("E452", f"cannot read the labels: {path}: {reason}", HINT, ExitCode.INPUT)
+
+
+def _no_labels(path: Path, fields: Mapping[str, str], columns: Sequence[str]) -> CostctlError:
+    """No row has both scores: which column is missing, and which there are to name instead."""
+    reason = "it holds no labelled prompts"
+    lacking = [name for name in NEEDED if fields[name] not in columns]
+    if not columns or not lacking:
+        return _unreadable(path, reason)
+    named = ", ".join(shown(one) for one in columns[:COLUMNS_TOLD])
+    return CostctlError(
+        "E452",
+        f"cannot read the labels: {path}: {reason}: no {' and no '.join(fields[name] for name in lacking)} "
+        f"among its columns {named}",
+        f"name the columns: {' '.join(f'--map {name}=COLUMN' for name in lacking)}",
+        ExitCode.INPUT,
+    )
 
 
 def _rows(text: str, problems: list[Problem]) -> Iterator[Row]:

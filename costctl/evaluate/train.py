@@ -203,9 +203,8 @@ def _verdict(found: _Found, labels: Labels, judged: Sequence[Judged], seed: int)
         found.tell(f"apgr_above_length{name}", _round(value), "estimated")
     reasons = []
     if ahead <= 0:
-        reasons.append(
-            f"on {split} its APGR is {mine.quality.apgr:.3f}, that of length alone {length.quality.apgr:.3f}"
-        )
+        where = split if split == IN_FOLD else f"on {split}"
+        reasons.append(f"{where} its APGR is {mine.quality.apgr:.3f}, that of length alone {length.quality.apgr:.3f}")
     elif low <= 0:
         found.warnings.append(
             Warning("W253", f"the lead over length alone ({ahead:.3f}) may be chance: from {low:.3f} to {high:.3f}",

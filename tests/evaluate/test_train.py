@@ -117,6 +117,16 @@ def test_without_groups_nothing_is_said_of_unseen_traffic(tmp_path: Path) -> Non
     assert not figures(found.report, "unseen groups")
 
 
+def test_scores_under_other_names_are_refused_with_the_names_that_there_are(tmp_path: Path) -> None:
+    path = tmp_path / "labels.jsonl"
+    path.write_text('{"prompt": "¿qué hora es?", "weak_correct": 1, "dear_score": 1}\n' * 3, "utf-8")
+    with pytest.raises(
+        CostctlError, match="no cheap_score among its columns 'prompt', 'weak_correct', 'dear_"
+    ) as raised:
+        read_labelled(path, fields_of([]), Pair("small", "large"))
+    assert (raised.value.code, raised.value.hint) == ("E452", "name the columns: --map cheap_score=COLUMN")
+
+
 def test_too_few_labels_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CostctlError) as raised:
         train(read(written(tmp_path / "l.jsonl", labelled(60))), Options())
