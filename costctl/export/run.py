@@ -52,8 +52,11 @@ def export_config(
         ),
         "agreement": Table.of(
             "agreement",
-            ("target", "told", "agreement_ratio", "alike_count", "call_count"),
-            [(target.name, _told(target, given), *_shown(one.agreement)) for target, one in made],
+            ("target", "told", "agreement_ratio", "alike_count", "call_count", "not_measured"),
+            [
+                (target.name, _told(target, given), *_shown(one.agreement), _unread(one, measured))
+                for target, one in made
+            ],
         ),
     }
     said = []
@@ -136,6 +139,17 @@ def _losses(made: Sequence[tuple[Target, Exported]]) -> list[tuple[Value, ...]]:
 
 def _shown(agreement: Agreement | None) -> tuple[Value, Value, Value]:
     return (None, None, None) if agreement is None else (agreement.ratio, *agreement)
+
+
+def _unread(one: Exported, measured: Measured | None) -> str | None:
+    """Why decisions were not compared: no log was named, or none of its calls had a text to decide by."""
+    if one.agreement is not None:
+        return None
+    return (
+        "--log LOG, or --measure"
+        if measured is None
+        else "no call with a text could go elsewhere (a profile has no texts)"
+    )
 
 
 def _told(target: Target, given: Resolved) -> str | None:

@@ -116,6 +116,6 @@ def _measured(report: Report) -> list[str]:
         return []
     lines = ["", "  AGREEMENT with the policy, on the calls of your log that could go elsewhere"]
     for row in rows:
-        said = alike(row) if row["call_count"] is not None else "not measured: --log LOG, or --measure"
+        said = alike(row) if row["call_count"] is not None else f"not measured: {row['not_measured']}"
         lines.append(f"    {safe(str(row['target']))}: {said}; it decides by {safe(str(row['told']), 200)}")
     return lines

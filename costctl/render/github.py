@@ -72,12 +72,16 @@ def _tag(report: Report) -> str:
 def _headline(report: Report) -> list[str]:
     """One line that a reader of mail sees."""
     verdicts = [case["verdict"] for case in gates_of(report)]
-    said = [f"{verdicts.count(name)} {mark} {name.lower()}" for name, mark in VERDICTS.items() if name in verdicts]
-    lines = [f"Gates: {', '.join(said)}", ""] if said else []
+    gates = [f"{verdicts.count(name)} {mark} {name.lower()}" for name, mark in VERDICTS.items() if name in verdicts]
+    lines = [f"Gates: {', '.join(gates)}", ""] if gates else []
     saving = report.totals.get("saving_ratio")
     if isinstance(saving, float | int):
         calls = counted(int(str(report.totals["call_count"])), "call")
-        lines += [f"Saving {ratio_display(saving)} of the cost of {calls}", ""]
+        share = ratio_display(abs(saving))
+        said = (
+            f"Saving {share} of the cost of {calls}" if saving >= 0 else f"Costs {share} more than the log of {calls}"
+        )
+        lines += [said, ""]
     for line in idle_engines(report.totals):
         lines += [markdown_text(line.strip()), ""]
     return lines

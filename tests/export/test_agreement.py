@@ -136,8 +136,10 @@ def test_a_profile_has_no_texts_and_nothing_is_measured(house: House, measured: 
     assert measured
     profile = tmp_path / "profile.parquet"
     assert run(["profile", STORY, "-o", str(profile), "--db", str(tmp_path / "p.duckdb")]) == 0
-    other = House(tmp_path)
-    assert set(alike(other.report("--log", str(profile))).values()) == {(None, None)}
+    found = House(tmp_path).report("--log", str(profile))
+    assert set(alike(found).values()) == {(None, None)}
+    told = [row["not_measured"] for row in found["tables"]["agreement"]]
+    assert told == ["no call with a text could go elsewhere (a profile has no texts)"] * len(told)
 
 
 def test_a_diff_measures_nothing(house: House, capsys: pytest.CaptureFixture[str]) -> None:

@@ -94,6 +94,11 @@ def test_a_comment_is_found_again_by_its_marker_and_fits_its_limit() -> None:
     assert body.splitlines()[-3].endswith(" |")  # cut between rows
 
 
+def test_the_head_of_a_comment_says_saves_or_costs_more() -> None:
+    for ratio, said in ((0.31, "Saving 31.0 % of the cost of 2 calls"), (-3.685, "Costs 368.5 % more than the log of")):
+        assert said in github.to_comment(Report("gate", {"saving_ratio": ratio, "call_count": 2}, {}))
+
+
 def test_gates_are_test_cases() -> None:
     suite = ElementTree.fromstring(verdicts.to_junit(report())).find("testsuite")
     assert suite is not None
