@@ -19,7 +19,7 @@ from costctl.replay.calls import UNKNOWN, Flag, Int, codes
 from costctl.replay.draws import uniform
 from costctl.replay.project import Outcome, usd
 from costctl.replay.scores import NO_LABEL, Evidence, Real, altered
-from costctl.report import Table, Value
+from costctl.report import Table, Value, Warning, counted
 from costctl.store import Store
 
 STRATA_MAX = 50
@@ -91,6 +91,14 @@ def _tell_bounds(outcome: Outcome, scores: Real, found: Found) -> None:
         return
     found.tell("quality_bound_low", round(found_bounds.low, DIGITS), "bounded")
     found.tell("quality_bound_high", round(found_bounds.high, DIGITS), "bounded")
+    is_kept = outcome.is_served & (outcome.serving_model == outcome.calls.model)
+    unscored = int(np.count_nonzero(is_kept & np.isnan(scores)))
+    if unscored:
+        what = counted(unscored, "answer that the policy keeps has", "answers that the policy keeps have")
+        found.warnings.append(
+            Warning("W289", f"{what} no score: nothing shows that they are good, and the bounds take each from 0 to 1",
+                    "they are in the log: score them, and give the file to --scores")
+        )  # fmt: skip
 
 
 def _has_own_id(store: Store, count: int) -> Flag:

@@ -65,6 +65,18 @@ def test_the_file_of_probes_comes_back_as_scores(reports: Reports, tmp_path: Pat
     assert told["provenance"]["status"]["quality_bound_low"] == "bounded"
 
 
+def test_answers_that_the_policy_keeps_without_a_score_are_told(reports: Reports) -> None:
+    """One of 60 moved and, then, one of 20 kept answers has a score: of the kept ones 20 and 19 have none."""
+    reports.write(HALF, calls(60, 20))
+    for more, told in (("", "20 answers that the policy keeps have"), ("r60,openai/gpt-4o,1\n", "19 answers that the")):
+        lines = f"request_id,model,score\nr0,openai/gpt-4o-mini,1\n{more}"
+        code, out, err = reports.said("--scores", reports.scores(lines))
+        assert code == 0, err
+        said = [one["message"] for one in json.loads(out)["warnings"] if one["code"] == "W289"]
+        assert len(said) == 1
+        assert said[0].startswith(told)
+
+
 class Probes:
     """90 calls that move and 30 that stay; an answer is right where its number is not divisible by 4."""
 
