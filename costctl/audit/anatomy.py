@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from costctl.audit.prompt_cache import Missed
 
 EXACT_TTL_US = 24 * 3600 * 1_000_000
+NO_PROMPTS = "not computed: no prompt in the log"
 LONG_CONTEXT_TOKENS = 32_000
 # Blended list price, three parts input to one part output, USD per million tokens.
 CLASS_B_FROM_USD, CLASS_C_FROM_USD = Decimal("0.6"), Decimal(3)
@@ -89,19 +90,22 @@ def anatomy(
     )
     sums = {row[0]: row[1:] for row in store.query(pages.page("anatomy_sums.sql"))}
     total = sum((row[1] for row in sums.values()), Decimal(0))
-    return Table.of(
-        "anatomy", COLUMNS, [_row(item, sums.get(item.name), total, cheap, missed, near) for item in CLASSES]
-    )
+    # Without one prompt nothing can repeat another: that is no finding of zero repeats.
+    has_prompts = store.scalar("SELECT count(*) = 0 OR count(prompt_key) > 0 FROM request")
+    rows = [_row(item, sums.get(item.name), total, cheap, missed, near, has_prompts) for item in CLASSES]
+    return Table.of("anatomy", COLUMNS, rows)
 
 
 def _row(
     item: BillClass, found: tuple[Any, ...] | None, total: Decimal, cheap: Rate | None, missed: Missed,
-    near: NearRepeats,
+    near: NearRepeats, has_prompts: bool,
 ) -> tuple[Any, ...]:  # fmt: skip
     if item.name == "near_repeat" and not near.is_computed:
         return item.name, item.title, None, None, None, None, item.lever, item.claimed, near.note
     if item.name == "prompt_cache_miss" and missed.recoverable_usd is None:
         return item.name, item.title, None, None, None, None, item.lever, item.claimed, missed.note
+    if item.name == "exact_repeat" and not has_prompts:
+        return item.name, item.title, None, None, None, None, item.lever, item.claimed, NO_PROMPTS
     count, cost, routed, later = found or (0, Decimal(0), None, 0)
     recoverable, note = _recoverable(item.name, count, cost, routed, later, cheap)
     if item.name == "prompt_cache_miss":

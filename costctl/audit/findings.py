@@ -19,6 +19,10 @@ from costctl.report import Table
 from costctl.request import DIMENSIONS, OF_TIME
 from costctl.store import Store
 
+# A class of the anatomy that this log cannot have, as `not_computed` names it.
+MISSING_CLASSES = {
+    "exact_repeat": "exact_repeats", "near_repeat": "near_repeats", "prompt_cache_miss": "prompt_cache_misses",
+}  # fmt: skip
 ALWAYS_BY = ("model", "provider", "tier")
 
 
@@ -86,10 +90,8 @@ def tables(store: Store, book: PriceBook, wanted: Wanted) -> tuple[dict[str, Tab
         missing["anatomy"] = "sums over requests cannot be put into classes"
         del found["anatomy"]
     for row in found["anatomy"].dicts() if "anatomy" in found else ():
-        if row["class"] == "prompt_cache_miss" and row["request_count"] is None:
-            missing["prompt_cache_misses"] = str(row["note"])
-        if row["class"] == "near_repeat" and row["request_count"] is None:
-            missing["near_repeats"] = str(row["note"])
+        if row["request_count"] is None:
+            missing[MISSING_CLASSES[str(row["class"])]] = str(row["note"])
     return found, missing
 
 

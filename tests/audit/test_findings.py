@@ -278,3 +278,21 @@ def test_a_duration_below_zero_is_unknown_and_counted(tmp_path: Path) -> None:
     assert rows(report, "unread") == [{"column_name": "latency_ms", "value_count": 2}]
     (said,) = [item.message for item in report.warnings if item.code == "W112"]
     assert said == "2 values of latency_ms could not be read: taken as unknown"
+
+
+def test_repeats_are_not_computed_where_the_log_has_no_prompt(tmp_path: Path) -> None:
+    report = made(tmp_path, {}, {"status": "error", "output_tokens": 100}, {"input_tokens": 40_000})
+    found = of_class(report, "exact_repeat")
+    assert [found[name] for name in ("request_count", "list_cost_usd", "share_ratio", "recoverable_usd")] == [None] * 4
+    assert found["note"] == "not computed: no prompt in the log"
+    missing: Any = report.provenance["not_computed"]
+    assert missing["exact_repeats"] == "not computed: no prompt in the log"
+    shown = [row["list_cost_usd"] for row in rows(report, "anatomy") if row["list_cost_usd"] is not None]
+    assert sum(shown) == report.totals["list_cost_usd"] > 0
+    assert "exact repeats within 24 h: not computed: no prompt in the log" in to_terminal(report, 100)
+
+
+def test_no_repeat_among_prompts_of_which_some_are_known_is_none(tmp_path: Path) -> None:
+    report = made(tmp_path, message("Where is my order?"), {})
+    assert of_class(report, "exact_repeat")["request_count"] == 0
+    assert "exact_repeats" not in str(report.provenance["not_computed"])
