@@ -137,6 +137,7 @@ RAW_EXTRAS: tuple[str, ...] = (
     "output_tokens",  # as counted by the format, see LogFormat.reasoning_in_output
     "reasoning_outside_tokens",  # reasoning that the log counts beside the output
     "total_tokens",  # only checks the convention
+    "speed",  # Anthropic's usage names its fast tier so
     "status",
     "usage_source",
     "api_key",  # hashed at once

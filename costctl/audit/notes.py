@@ -39,7 +39,13 @@ def warnings(
         text = f"{records} not understood, the first at {place}: {first['reason']}"
         said.append(Warning("W110", text, "see them: costctl rejects"))
     for row in tables["unread"].dicts() if "unread" in tables else ():
-        values = counted(int(str(row["value_count"])), "value", "values")
+        count = int(str(row["value_count"]))
+        if row["column_name"] == "cache_write_split":
+            records = counted(count, "record splits", "records split")
+            text = f"{records} less than all cache writes by lifetime: the rest is priced as 5-minute writes"
+            said.append(Warning("W118", text))
+            continue
+        values = counted(count, "value", "values")
         said.append(Warning("W112", f"{values} of {row['column_name']} could not be read: taken as unknown"))
     said += [Warning(*row) for row in store.query("SELECT code, message, hint FROM near_said ORDER BY code")]
     if found["undated_count"]:

@@ -8,8 +8,10 @@ from typing import Any
 
 import orjson
 
+from costctl.formats.answers import service_tier
 from costctl.formats.base import Ignored, LogFormat, Outcome, Record, Rejected, identity_columns
 from costctl.formats.bodies import error_of, is_answer, read_body, read_request
+from costctl.formats.generic import COLUMNS
 from costctl.formats.sse import opened_body
 from costctl.formats.urls import model_of_url, provider_of_url, split_url
 from costctl.formats.usage import read_usage
@@ -27,6 +29,11 @@ _STATUSES = ("status", "status_code", "statusCode", "http_status")
 _SAME_NAMES = (
     "trace_id", "session_id", "user_id", "team", "app", "endpoint", "attempt", "tags", "user_profile", "project",
 )  # fmt: skip
+# What a wrapper says by the names that any log uses; of a body only the wrapper may know it.
+_USUAL = {
+    name: tuple(path[0] for path in COLUMNS[name] if len(path) == 1)
+    for name in ("provider", "region", "caller", "api_key", "api_key_id", "logged_cost", "logged_currency")
+}
 _OF_A_FAILURE = frozenset({"error", "type", "request_id"})
 # A plain `latency` names no unit: below this it is seconds, from it on milliseconds.
 _SECONDS_BELOW = 100
@@ -110,7 +117,12 @@ def unwrap(record: Record) -> Outcome:
     found["request_model"] = found["request_model"] or model_of_url(url)
     _add_outcome(found, record, answered, body)
     found["endpoint"] = split_url(url)[1] or None
-    found["provider"] = provider_of_url(url) or found.get("provider")
+    usual = {name: _plain(record, names) for name, names in _USUAL.items()}
+    found["provider"] = provider_of_url(url) or usual.pop("provider") or found.get("provider")
+    if found.get("logged_cost") is None:  # the body's own is what the provider charged
+        found.update(logged_cost=usual["logged_cost"], logged_currency=usual["logged_currency"])
+    found.update((name, usual[name]) for name in ("region", "caller", "api_key", "api_key_id") if usual[name])
+    found["service_tier"] = _service_tier(found.get("service_tier"), record)
     around = _around(record, asked, answered)
     if found.get("stream") is True and found.get("started_at") and not around["is_timed"]:
         # The head of a stream bears a date of its beginning, later than the time that the answer itself says.
@@ -171,6 +183,17 @@ def _url(record: Record, asked: Record) -> str:
 
 def _some(holder: Record, names: tuple[str, ...]) -> Any:
     return next((holder[name] for name in names if holder.get(name)), None)
+
+
+def _plain(holder: Record, names: tuple[str, ...]) -> Any:
+    """The first of these members that is a text or a number."""
+    return next((value for name in names if type(value := holder.get(name)) in (str, int, float) and value != ""), None)
+
+
+def _service_tier(told: Any, record: Record) -> Any:
+    """The tier that the answer tells is billed; but no body knows that it was sent in a batch."""
+    said = service_tier(_plain(record, ("service_tier", "serviceTier")))
+    return said if told is None or said == "batch" else told
 
 
 def _around(record: Record, asked: Record, answered: Record) -> Record:

@@ -59,6 +59,7 @@ COLUMNS: Mapping[str, tuple[Path, ...]] = {
     "endpoint": paths("endpoint", "route", "path", "url", "feature"),
     "operation": paths("operation", "operation_name", "call_type"),
     "service_tier": paths("service_tier", "serviceTier", "processing", "usage.service_tier"),
+    "speed": paths("usage.speed", "response.usage.speed"),
     "region": paths("region", "location", "inference_geo", "usage.inference_geo"),
     "stream": paths("stream", "streamed", "is_streaming"),
     "logged_tier": paths("logged_tier", "tier", "router_tier"),
@@ -109,6 +110,12 @@ COLUMNS: Mapping[str, tuple[Path, ...]] = {
         "output_tokens_details.thinking_tokens",
     ),
     "reasoning_outside_tokens": _usage("thoughtsTokenCount", "thoughts_token_count"),  # Gemini counts beside the answer
+    "input_audio_tokens": _usage(
+        "input_audio_tokens", "prompt_tokens_details.audio_tokens", "input_tokens_details.audio_tokens",
+    ),
+    "output_audio_tokens": _usage(
+        "output_audio_tokens", "completion_tokens_details.audio_tokens", "output_tokens_details.audio_tokens",
+    ),
     "total_tokens": _usage("total_tokens", "totalTokens", "totalTokenCount", "total_token_count"),
     "tool_calls": paths("tool_call_count", "tool_calls"),
     "web_searches": paths("web_searches", "web_search_requests", "usage.server_tool_use.web_search_requests"),

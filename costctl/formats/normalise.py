@@ -48,6 +48,7 @@ _FAILED = (
     r"|invalid|unauthori[sz]ed|forbidden|too many requests|^false$|^[45]\d\d\b"
     r"|^fall[oóaei]|fracas|rechaz|denegad|agotad|excedid"
 )
+_UNSPLIT = "cache_write_split"  # among the values that could not be read: splits of cache writes below their total
 _NO_ERROR = ("false", "False", "0")
 OUTPUT: tuple[str, ...] = tuple(column.name for column in COLUMNS) + tuple(
     column.name for column in SOURCE_COLUMNS if column.name not in {"file_id"}
@@ -58,6 +59,10 @@ def normalise(gathered: Gathered, lines: Sequence[int], log_format: LogFormat, o
     """Canonical rows of the records that hold, in their order, and the refused ones."""
     frame, rejected, unread = _typed(gathered, options.hash_key)
     frame = frame.with_columns(pl.Series("source_line", lines, dtype=pl.Int64))
+    if "speed" in gathered.typed:
+        frame = frame.with_columns(
+            service_tier=pl.when(pl.col("speed") == "fast").then("speed").otherwise("service_tier")
+        )
     frame, impossible = _with_time(frame)
     frame = _with_propensity(frame, impossible)
     for name, count in impossible.items():
@@ -74,6 +79,10 @@ def normalise(gathered: Gathered, lines: Sequence[int], log_format: LogFormat, o
     if rejected:
         keep = pl.Series([row not in rejected for row in range(gathered.height)], dtype=pl.Boolean)
         frame = frame.filter(keep)
+    # What no split explains was taken for 5-minute writes, and is told.
+    is_rest = (pl.col("_unsplit") > 0) & pl.col("cache_write_1h_tokens").is_not_null()
+    if rest := frame.select(is_rest.sum()).item():
+        unread[_UNSPLIT] = rest
     return Batch(frame.select(_output(frame)), rejected, unread, frame["is_totalled"])
 
 
@@ -206,14 +215,20 @@ def _with_usage(
 
 
 def _placed_by_total(frame: pl.DataFrame) -> pl.DataFrame:
-    """Cached tokens inside or beside the input, whichever the row's own total proves; else as their names say."""
+    """Cached tokens inside or beside the input and reasoning in or beside the output, as the row's own total proves."""
     names = {"cache_read_tokens": "cache_read_outside_tokens", "cache_write_tokens": "cache_write_outside_tokens"}
     cached = pl.sum_horizontal(pl.coalesce(*pair) for pair in names.items())
     plain = pl.col("input_tokens") + pl.col("output_tokens") + pl.col("reasoning_outside_tokens").fill_null(0)
     is_inside = (cached > 0) & (pl.col("total_tokens") == plain)
     is_outside = (cached > 0) & (pl.col("total_tokens") == plain + cached)
     nothing = pl.lit(None, dtype=pl.Int64)
+    # xAI and others count reasoning beside the answer, under the name of those that count it inside.
+    is_beside = (pl.col("reasoning_tokens") > 0) & (pl.col("total_tokens") == plain + pl.col("reasoning_tokens"))
+    is_beside = is_beside & ~is_outside.fill_null(value=False) & pl.col("reasoning_outside_tokens").is_null()
     return frame.with_columns(
+        pl.when(is_beside).then("reasoning_tokens").otherwise("reasoning_outside_tokens")
+        .alias("reasoning_outside_tokens"),
+        *(
         moved
         for within, beside in names.items()
         for moved in (
@@ -221,7 +236,7 @@ def _placed_by_total(frame: pl.DataFrame) -> pl.DataFrame:
             .otherwise(within).alias(within),
             pl.when(is_outside).then(pl.coalesce(beside, within)).when(is_inside).then(nothing)
             .otherwise(beside).alias(beside),
-        )
+        )),
     )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ _EXTRA: Mapping[str, str] = {
     "reasoning_outside_tokens": "BIGINT", "input_tokens": "BIGINT", "cache_write_tokens": "BIGINT",
     "cache_read_outside_tokens": "BIGINT", "cache_write_outside_tokens": "BIGINT",
     "total_tokens": "BIGINT", "usage_source": "VARCHAR", "status": "VARCHAR", "prompt_sha256": "VARCHAR",
+    "speed": "VARCHAR",
     "dedupe_key": "VARCHAR", "replay_key": "VARCHAR", "is_sidechain": "BOOLEAN",
     "span_id": "VARCHAR", "parent_id": "VARCHAR", "producer": "VARCHAR", "is_part": "BOOLEAN", "forked_from": "VARCHAR",
     "asked_key": "VARCHAR",

@@ -28,6 +28,9 @@ MAKERS = (
 )  # fmt: skip
 RESELLERS = ("groq", "together", "fireworks", "cerebras", "aws", "azure", "openrouter")
 
+# Words for a region that is not known; a seller's rule for any region but `global` must not fit them.
+NOWHERE = frozenset({"not_available", "unknown", "none", "null", "n/a", "na", "-", "unspecified", "undefined"})
+
 
 class Resolution(NamedTuple):
     """Which price a model name means, how that was found, and why not where it was not.
@@ -81,6 +84,8 @@ class Resolver:
 
     def multiplier(self, seller: str, model: str, region: str) -> str | None:
         """What a region makes of the list price, or None where it has no say."""
+        if region.lower() in NOWHERE:
+            return None
         return next(
             (
                 str(rule["multiply"])

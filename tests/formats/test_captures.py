@@ -215,3 +215,30 @@ def test_answers_that_only_their_usage_tells(tmp_path: Path) -> None:
     total = audited(tmp_path, log).totals
     assert (total["request_count"], total["ignored_count"], total["rejected_count"]) == (4, 1, 0)
     assert (total["input_tokens"], total["output_tokens"]) == (10 + 50 + 14 + 13, 5 + 40 + 45 + 4)
+
+
+def test_a_wrapper_names_what_the_body_cannot_know() -> None:
+    """Provider, batch, region, caller and cost that only the wrapper tells; what the body tells of itself stays."""
+    around = {
+        "provider": "azure", "service_tier": "batch", "region": "eu", "caller": "triage", "api_key_id": "key-1",
+        "total_cost": "0.25", "currency": "EUR",
+    }  # fmt: skip
+    found = captured(CHAT, **around)
+    assert {name: found[name] for name in ("provider", "service_tier", "region", "caller", "api_key_id")} == {
+        name: around[name] for name in ("provider", "service_tier", "region", "caller", "api_key_id")
+    }
+    assert (found["logged_cost"], found["logged_currency"]) == ("0.25", "EUR")
+    flex = captured({**CHAT, "service_tier": "default", "usage": {**USAGE, "cost": 0.5}}, service_tier="flex", cost=9)
+    assert (flex["service_tier"], flex["logged_cost"]) == ("standard", 0.5)
+    assert captured(CHAT, provider={"name": "x"}, cost={"total": 1})["provider"] == "openai"
+
+
+def test_a_batch_of_another_seller_has_its_price(tmp_path: Path) -> None:
+    """100,000 input tokens of Sonnet 4.5: $0.30 at Anthropic, $0.15 in a batch."""
+    message = {"id": "m", "type": "message", "model": "claude-sonnet-4-5-20250929",
+               "usage": {"input_tokens": 100_000, "output_tokens": 0}}  # fmt: skip
+    for place, name, dollars in (({}, "a", "0.300000000000"), ({"service_tier": "batch"}, "b", "0.150000000000")):
+        record = {"request": {"model": message["model"]}, "response": message, "ts": "2026-03-02T12:00:00Z", **place}
+        log = tmp_path / f"{name}.jsonl"
+        log.write_text(json.dumps(record), "utf-8")
+        assert str(audited(tmp_path, log, db=tmp_path / name / "c.duckdb").totals["list_cost_usd"]) == dollars

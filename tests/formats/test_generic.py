@@ -54,6 +54,46 @@ def test_each_row_is_checked_by_its_own_total(tmp_path: Path) -> None:
     assert values(tmp_path, "input_uncached_tokens") == [600, 1000, 600]
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),  # output, reasoning
+    [
+        ({"reasoning_tokens": 100, "total_tokens": 510}, (110, 100)),  # 400 + 10 + 100: beside the answer
+        ({"reasoning_tokens": 4, "total_tokens": 414}, (14, 4)),
+        ({"reasoning_tokens": 4, "total_tokens": 410}, (10, 4)),
+        ({"reasoning_tokens": 4}, (10, 4)),
+        ({"reasoning_tokens": 10, "cache_read_input_tokens": 50, "total_tokens": 460}, (10, 10)),
+    ],
+)
+def test_the_total_says_where_reasoning_lies(tmp_path: Path, said: dict[str, int], expected: tuple[int, int]) -> None:
+    total = totals(tmp_path, {"model": "grok-4", "prompt_tokens": 400, "completion_tokens": 10, **said})
+    assert (total["output_tokens"], total["reasoning_tokens"]) == expected
+
+
+def test_usage_of_a_provider_tells_audio_and_the_fast_tier(tmp_path: Path) -> None:
+    audio = {"model": "gpt-4o-audio-preview", "usage": {
+        "prompt_tokens": 1000, "completion_tokens": 500, "prompt_tokens_details": {"audio_tokens": 1000},
+        "completion_tokens_details": {"audio_tokens": 500},
+    }}  # fmt: skip
+    fast = {"model": "claude-opus-4-6", "usage": {"input_tokens": 9, "output_tokens": 1, "service_tier": "standard",
+                                                  "speed": "fast"}}  # fmt: skip
+    totals(tmp_path, audio, fast)
+    assert values(tmp_path, "input_audio_tokens") == [1000, None]
+    assert values(tmp_path, "output_audio_tokens") == [500, None]
+    assert values(tmp_path, "service_tier") == [None, "fast"]
+
+
+def test_the_rest_of_a_split_of_cache_writes_is_told(tmp_path: Path) -> None:
+    """100 written, of which 40 and 20 are told: 80 at five minutes, 20 at an hour."""
+    usage = {"input_tokens": 5, "output_tokens": 1, "cache_creation_input_tokens": 100,
+             "cache_creation": {"ephemeral_5m_input_tokens": 40, "ephemeral_1h_input_tokens": 20}}  # fmt: skip
+    log = tmp_path / "log.jsonl"
+    log.write_text(json.dumps({"model": "claude-sonnet-4-5", "ts": "2026-03-02T12:00:00Z", "usage": usage}), "utf-8")
+    report = audited(tmp_path, log)
+    assert values(tmp_path, "cache_write_5m_tokens") == [80]
+    (said,) = [item for item in report.warnings if item.code == "W118"]
+    assert said.message.startswith("1 record splits less than all cache writes")
+
+
 def test_gemini_counts_its_thoughts_beside_the_answer(tmp_path: Path) -> None:
     usage = {"promptTokenCount": 100, "candidatesTokenCount": 20, "thoughtsTokenCount": 30, "totalTokenCount": 150,
              "cachedContentTokenCount": 40}  # fmt: skip

@@ -117,6 +117,8 @@ CASES = (
     case("32-bedrock-global", "0.045", f"global.{BEDROCK}", provider="aws"),
     case("33-vertex-region", "0.0495", "claude-sonnet-4-5@20250929", provider="vertex_ai", region="us-east5"),
     case("33-vertex-global", "0.045", "claude-sonnet-4-5@20250929", provider="vertex_ai", region="global"),
+    case("33-vertex-not-said", "0.045", "claude-sonnet-4-5@20250929", provider="vertex_ai", region="not_available"),
+    case("33-vertex-unknown", "0.045", "claude-sonnet-4-5@20250929", provider="vertex_ai", region="Unknown"),
     case("33-vertex-by-prefix", "0.0495", "vertex_ai/claude-sonnet-4-5@20250929", region="us-east5"),
     case("34-azure-eu-column", "0.0385", "gpt-4o", provider="azure", region="eu"),
     case("34-azure-eu-prefix", "0.0385", "azure/eu/gpt-4o-2024-08-06"),
