@@ -11,10 +11,10 @@ import orjson
 from costctl.formats.answers import service_tier
 from costctl.formats.base import Ignored, LogFormat, Outcome, Record, Rejected, identity_columns
 from costctl.formats.bodies import error_of, is_answer, read_body, read_request
-from costctl.formats.generic import COLUMNS
 from costctl.formats.sse import opened_body
 from costctl.formats.urls import model_of_url, provider_of_url, split_url
 from costctl.formats.usage import read_usage
+from costctl.formats.usual import COLUMNS
 
 PAIRS = (
     ("request", "response"),

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from costctl.formats.base import LogFormat, Record
-from costctl.formats.generic import USAGE_KEYS, folded, opened, take
+from costctl.formats.generic import folded, opened, take
+from costctl.formats.usual import USAGE_KEYS
 
 Values = list[Any]
 RawColumns = dict[str, Values]

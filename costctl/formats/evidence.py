@@ -15,6 +15,7 @@ from costctl.formats.base import UNREADABLE, LogFormat, Path, Record
 from costctl.formats.columns import raw_columns
 from costctl.formats.detect import claims
 from costctl.formats.generic import written_path
+from costctl.formats.usual import COLUMNS
 
 DEPTH_MAX = 3
 _WORD = re.compile(r"[\w.:/-]{1,40}", re.ASCII)
@@ -24,7 +25,7 @@ _OTHER_TEXT = "\u241a"  # a text that no format looks for
 def evidence(log_format: LogFormat, records: Sequence[Record]) -> tuple[list[str], int]:
     """The keys that the signature rests on, and how many of the records are requests of this format."""
     claimed = [record for record in records if claims(log_format, record)]
-    if log_format.columns is generic.COLUMNS:
+    if log_format.columns is COLUMNS:
         return usual_columns(claimed), len(claimed)
     shown = claimed or [record for record in records if _holds(log_format.signature, record)]
     return list(_needed(shown[0], log_format.signature)) if shown else [], len(claimed)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from costctl.formats import generic
 from costctl.formats.base import LogFormat, Record, paths
+from costctl.formats.usual import COLUMNS
 
 BLOCK_TOKENS = 512
 
@@ -22,7 +22,7 @@ FORMATS = (
         signature=_is_mooncake,
         # Whatever a trace was enriched with, such as a model, is read under its usual names.
         columns={
-            **{name: where for name, where in generic.COLUMNS.items() if name != "started_at"},
+            **{name: where for name, where in COLUMNS.items() if name != "started_at"},
             "replay_offset_ms": paths("timestamp"),  # milliseconds since the trace began, no date
             "input_tokens": paths("input_length"),
             "output_tokens": paths("output_length"),

@@ -15,8 +15,9 @@ import yaml
 
 from costctl.formats.base import Path, Record
 from costctl.formats.convert import SECONDS_MEDIAN_MAX, instants, numbers
-from costctl.formats.generic import COLUMNS, folded, take, written_path
+from costctl.formats.generic import folded, take, written_path
 from costctl.formats.looks import LOOKS, are_moments, has_units, is_of, looks_like_models, score_of, words
+from costctl.formats.usual import COLUMNS
 
 DEPTH_MAX, COLUMNS_MAX = 5, 400
 USUAL_SCORE = 10  # of a column that is read under this name anyway

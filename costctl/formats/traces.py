@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from costctl.formats import generic
 from costctl.formats.base import LogFormat, Path, Record, Rejected, paths
+from costctl.formats.usual import COLUMNS
 
 _AZURE = frozenset({"TIMESTAMP", "ContextTokens", "GeneratedTokens"})
 _BURST = frozenset({"Timestamp", "Model", "Request tokens", "Response tokens"})
@@ -44,7 +44,7 @@ def _number(value: Any) -> float | None:
 
 
 def _columns(**own: str) -> dict[str, tuple[Path, ...]]:
-    usual = {name: where for name, where in generic.COLUMNS.items() if name != "started_at"}
+    usual = {name: where for name, where in COLUMNS.items() if name != "started_at"}
     return {**usual, **{name: paths(place) for name, place in own.items()}}
 
 
