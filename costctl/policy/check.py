@@ -20,6 +20,7 @@ from costctl.policy.schema import LOGGED
 from costctl.policy.source import Place, key_of
 from costctl.policy.units import plain, shown
 from costctl.prices.book import PriceBook
+from costctl.prices.names import SELF_HOSTED_REASON
 from costctl.report import counted
 
 
@@ -93,6 +94,8 @@ def faults_of_models(values: Mapping[str, Any], book: PriceBook) -> Faults:
             if found.model_key is None:
                 near = ", ".join(book.near(name)[:3])
                 hint = f"did you mean {near}?" if near else "give it one: --prices own.yaml"
+                if found.reason == SELF_HOSTED_REASON:
+                    hint = "describe its engine under self_hosted, or: --prices own.yaml"
                 faults.append((place, f"{found.reason}; {hint}"))
     return faults
 

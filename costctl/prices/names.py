@@ -17,7 +17,8 @@ PROVIDERS = {
 }  # fmt: skip
 SELF_HOSTED = frozenset(
     {"vllm", "hosted_vllm", "ollama", "ollama_chat", "lm_studio", "lmstudio", "llamafile", "llamacpp", "tgi", "sglang",
-     "xinference", "local", "localhost"}
+     "xinference", "local", "localhost", "self", "self_hosted", "self-hosted", "selfhosted", "on_prem", "on-prem",
+     "onprem"}
 )  # fmt: skip
 ROUTES = {
     "nitro": "the route behind ':nitro' sets the price; log the model that answered",

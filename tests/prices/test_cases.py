@@ -286,6 +286,8 @@ UNPRICED = (
     ("46", "ft:nobody-knows:org::id", "openai", "no price for 'ft:nobody-knows:org::id'"),
     ("--", "llama3", "ollama", "runs on own machines, which have no list price; give own rates"),
     ("--", "hosted_vllm/llama-3.1-8b-instruct", None, "runs on own machines, which have no list price; give own rates"),
+    ("--", "self/llama-3.1-8b", None, "runs on own machines, which have no list price; give own rates"),
+    ("--", "llama-3.1-8b", "self-hosted", "runs on own machines, which have no list price; give own rates"),
     ("--", "whisper-1", "openai", "openai/whisper-1 is listed without a price per token"),
     ("--", "gpt-4o", "github-copilot", "github-copilot/gpt-4o is listed without a price per token"),
     ("--", "nonsense:free", None, "no price for 'nonsense:free'"),

@@ -364,4 +364,5 @@ def test_an_unknown_name_is_still_refused(simulated: Simulated, capsys: pytest.C
         simulated(policy, [call(0, "00:00:00", 100)])
     err = capsys.readouterr().err
     assert "E401" in err
-    assert "tiers.A.models[0]: no price for" in err
+    assert "tiers.A.models[0]: runs on own machines" in err
+    assert "describe its engine under self_hosted" in " ".join(err.split())
