@@ -88,6 +88,7 @@ def compute(
     tables, missing = findings.tables(store, book, wanted)
     if has_aggregates:
         tables[AGGREGATES] = aggregates(store)
+    days = _days(options)
     provenance = {
         "costctl": __version__,
         "logs": [item.label for item in files],
@@ -97,11 +98,11 @@ def compute(
         "compared_with": book.called,
         "tier_rules": rules.digest[:8],
         "worker_processes": workers.process_count,
-        **_days(options),
+        **days,
         "status": dict.fromkeys(found, "exact"),
         "not_computed": not_computed(found) | missing,
     }
-    said = (*_unfound(store, options, sources), *warnings(store, found, tables, skipped))
+    said = (*_unfound(store, options, sources), *warnings(store, found, tables, skipped, book, days))
     return Report("audit", found, tables, said, provenance)
 
 

@@ -11,6 +11,7 @@ from costctl.audit.conventions import broken_conventions
 from costctl.audit.disputes import disputes
 from costctl.audit.questions import stranger_count
 from costctl.errors import InputError
+from costctl.prices.book import PriceBook
 from costctl.report import Table, Warning, counted
 from costctl.store import Store
 
@@ -20,13 +21,17 @@ NO_LOG_CODES = ("E120", "E121")  # empty, or nothing that is a request
 
 
 def warnings(
-    store: Store, found: dict[str, Any], tables: dict[str, Table], skipped: Mapping[str, InputError]
-) -> tuple[Warning, ...]:
-    """Everything that a reader of the totals must know, most weighty first."""
+    store: Store, found: dict[str, Any], tables: dict[str, Table], skipped: Mapping[str, InputError],
+    book: PriceBook, days: Mapping[str, str],
+) -> tuple[Warning, ...]:  # fmt: skip
+    """Everything that a reader of the totals must know, most weighty first.
+
+    `days`: those at whose prices the user wants the log, `priced_at` and `prices_as_of`, where given.
+    """
     said = _sums(found)
     unpriced = list(tables["unpriced"].dicts())
     for row in unpriced[:UNPRICED_SHOWN]:
-        said.append(_unpriced(row))
+        said.append(_unpriced(row, book))
     if len(unpriced) > UNPRICED_SHOWN:
         rest = sum(int(str(row["request_count"])) for row in unpriced[UNPRICED_SHOWN:])
         models = counted(len(unpriced) - UNPRICED_SHOWN, "further model is", "further models are")
@@ -50,7 +55,9 @@ def warnings(
     said += [Warning(*row) for row in store.query("SELECT code, message, hint FROM near_said ORDER BY code")]
     if found["undated_count"]:
         text = counted(found["undated_count"], "request carries", "requests carry")
-        said.append(Warning("W131", f"{text} no date; priced at the date of the price set", "--priced-at DATE"))
+        said.append(
+            Warning("W131", f"{text} no date; {_day_of_undated(book, days)}", "" if days else "--priced-at DATE")
+        )
     uncounted = store.scalar("SELECT count(*) FROM request WHERE usage_source = 'missing' AND status = 'ok'")
     if uncounted:
         text = counted(uncounted, "successful request carries", "successful requests carry")
@@ -137,7 +144,16 @@ def _sums(found: dict[str, Any]) -> list[Warning]:
     return [Warning("W125", f"{text}: no latencies, no tiers, and nothing that costctl simulate could replay")]
 
 
-def _unpriced(row: dict[str, Any]) -> Warning:
+def _day_of_undated(book: PriceBook, days: Mapping[str, str]) -> str:
+    """At which day's prices requests without a date were priced, and who chose it."""
+    if "prices_as_of" in days:
+        return f"priced as of {days['prices_as_of']}, as the whole log is"
+    if "priced_at" in days:
+        return f"priced at {days['priced_at']}, as you asked"
+    return f"priced at {book.dated.isoformat()}, the date of the price set"
+
+
+def _unpriced(row: dict[str, Any], book: PriceBook) -> Warning:
     """One model without a price, and what its reason asks for."""
     reason, requests = str(row["reason"]), int(str(row["request_count"]))
     if not requests:  # sums over requests
@@ -152,4 +168,7 @@ def _unpriced(row: dict[str, Any]) -> Warning:
     text = f"{row['model']} is unpriced, {left} left out of the total: {reason}"
     if "counts no" in reason:
         return Warning("W201", text, "say where the log counts: --map input_tokens=... --map output_tokens=...")
+    near = book.near(str(row["model"])) if reason.startswith("no price for") else []
+    if near:
+        return Warning("W201", text, f"near names with a price: {', '.join(near)}; or give one: --prices rates.yaml")
     return Warning("W201", text, "give a price: --prices rates.yaml; costctl init writes an example")

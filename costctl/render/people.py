@@ -296,11 +296,12 @@ def _head(report: Report, width: int) -> list[str]:
     lines = [
         f"costctl audit   {safe(', '.join(logs), width - 16)}",
         f"{period}   prices {report.provenance['price_set']}",
+        *_chosen_day(report),
         f"{counted(total['records_read_count'], 'record')} = {count['accepted_count']} accepted + "
         f"{count['merged_count']} merged + {count['ignored_count']} ignored + {count['rejected_count']} rejected",
         _requests(total, priced),
         "",
-        f"  {'LIST COST' if _is_list(report) else 'COST'}  {usd_display(cost)}     {tokens}",
+        f"  {_cost_title(report)}  {usd_display(cost)}     {tokens}",
         *([] if _is_list(report) else ["  at your rates, and at list for models that they do not name"]),
     ]
     if total.get("latency_ms_p50") is not None:
@@ -313,6 +314,26 @@ def _head(report: Report, width: int) -> list[str]:
     if total.get("monthly_run_rate_usd") is not None:
         lines.append(f"  at this rate {usd_display(total['monthly_run_rate_usd'])} in 30 days: {_basis(total)}")
     return lines
+
+
+def _chosen_day(report: Report) -> list[str]:
+    """At which day's prices the log stands, where that is not the day of each request."""
+    total: Mapping[str, Any] = report.totals
+    made = report.provenance
+    if "prices_as_of" in made:  # it wins over the other
+        return [f"prices as of {made['prices_as_of']} for the whole log, whenever a request was made"]
+    if "priced_at" in made:
+        return [f"priced at {made['priced_at']}: {counted(total['undated_count'], 'undated request')}"]
+    return []
+
+
+def _cost_title(report: Report) -> str:
+    """What the total is: at list or not, and of which day if the whole of it is priced at one that was chosen."""
+    total: Mapping[str, Any] = report.totals
+    title = "LIST COST" if _is_list(report) else "COST"
+    is_undated = 0 < total["request_count"] == total["undated_count"]
+    day = report.provenance.get("prices_as_of") or (report.provenance.get("priced_at") if is_undated else None)
+    return f"{title} AS OF {day}" if day else title
 
 
 def _is_list(report: Report) -> bool:

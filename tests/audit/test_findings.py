@@ -296,3 +296,10 @@ def test_no_repeat_among_prompts_of_which_some_are_known_is_none(tmp_path: Path)
     report = made(tmp_path, message("Where is my order?"), {})
     assert of_class(report, "exact_repeat")["request_count"] == 0
     assert "exact_repeats" not in str(report.provenance["not_computed"])
+
+
+def test_an_unpriced_model_is_told_with_the_near_names_that_have_a_price(tmp_path: Path) -> None:
+    report = made(tmp_path, {"model": "gpt-4o-mimi"}, {"model": "my-fine-tune"})
+    hints = {item.message.split()[0]: item.hint for item in report.warnings if item.code == "W201"}
+    assert str(hints["gpt-4o-mimi"]).startswith("near names with a price: openai/gpt-4o-mini, ")
+    assert hints["my-fine-tune"] == "give a price: --prices rates.yaml; costctl init writes an example"

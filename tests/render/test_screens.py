@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,21 @@ def test_sums_over_requests_have_no_count_of_0(tmp_path: Path) -> None:
 def test_a_table_on_the_screen_is_not_said_to_be_elsewhere(tmp_path: Path) -> None:
     screen = to_terminal(audited(tmp_path, ROOT / "sample_logs" / "litellm_spend.csv", by=("day", "user")), 80)
     assert "SPEND BY DAY" in screen and "by_day" not in screen.split("more in --output")[1]
+
+
+def test_a_chosen_day_of_prices_stands_in_the_head(tmp_path: Path) -> None:
+    log, day = tmp_path / "log.jsonl", datetime(2026, 3, 1, tzinfo=UTC)
+    dated = {"model": "gpt-4o", "input_tokens": 10**6, "output_tokens": 1, "timestamp": "2026-06-11T10:00:00Z"}
+    undated = {**dated, "timestamp": None}
+    log.write_text(f"{json.dumps(dated)}\n{json.dumps(undated)}\n", "utf-8")
+    plain = to_terminal(audited(tmp_path, log), 80)
+    assert "  LIST COST  $5.00" in plain and "prices as of" not in plain
+    assert "priced at 2026-11-09, the date of the price set (--priced-at DATE)" in " ".join(plain.split())
+    screen = to_terminal(audited(tmp_path, log, as_of=day), 80)
+    assert "\nprices as of 2026-03-01 for the whole log" in screen and "  LIST COST AS OF 2026-03-01  $5.00" in screen
+    assert "priced as of 2026-03-01, as the whole log is\n" in screen and "--priced-at" not in screen
+    screen = to_terminal(audited(tmp_path, log, priced_at=day), 80)
+    assert "\npriced at 2026-03-01: 1 undated request\n" in screen and "  LIST COST  $5.00" in screen
+    assert "1 request carries no date; priced at 2026-03-01, as you asked\n" in screen and "--priced-at" not in screen
+    log.write_text(json.dumps(undated), "utf-8")
+    assert "  LIST COST AS OF 2026-03-01  $2.50" in to_terminal(audited(tmp_path, log, priced_at=day), 80)
