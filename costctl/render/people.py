@@ -86,8 +86,9 @@ SCREENS: Mapping[str, tuple[Section, ...]] = {
         Section("models", "MODELS", ("model", "price_key", "price_reason", "near"), 50, may_cut=False),
         Section(
             "rates", "RATES: USD per million tokens; source and the rarer units are in --output json",
-            ("price_key", "input_usd_per_million", "output_usd_per_million", "input_over_tokens", "service_tier",
-             "from_at", "to_at", "cache_read_usd_per_million"), 500, wrap_from=18, heads=PER_MILLION,
+            ("price_key", "input_usd_per_million", "output_usd_per_million", "hours_utc", "weekdays", "from_at",
+             "input_over_tokens", "service_tier", "to_at", "cache_read_usd_per_million"), 500, wrap_from=16,
+            heads=PER_MILLION,
         ),
     ),
     "prices diff": (

@@ -139,3 +139,12 @@ def test_a_chosen_day_of_prices_stands_in_the_head(tmp_path: Path) -> None:
     assert "1 request carries no date; priced at 2026-03-01, as you asked\n" in screen and "--priced-at" not in screen
     log.write_text(json.dumps(undated), "utf-8")
     assert "  LIST COST AS OF 2026-03-01  $2.50" in to_terminal(audited(tmp_path, log, priced_at=day), 80)
+
+
+def test_rates_that_differ_by_hours_alone_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["prices", "show", "deepseek-v4-pro"]) == 0
+    shown = capsys.readouterr().out
+    assert "hours utc" in shown and "weekdays" in shown and "from at" in shown
+    assert "01:00-04:00" in shown
+    assert run(["prices", "show", "gpt-4o"]) == 0
+    assert "hours utc" not in capsys.readouterr().out
