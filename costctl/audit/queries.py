@@ -18,6 +18,9 @@ from costctl.prices.book import load_book
 from costctl.report import Report, Table
 from costctl.store import Store, open_store
 
+# What was noted of files while they were read, whichever audit read them.
+OF_FILES = ("rejected_record", "ignored_record")
+
 
 def opened(db: Path | None) -> Store:
     """The workspace of the last audit, read-only and locked.
@@ -58,6 +61,12 @@ def select(statement: str, db: Path | None) -> Report:
                 "E180",
                 "only one SELECT is allowed here",
                 "tables: request, anatomy_row, rejected_record",
+            )
+        # The workspace remembers every file it read; `workspace.main.rejected_record` still has them all.
+        for name in OF_FILES:
+            store.execute(
+                f"CREATE TEMP VIEW {name} AS SELECT * FROM workspace.main.{name} "
+                "WHERE file_id IN (SELECT file_id FROM workspace.main.report_file)"
             )
         columns, rows = store.answer(statement)
     return Report("sql", {"row_count": len(rows)}, {"rows": Table.of("rows", columns, rows)})

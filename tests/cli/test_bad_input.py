@@ -496,3 +496,16 @@ def test_an_unknown_format_is_no_other_one(capsys: pytest.CaptureFixture[str]) -
     assert "known: " in capsys.readouterr().err
     assert run(["audit", "log.jsonl", "--log-format", "litelm_spend"]) == 3
     assert "did you mean litellm_spend?" in capsys.readouterr().err
+
+
+def test_sql_knows_the_rejected_records_of_the_last_audit_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    log(GOOD, b"{broken")
+    Path("log.jsonl").rename("first.jsonl")
+    assert run(["audit", "first.jsonl"]) == 0
+    log(good(request_id="r2"))
+    Path("log.jsonl").rename("second.jsonl")
+    assert run(["audit", "second.jsonl"]) == 0
+    capsys.readouterr()
+    for name, expected in (("rejected_record", 0), ("workspace.main.rejected_record", 1)):
+        assert run(["sql", f"SELECT count(*) AS found_count FROM {name}", "--output", "json"]) == 0
+        assert json.loads(capsys.readouterr().out)["tables"]["rows"] == [{"found_count": expected}]
