@@ -1,9 +1,9 @@
 """Why an invoice and a log differ: causes that the figures themselves bear out, and the rest that none explains.
 
-For each model the readings of the log are tried in turn (failed calls billed or not, cached tokens at their own price
-or at that of input, own rates or list, a share of the price), for each shift of the day's boundary. A reading counts
-only by the days that it makes agree, to the token or within the rounding of the amounts; it is claimed where it makes
-more days agree than the log as it is. Amounts of causes are differences of sums, so they add up exactly.
+For each model the readings of the log are tried in turn (failed calls billed or not, those with an answer too, cached
+tokens at their own price or at that of input, own rates or list, a share of the price), for each shift of the day. A
+reading counts only by the days that it makes agree, to the token or within the rounding of the amounts; it is claimed
+where it makes more days agree than the log as it is. Amounts of causes are differences of sums, so they add up exactly.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from itertools import accumulate, product
 from statistics import median
 from typing import NamedTuple
 
-from costctl.audit.ledger import ZERO, Invoice, InvoiceSums, LogSlice, LogSums
+from costctl.audit.ledger import ZERO, Invoice, InvoiceSums, LogSlice, LogSums, Tokens, Usd
 from costctl.money import USD_QUANTUM
 
 # Minutes by which the days of an invoice begin before those of UTC: whole hours, and the zones between them.
@@ -30,8 +30,9 @@ RATIO_DIGITS = Decimal("0.0001")
 RATIO_DAYS_MIN = 2
 # In the order in which the log's sum becomes the invoice's.
 CAUSES = (
-    "undated", "other_providers", "time_zone", "outside_period", "own_rates", "failed_calls", "cached_tokens", "prices",
-    "unpriced", "log_lacks_calls", "invoice_lacks_calls", "rounding", "unexplained",
+    "undated", "other_providers", "time_zone", "outside_period", "own_rates", "failed_calls", "failed_unbilled",
+    "service_tier", "cached_tokens", "prices", "unpriced", "log_lacks_calls", "invoice_lacks_calls", "rounding",
+    "unexplained",
 )  # fmt: skip
 Model = str | None
 Day = date | None
@@ -42,13 +43,14 @@ class Reading(NamedTuple):
 
     is_list: bool = False  # the public list instead of own rates
     is_full: bool = False  # cached tokens at the price of input
-    is_failed_billed: bool = False
+    is_failed_billed: bool = False  # also those that the log takes as not billed
+    is_failed_free: bool = False  # also those that gave tokens, which the log takes as billed
     ratio: Decimal = Decimal(1)  # of the price
 
     @property
     def size(self) -> int:
         """How much the reading assumes: of equals the least is taken."""
-        return self.is_list + self.is_full + self.is_failed_billed + 2 * (self.ratio != 1)
+        return self.is_list + self.is_full + self.is_failed_billed + self.is_failed_free + 2 * (self.ratio != 1)
 
 
 @dataclass
@@ -79,8 +81,9 @@ class Explained:
     equal_offsets: Sequence[int]
     undated_usd: Decimal
     others_usd: Decimal
-    matched_count: int
+    matched_count: int  # agree, and nothing of their difference is unexplained
     compared_count: int
+    alike_count: int  # agree as read, whatever their price
 
 
 def explain(slices: Sequence[LogSlice], invoice: Invoice, *, has_own_rates: bool) -> Explained:
@@ -101,9 +104,10 @@ def explain(slices: Sequence[LogSlice], invoice: Invoice, *, has_own_rates: bool
     for cell in cells:
         _take_apart(cell, best.readings.get(cell.model, Reading()), best.is_inside(cell.day))
         assert sum(cell.parts.values(), ZERO) == cell.difference_usd, "the parts are not the difference"
+    left = {(cell.day, cell.model) for cell in cells if cell.parts["unexplained"]}
     return Explained(
         cells, best.readings, offset, equal, undated, sum((piece.sums.usd.own for piece in others), ZERO),
-        best.matched_count, best.compared_count,
+        len(best.matched - left), best.compared_count, len(best.matched),
     )  # fmt: skip
 
 
@@ -138,13 +142,15 @@ class _Shifted:
                 if sums.requests or sums.failed:
                     self.log[key] = self.log.get(key, LogSums()).plus(sums)
         self.readings: dict[Model, Reading] = {}
-        self.matched_count = self.compared_count = 0
+        self.matched: set[tuple[Day, Model]] = set()
+        self.compared_count = 0
         self.apart_usd = ZERO
         for model in dict.fromkeys(model for _, model in invoice.cells):
-            pairs = list(self._pairs(model, invoice))
-            reading, matched, apart = _best_reading(pairs, has_own_rates=has_own_rates)
+            days = self._days(model, invoice)
+            pairs = [(self.log.get(key, LogSums()), invoice.cells.get(key, InvoiceSums())) for key in days]
+            reading, agree, apart = _best_reading(pairs, has_own_rates=has_own_rates)
             self.readings[model] = reading
-            self.matched_count += matched
+            self.matched.update(key for key, is_same in zip(days, agree, strict=True) if is_same)
             self.compared_count += len(pairs)
             self.apart_usd += apart
 
@@ -152,20 +158,17 @@ class _Shifted:
         """Whether the invoice is about this day."""
         return day is None or self._first <= day <= self._last
 
-    def _pairs(self, model: Model, invoice: Invoice) -> Iterator[tuple[LogSums, InvoiceSums]]:
-        for day in dict.fromkeys(
-            (*(d for d, m in invoice.cells if m == model), *(d for d, m in self.log if m == model))
-        ):
-            if self.is_inside(day):
-                yield self.log.get((day, model), LogSums()), invoice.cells.get((day, model), InvoiceSums())
+    def _days(self, model: Model, invoice: Invoice) -> list[tuple[Day, Model]]:
+        both = dict.fromkeys((*invoice.cells, *self.log))
+        return [(day, name) for day, name in both if name == model and self.is_inside(day)]
 
 
 def _best_offset(tried: Mapping[int, _Shifted]) -> tuple[int, list[int]]:
     """The shift with which most days agree; none where it makes no difference, or at best a small one."""
-    most = max(one.matched_count for one in tried.values())
-    if tried[0].matched_count == most and (most or not _halves(tried)):
+    most = max(len(one.matched) for one in tried.values())
+    if len(tried[0].matched) == most and (most or not _halves(tried)):
         return 0, []
-    best = [offset for offset, one in tried.items() if one.matched_count == most]
+    best = [offset for offset, one in tried.items() if len(one.matched) == most]
     least = min(tried[offset].apart_usd for offset in best)
     equal = [offset for offset in best if tried[offset].apart_usd == least]
     # A zone between whole hours is claimed only where none of whole hours does as well.
@@ -191,19 +194,37 @@ def _cell(key: tuple[Day, Model], plain: _Shifted, best: _Shifted, invoice: Invo
 
 def _value(log: LogSums, reading: Reading) -> Decimal:
     """What the log comes to, read so, before any share of the price."""
-    usd = log.usd.plus(log.failed_usd) if reading.is_failed_billed else log.usd
-    return usd.at(is_list=reading.is_list, is_full=reading.is_full)
+    return _usd(log, reading).at(is_list=reading.is_list, is_full=reading.is_full)
+
+
+def _usd(log: LogSums, reading: Reading) -> Usd:
+    if reading.is_failed_free:
+        return log.usd.minus(log.charged_usd)
+    return log.usd.plus(log.failed_usd) if reading.is_failed_billed else log.usd
+
+
+def _tokens(log: LogSums, reading: Reading) -> Tokens:
+    if reading.is_failed_free:
+        return log.tokens.minus(log.charged_tokens)
+    return log.tokens.plus(log.failed_tokens) if reading.is_failed_billed else log.tokens
+
+
+def request_count(log: LogSums, reading: Reading) -> int:
+    """How many calls of the log are billed, read so."""
+    if reading.is_failed_free:
+        return log.requests - log.charged
+    return log.requests + (log.failed if reading.is_failed_billed else 0)
 
 
 def _counts(log: LogSums, reading: Reading) -> tuple[int, int]:
-    tokens = log.tokens.plus(log.failed_tokens) if reading.is_failed_billed else log.tokens
+    tokens = _tokens(log, reading)
     return tokens.input, tokens.output
 
 
 def _best_reading(
     pairs: Sequence[tuple[LogSums, InvoiceSums]], *, has_own_rates: bool
-) -> tuple[Reading, int, Decimal]:  # fmt: skip
-    """The reading that makes most days agree, how many, and by how much the others are apart."""
+) -> tuple[Reading, list[bool], Decimal]:  # fmt: skip
+    """The reading that makes most days agree, which ones, and by how much the others are apart."""
     with_tokens = all(said.tokens is not None for _, said in pairs if said.rows)
     scored = []
     for reading in _readings(pairs, has_own_rates=has_own_rates, with_tokens=with_tokens):
@@ -211,22 +232,26 @@ def _best_reading(
             _agrees_by_tokens(*pair, reading) if with_tokens else _agrees_by_money(*pair, reading) for pair in pairs
         ]
         apart = sum((_apart(*pair, reading) for pair in pairs), ZERO)
-        scored.append((-sum(agree), reading.size, apart, reading))
-    matched, _, apart, reading = min(scored)
-    return (_priced_reading(reading, pairs, has_own_rates=has_own_rates) if with_tokens else reading), -matched, apart
+        scored.append((-sum(agree), reading.size, apart, reading, agree))
+    *_, apart, reading, agree = min(scored)
+    return (_priced_reading(reading, pairs, has_own_rates=has_own_rates) if with_tokens else reading), agree, apart
 
 
 def _readings(
     pairs: Sequence[tuple[LogSums, InvoiceSums]], *, has_own_rates: bool, with_tokens: bool
 ) -> Iterator[Reading]:  # fmt: skip
     total = reduce(LogSums.plus, (log for log, _ in pairs), LogSums())
-    failed = (False, True) if total.failed else (False,)
+    failed = [Reading()]
+    if total.failed:
+        failed.append(Reading(is_failed_billed=True))
+    if total.charged:
+        failed.append(Reading(is_failed_free=True))
     if with_tokens:
-        yield from (Reading(is_failed_billed=is_failed) for is_failed in failed)
+        yield from failed
         return
     full = (False, True) if total.tokens.read else (False,)
-    for is_list, is_full, is_failed in product((False, True) if has_own_rates else (False,), full, failed):
-        reading = Reading(is_list, is_full, is_failed)
+    for is_list, is_full, read in product((False, True) if has_own_rates else (False,), full, failed):
+        reading = read._replace(is_list=is_list, is_full=is_full)
         yield reading
         ratio = _ratio((said.billed_usd, _value(log, reading)) for log, said in pairs)
         if ratio is not None:
@@ -286,6 +311,7 @@ def _take_apart(cell: Cell, reading: Reading, is_inside: bool) -> None:
     steps = (
         ("own_rates", Reading(reading.is_list)),
         ("failed_calls", Reading(reading.is_list, False, reading.is_failed_billed)),
+        ("failed_unbilled", reading._replace(is_full=False, ratio=Decimal(1))),
     )
     value = log.usd.own
     for name, step in steps:
@@ -321,14 +347,15 @@ def _by_tokens(cell: Cell, reading: Reading, value: Decimal) -> None:
     tokens, usual = said.tokens, said.usd.at(is_list=reading.is_list, is_full=False)
     assert tokens is not None, "the caller looked"
     given, output = _counts(log, reading)
-    all_tokens = log.tokens.plus(log.failed_tokens) if reading.is_failed_billed else log.tokens
-    full = _value(log, Reading(reading.is_list, True, reading.is_failed_billed))
+    all_tokens = _tokens(log, reading)
+    full = _value(log, reading._replace(is_full=True))
+    parts["service_tier"] = tier = _tier(log, said, reading)
     if (tokens.input, tokens.output) == (given, output):
         # The same tokens: what caching saved on each side, as each side tells it.
         saved, invoice_saved = full - value, said.usd.at(is_list=reading.is_list, is_full=True) - usual
         cached = saved - invoice_saved if tokens.read != all_tokens.read else ZERO
         parts["cached_tokens"] += cached + (billed - usual)
-        parts["unexplained"] += usual - value - cached
+        parts["unexplained"] += usual - value - cached - tier
         return
     if not tokens.read and all_tokens.read:
         parts["cached_tokens"] += full - value
@@ -339,7 +366,21 @@ def _by_tokens(cell: Cell, reading: Reading, value: Decimal) -> None:
     cause = (
         "unpriced" if log.unpriced else "log_lacks_calls" if more else "invoice_lacks_calls" if less else "unexplained"
     )
-    parts[cause] += usual - value
+    parts[cause] += usual - value - tier
+
+
+def _tier(log: LogSums, said: InvoiceSums, reading: Reading) -> Decimal:
+    """What the log's calls cost more or less at the service tiers of the invoice."""
+    assert said.usd is not None, "the caller looked"
+    own, usd = _usd(log, reading), said.usd
+    value, usual = own.at(is_list=reading.is_list, is_full=False), usd.at(is_list=reading.is_list, is_full=False)
+    standard, billed = own.at_standard(is_list=reading.is_list), usd.at_standard(is_list=reading.is_list)
+    if _agrees_by_tokens(log, said, reading):
+        return (usual - billed) - (value - standard)
+    # Calls that one side lacks may be those of another tier: only one that all rows have is known of the log's calls.
+    if len(said.tiers) != 1 or not billed:
+        return ZERO
+    return (standard * usual / billed).quantize(USD_QUANTUM) - value
 
 
 def _rest_cause(log: LogSums, said: InvoiceSums, rest: Decimal) -> str:

@@ -1,7 +1,7 @@
 """The two sides of a reconciliation as sums: the log by half hour and model, the invoice by day and model.
 
-Each side is priced in up to four ways: at the user's rates and at list, with cached tokens at their own price and at
-that of plain input. Nothing is kept of the log.
+Each side is priced in up to six ways: at the user's rates and at list, with cached tokens at their own price and at
+that of plain input, and all at the standard tier. Nothing is kept of the log.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from operator import add, neg
+from operator import add, sub
 from typing import NamedTuple
 
 from costctl.audit import pages
 from costctl.audit.compute import select_attempts
 from costctl.formats.told import FileCounts
 from costctl.prices.book import PriceBook
-from costctl.prices.cost import apply_prices
+from costctl.prices.cost import OTHER_TIERS, apply_prices
 from costctl.store import Store
 
 ZERO = Decimal(0)
@@ -25,6 +25,8 @@ UNCACHED = (
     "SELECT * REPLACE (input_uncached_tokens + coalesce(cache_read_tokens, 0) AS input_uncached_tokens, "
     "CAST(0 AS BIGINT) AS cache_read_tokens) FROM {0}"
 )
+# All at the standard tier: beside its own price, what the tier of a call makes of it.
+STANDARD = "SELECT * REPLACE (CAST(NULL AS VARCHAR) AS service_tier) FROM {0}"
 
 
 # Sellers and regions of one model stand together: an invoice hardly names them as a log does.
@@ -35,20 +37,33 @@ MODEL_KEY = (
 
 
 class Usd(NamedTuple):
-    """Dollars of the same tokens: own rates or list, cached tokens at their price or at that of input (`full`)."""
+    """Dollars of the same tokens: own rates or list, cached tokens at their price or at that of input (`full`).
+
+    `standard`: cached tokens at their own price, and every call at the standard tier.
+    """
 
     own: Decimal = ZERO
     own_full: Decimal = ZERO
     list: Decimal = ZERO
     list_full: Decimal = ZERO
+    own_standard: Decimal = ZERO
+    list_standard: Decimal = ZERO
 
     def plus(self, other: Usd) -> Usd:
         """Both together."""
         return Usd(*map(add, self, other))
 
+    def minus(self, other: Usd) -> Usd:
+        """What is left of these without the others."""
+        return Usd(*map(sub, self, other))
+
     def at(self, *, is_list: bool, is_full: bool) -> Decimal:
-        """One of the four."""
+        """One of the four at the tiers that the rows name."""
         return self[2 * is_list + is_full]
+
+    def at_standard(self, *, is_list: bool) -> Decimal:
+        """All at the standard tier."""
+        return self.list_standard if is_list else self.own_standard
 
 
 class Tokens(NamedTuple):
@@ -62,9 +77,16 @@ class Tokens(NamedTuple):
         """Both together."""
         return Tokens(*map(add, self, other))
 
+    def minus(self, other: Tokens) -> Tokens:
+        """What is left of these without the others."""
+        return Tokens(*map(sub, self, other))
+
 
 class LogSums(NamedTuple):
-    """Calls of the log: those that are billed, those that failed and are not, those without a price."""
+    """Calls of the log: those that are billed, those that failed and are not, those without a price.
+
+    `charged`: of those that are billed the ones that failed; they gave tokens, so they are taken as billed.
+    """
 
     requests: int = 0
     unpriced: int = 0
@@ -73,22 +95,26 @@ class LogSums(NamedTuple):
     failed: int = 0
     failed_tokens: Tokens = Tokens()
     failed_usd: Usd = Usd()
+    charged: int = 0
+    charged_tokens: Tokens = Tokens()
+    charged_usd: Usd = Usd()
 
     def plus(self, other: LogSums) -> LogSums:
         """Both together."""
         return LogSums(
             self.requests + other.requests, self.unpriced + other.unpriced, self.tokens.plus(other.tokens),
             self.usd.plus(other.usd), self.failed + other.failed, self.failed_tokens.plus(other.failed_tokens),
-            self.failed_usd.plus(other.failed_usd),
+            self.failed_usd.plus(other.failed_usd), self.charged + other.charged,
+            self.charged_tokens.plus(other.charged_tokens), self.charged_usd.plus(other.charged_usd),
         )  # fmt: skip
 
     def minus(self, other: LogSums) -> LogSums:
         """What is left of these without the others."""
-        return self.plus(
-            LogSums(
-                -other.requests, -other.unpriced, Tokens(*map(neg, other.tokens)), Usd(*map(neg, other.usd)),
-                -other.failed, Tokens(*map(neg, other.failed_tokens)), Usd(*map(neg, other.failed_usd)),
-            )
+        return LogSums(
+            self.requests - other.requests, self.unpriced - other.unpriced, self.tokens.minus(other.tokens),
+            self.usd.minus(other.usd), self.failed - other.failed, self.failed_tokens.minus(other.failed_tokens),
+            self.failed_usd.minus(other.failed_usd), self.charged - other.charged,
+            self.charged_tokens.minus(other.charged_tokens), self.charged_usd.minus(other.charged_usd),
         )  # fmt: skip
 
 
@@ -111,6 +137,7 @@ class InvoiceSums(NamedTuple):
     usd: Usd | None = None  # of its tokens
     rounding_usd: Decimal = ZERO  # by how much its amounts may be rounded
     unvalued: int = 0  # rows without an amount
+    tiers: tuple[str, ...] = ()  # service tiers of its rows, the standard one too
 
 
 class Invoice(NamedTuple):
@@ -131,15 +158,15 @@ def log_slices(
     `listed` is the public list where `own` has rates of the user's.
     """
     sum_count = int(store.scalar("SELECT count(*) FROM aggregate_source")) if select_attempts(store, files) else 0
-    _price(store, "request_source", "log", own, listed, are_sums=False)
+    has_tiers = _price(store, "request_source", "log", own, listed, are_sums=False)
     slices = [
         LogSlice(
             begin, model, provider,
-            LogSums(requests, unpriced, Tokens(*row[:3]), Usd(*row[3:7]), failed, Tokens(*row[7:10]), Usd(*row[10:])),
+            LogSums(requests, unpriced, Tokens(*row[:3]), Usd(*row[3:9]), failed, Tokens(*row[9:12]), Usd(*row[12:18]),
+                    charged, Tokens(*row[18:21]), Usd(*row[21:])),
         )
-        for begin, model, provider, requests, unpriced, failed, *row in store.query(
-            pages.page("ledger_log.sql", model_key=MODEL_KEY, listed="log_list" if listed else "log_own",
-                       listed_full="log_list_full" if listed else "log_own_full")
+        for begin, model, provider, requests, unpriced, failed, charged, *row in store.query(
+            pages.page("ledger_log.sql", **_names("log", listed, has_tiers=has_tiers))
         )
     ]  # fmt: skip
     return slices, sum_count
@@ -149,23 +176,24 @@ def read_invoice(store: Store, files: Sequence[FileCounts], own: PriceBook, list
     """The rows of these files; None where they have none with a date."""
     has_sums = select_attempts(store, files)
     sources = [("request_source", False), *([("aggregate_source", True)] if has_sums else [])]
-    for number, (source, are_sums) in enumerate(sources):
+    tiers = [
         _price(store, source, f"invoice{number}", own, listed, are_sums=are_sums)
-    for name in ("own", "own_full", *(("list", "list_full") if listed else ())):
+        for number, (source, are_sums) in enumerate(sources)
+    ]  # fmt: skip
+    for name in ("own", "own_full", "own_standard", *(("list", "list_full", "list_standard") if listed else ())):
         parts = " UNION ALL BY NAME ".join(f"SELECT * FROM invoice{number}_{name}" for number in range(len(sources)))
         store.execute(f"CREATE OR REPLACE TEMP VIEW invoice_{name} AS {parts}")
     pages.run(store, "ledger_rows.sql")
     first, last, is_daily = store.query(pages.page("ledger_period.sql"))[0]
     if first is None:
         return None
-    names = {"model_key": MODEL_KEY, "listed": "invoice_list" if listed else "invoice_own",
-             "listed_full": "invoice_list_full" if listed else "invoice_own_full"}  # fmt: skip
+    names = _names("invoice", listed, has_tiers=any(tiers))
     cells: dict[tuple[date | None, str | None], InvoiceSums] = {}
     found = store.query(pages.page("ledger_invoice.sql", **names), {"is_daily": is_daily})
-    for day, model, rows, requests, billed, rounding, unvalued, *row in found:
+    for day, model, rows, requests, billed, rounding, unvalued, tiers, *row in found:
         tokens = None if row[0] is None else Tokens(*row[:3])
         usd = None if tokens is None or row[3] is None else Usd(*row[3:])
-        cells[day, model] = InvoiceSums(rows, requests, tokens, billed, usd, rounding, unvalued)
+        cells[day, model] = InvoiceSums(rows, requests, tokens, billed, usd, rounding, unvalued, tuple(tiers))
     providers = store.query("SELECT DISTINCT provider FROM invoice_own")
     known = frozenset(name for (name,) in providers if name is not None)
     undated = int(store.scalar("SELECT count(*) FROM invoice_own WHERE started_at IS NULL"))
@@ -184,11 +212,39 @@ def other_currencies(store: Store) -> list[str]:
 
 def _price(
     store: Store, source: str, name: str, own: PriceBook, listed: PriceBook | None, *, are_sums: bool
-) -> None:  # fmt: skip
-    """Tables `name`_own, _own_full and, beside own rates, _list and _list_full."""
-    full = f"{source}_full"
-    store.execute(f"CREATE OR REPLACE TEMP VIEW {full} AS {UNCACHED.format(source)}")
+) -> bool:  # fmt: skip
+    """Tables `name`_own, _own_full, _own_standard and, beside own rates, the same of _list; whether a row is of a tier.
+
+    Where no row is, the standard tier is a name for the same table.
+    """
+    has_tiers = bool(
+        store.scalar(f"SELECT coalesce(bool_or(lower(service_tier) IN ({OTHER_TIERS})), false) FROM {source}")
+    )
+    views = {"full": UNCACHED, "standard": STANDARD}
+    for view, text in views.items():
+        store.execute(f"CREATE OR REPLACE TEMP VIEW {source}_{view} AS {text.format(source)}")
     for kind, book in (("own", own), ("list", listed)):
-        if book is not None:
-            apply_prices(store, source=source, target=f"{name}_{kind}", book=book, are_sums=are_sums)
-            apply_prices(store, source=full, target=f"{name}_{kind}_full", book=book, are_sums=are_sums)
+        if book is None:
+            continue
+        target = f"{name}_{kind}"
+        apply_prices(store, source=source, target=target, book=book, are_sums=are_sums)
+        apply_prices(store, source=f"{source}_full", target=f"{target}_full", book=book, are_sums=are_sums)
+        if has_tiers:
+            apply_prices(store, source=f"{source}_standard", target=f"{target}_standard", book=book, are_sums=are_sums)
+        else:
+            store.execute(f"CREATE OR REPLACE VIEW {target}_standard AS SELECT * FROM {target}")
+    return has_tiers
+
+
+def _names(side: str, listed: PriceBook | None, *, has_tiers: bool) -> dict[str, str]:
+    """What the pages call the tables of one side; one price is not joined twice."""
+    public = f"{side}_{'list' if listed else 'own'}"
+    standard = "".join(
+        f"JOIN {table}_standard {name} USING (file_id, source_line) "
+        for name, table in (("s", f"{side}_own"), ("t", public))
+    )
+    return {
+        "model_key": MODEL_KEY, "listed": public, "listed_full": f"{public}_full",
+        "standard": standard if has_tiers else "", "own_standard": "s" if has_tiers else "o",
+        "list_standard": "t" if has_tiers else "l",
+    }  # fmt: skip

@@ -13,10 +13,15 @@ row AS (
         CASE WHEN o.price_status = 'not_billed' THEN 0 ELSE o.input_tokens END AS input_tokens,
         CASE WHEN o.price_status = 'not_billed' THEN 0 ELSE o.output_tokens END AS output_tokens,
         CASE WHEN o.price_status = 'not_billed' THEN 0 ELSE coalesce(o.cache_read_tokens, 0) END AS read_tokens,
+        CASE WHEN lower(o.service_tier) IN ('batch', 'flex', 'priority', 'fast') THEN lower(o.service_tier)
+            ELSE 'standard' END AS tier,
+        coalesce({own_standard}.list_cost_usd, o.list_cost_usd) AS own_standard,
+        coalesce({list_standard}.list_cost_usd, l.list_cost_usd) AS list_standard,
         o.list_cost_usd AS own, f.list_cost_usd AS own_full, l.list_cost_usd AS list, m.list_cost_usd AS list_full
     FROM invoice_own o JOIN invoice_row_day d USING (file_id, source_line)
         JOIN invoice_own_full f USING (file_id, source_line) JOIN {listed} l USING (file_id, source_line)
         JOIN {listed_full} m USING (file_id, source_line)
+        {standard}
     WHERE NOT (coalesce(o.gateway_cache_hit, false) AND coalesce(o.logged_cost, 0) = 0)
 )
 SELECT CASE WHEN $is_daily THEN on_day END AS on_day, model, count(*),
@@ -24,9 +29,10 @@ SELECT CASE WHEN $is_daily THEN on_day END AS on_day, model, count(*),
     CAST(sum(logged_cost) AS DECIMAL(38,12)),
     CASE WHEN any_value(decimals) > 9 THEN CAST(0 AS DECIMAL(38,12)) ELSE CAST(count(*) AS DECIMAL(18,0))
         * CAST('0.' || repeat('0', any_value(decimals)) || '5' AS DECIMAL(18,12)) END,
-    count(*) FILTER (logged_cost IS NULL),
+    count(*) FILTER (logged_cost IS NULL), list_sort(list(DISTINCT tier)),
     CASE WHEN count(input_tokens) = count(*) THEN CAST(sum(input_tokens) AS BIGINT) END,
     CAST(sum(read_tokens) AS BIGINT), CAST(coalesce(sum(output_tokens), 0) AS BIGINT),
     CASE WHEN count(own) = count(*) THEN CAST(sum(own) AS DECIMAL(38,12)) END,
-    CAST(sum(own_full) AS DECIMAL(38,12)), CAST(sum(list) AS DECIMAL(38,12)), CAST(sum(list_full) AS DECIMAL(38,12))
+    CAST(sum(own_full) AS DECIMAL(38,12)), CAST(sum(list) AS DECIMAL(38,12)), CAST(sum(list_full) AS DECIMAL(38,12)),
+    CAST(sum(own_standard) AS DECIMAL(38,12)), CAST(sum(list_standard) AS DECIMAL(38,12))
 FROM row, amount GROUP BY 1, model ORDER BY 1 NULLS LAST, model NULLS LAST

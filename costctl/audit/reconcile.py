@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from costctl.audit.compute import reading_of
-from costctl.audit.explain import CAUSES, Cell, Explained, Reading, explain
+from costctl.audit.explain import CAUSES, Cell, Explained, Reading, explain, request_count
 from costctl.audit.ledger import ZERO, Invoice, LogSlice, log_slices, other_currencies, read_invoice
 from costctl.audit.options import AuditOptions
 from costctl.errors import InputError
@@ -34,6 +34,8 @@ TITLES = {
     "outside_period": "calls of the log outside the invoice's period",
     "own_rates": "billed at list, not at your rates",
     "failed_calls": "failed calls that were billed",
+    "failed_unbilled": "failed calls that the invoice does not bill",
+    "service_tier": "another service tier than the log's",
     "cached_tokens": "cached tokens priced differently",
     "prices": "other prices than those of the log",
     "unpriced": "calls of the log without a price",
@@ -164,11 +166,16 @@ def _note(cause: str, found: Explained, cells: Sequence[Cell]) -> str:
     if cause == "failed_calls":
         count = sum(cell.shifted.failed for cell in cells)
         return f"{counted(count, 'failed call', 'failed calls')} of the log, which it takes as not billed"
+    if cause == "failed_unbilled":
+        count = sum(cell.shifted.charged for cell in cells)
+        return f"{counted(count, 'failed call', 'failed calls')} of the log with tokens, which it takes as billed"
+    if cause == "service_tier":
+        return f"the invoice bills {', '.join(sorted({tier for cell in cells for tier in cell.invoice.tiers}))}"
     if cause == "cached_tokens":
         read = sum(cell.shifted.tokens.read for cell in cells)
         return f"{counted(read, 'token')} that the log read from a cache"
     if cause in {"log_lacks_calls", "invoice_lacks_calls"}:
-        return _missing(cells)
+        return _missing(cells, found)
     if cause == "unexplained":
         worst = max(cells, key=lambda cell: abs(cell.parts[cause]))
         place = f"{worst.day or 'the whole period'}, {worst.model or 'no model'}"
@@ -178,11 +185,11 @@ def _note(cause: str, found: Explained, cells: Sequence[Cell]) -> str:
     return ""
 
 
-def _missing(cells: Sequence[Cell]) -> str:
+def _missing(cells: Sequence[Cell], found: Explained) -> str:
     """How many calls are missing, where both sides count them, and on which days."""
     days = sorted({str(cell.day) for cell in cells})
     where = f"on {', '.join(days[:3])}{' and other days' if len(days) > 3 else ''}"
-    counts = [_request_difference(cell, Reading()) for cell in cells]
+    counts = [_request_difference(cell, found.readings.get(cell.model, Reading())) for cell in cells]
     known = [count for count in counts if count is not None]
     return f"{counted(abs(sum(known)), 'call')} {where}" if len(known) == len(counts) else where
 
@@ -190,10 +197,10 @@ def _missing(cells: Sequence[Cell]) -> str:
 def _request_difference(cell: Cell, reading: Reading) -> int | None:
     """Calls of the invoice less those of the log, where the invoice counts them."""
     if not cell.invoice.rows:
-        return -cell.shifted.requests
+        return -request_count(cell.shifted, reading)
     if cell.invoice.requests is None:
         return None
-    return cell.invoice.requests - cell.shifted.requests - (cell.shifted.failed if reading.is_failed_billed else 0)
+    return cell.invoice.requests - request_count(cell.shifted, reading)
 
 
 def _by_model(found: Explained) -> Table:
@@ -204,18 +211,19 @@ def _by_model(found: Explained) -> Table:
         log_usd = sum((cell.log.usd.own for cell in cells), ZERO)
         billed = sum((cell.invoice_usd for cell in cells), ZERO)
         rest = sum((cell.parts.get("unexplained", ZERO) for cell in cells), ZERO)
-        rows.append((model, log_usd, billed, billed - log_usd, rest, _said(found.readings.get(model))))
+        rows.append((model, log_usd, billed, billed - log_usd, rest, _said(found.readings.get(model), cells)))
     rows.sort(key=lambda row: (-abs(row[3]), row[0] or ""))
     return Table.of("by_model", columns, rows)
 
 
-def _said(reading: Reading | None) -> str:
+def _said(reading: Reading | None, cells: Sequence[Cell]) -> str:
     """The reading of the log with which the invoice agrees, in words."""
     if reading is None:
         return "not in the invoice"
     words = (
         ("billed at list", reading.is_list), ("cached tokens at the price of input", reading.is_full),
-        ("failed calls billed", reading.is_failed_billed),
+        ("failed calls billed", reading.is_failed_billed), ("failures not billed", reading.is_failed_free),
+        ("another tier", any(cell.parts.get("service_tier") for cell in cells)),
         (f"{ratio_display(reading.ratio)} of the price", reading.ratio != 1),
     )  # fmt: skip
     return ", ".join(word for word, holds in words if holds) or "as logged"
@@ -256,7 +264,7 @@ def _warnings(found: Explained, parts: dict[str, Decimal], invoice: Invoice) -> 
         said.append(Warning("W294", f"{rows} no date, and stand on no side"))
     if any(cell.day is None for cell in found.cells):
         said.append(Warning("W290", "the invoice has sums over more than a day: compared over its whole period"))
-    if found.compared_count and not found.matched_count:
+    if found.compared_count and not found.alike_count:
         said.append(Warning("W291", "no day and model of both sides agrees: is it the invoice of this log?",
                             "costctl formats check FILE says what each of them holds"))  # fmt: skip
     unvalued = sum(cell.invoice.rows for cell in found.cells

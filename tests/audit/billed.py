@@ -30,12 +30,14 @@ class Call:
     cached: int
     output: int
     failed: bool = False
+    tier: str = "standard"
 
     def usd(self, *, full: bool = False) -> Decimal:
         """What it costs at list; `full`: with cached tokens at the price of input."""
         fresh, read, out = PRICES[self.model]
         cached = self.cached * (fresh if full else read)
-        return ((self.input - self.cached) * fresh + cached + self.output * out) / 1_000_000
+        half = 2 if self.tier == "batch" else 1
+        return ((self.input - self.cached) * fresh + cached + self.output * out) / 1_000_000 / half
 
 
 def calls(*, cached: bool = True, failed: bool = False) -> list[Call]:
@@ -57,7 +59,7 @@ def write_log(path: Path, log: Sequence[Call]) -> Path:
     lines = [
         {"request_id": f"r{n}", "ts": call.at.isoformat() + "Z", "provider": "openai", "model": call.model,
          "input_tokens": call.input, "cached_tokens": call.cached, "output_tokens": call.output,
-         "status": "error" if call.failed else "ok"}
+         "status": "error" if call.failed else "ok", "service_tier": call.tier}
         for n, call in enumerate(log)
     ]  # fmt: skip
     path.write_text("".join(f"{json.dumps(line)}\n" for line in lines), "utf-8")
@@ -75,11 +77,13 @@ def days(log: Sequence[Call], offset: float = 0) -> dict[tuple[date, str], list[
 def write_usage(path: Path, log: Sequence[Call], offset: float = 0, *, without_cache: bool = False) -> Path:
     """Pages of the usage endpoint, buckets of UTC's or another zone's days told as if of UTC."""
     lines = []
-    for (day, model), found in days(log, offset).items():
+    apart = [[call for call in log if (call.tier == "batch") is is_batch] for is_batch in (False, True)]
+    for (day, model), found in (item for part in apart for item in days(part, offset).items()):
         start = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
         result = {
             "object": "organization.usage.completions.result", "model": model, "num_model_requests": len(found),
             "input_tokens": sum(call.input for call in found), "output_tokens": sum(call.output for call in found),
+            "batch": found[0].tier == "batch",
             "input_cached_tokens": 0 if without_cache else sum(call.cached for call in found),
         }  # fmt: skip
         lines.append({"object": "bucket", "start_time": start, "end_time": start + 86_400, "results": [result]})

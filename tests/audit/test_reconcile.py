@@ -97,6 +97,80 @@ def test_failed_calls_that_were_billed(tmp_path: Path, kind: str) -> None:
     assert causes(report) == {"failed_calls": usd([call for call in both if call.failed])}
 
 
+@pytest.mark.parametrize("kind", ["usage", "costs"])
+def test_failed_calls_with_tokens_that_the_invoice_does_not_bill(tmp_path: Path, kind: str) -> None:
+    both = [replace(call, failed=n % 5 == 0) for n, call in enumerate(calls())]
+    log = write_log(tmp_path / "log.jsonl", both)
+    write = write_usage if kind == "usage" else write_costs
+    billed = write(tmp_path / "invoice.csv", [call for call in both if not call.failed])
+    report = compared(log, billed, mapping=() if kind == "usage" else TABLE)
+    assert causes(report) == {"failed_unbilled": -usd([call for call in both if call.failed])}
+    assert report.totals["matched_count"] == report.totals["compared_count"] == 12
+    assert report.warnings == ()
+    (row,) = rows(report, "explanation")
+    assert row["note"].startswith("20 failed calls")
+    assert causes(compared(log, write_usage(tmp_path / "all.jsonl", both))) == {}
+
+
+def test_calls_that_the_invoice_bills_as_batches(tmp_path: Path, log: Path) -> None:
+    """Batches are half the price: all days, or the days of one model, of a log that calls every call standard."""
+    for models in ({LARGE, SMALL}, {SMALL}):
+        billed = [replace(call, tier="batch" if call.model in models else "standard") for call in calls()]
+        report = compared(log, write_usage(tmp_path / "usage.jsonl", billed))
+        halved = usd([call for call in billed if call.tier == "batch"])
+        assert causes(report) == {"service_tier": -halved}
+        assert report.totals["matched_count"] == report.totals["compared_count"] == 12
+        (row,) = rows(report, "explanation")
+        assert row["note"] == "the invoice bills batch"
+        readings = {row["model"]: row["reading"] for row in rows(report, "by_model")}
+        assert readings["gpt-4o-mini"] == "another tier"
+        assert readings["gpt-4o"] == ("another tier" if LARGE in models else "as logged")
+    write_log(log, billed)
+    assert causes(compared(log, tmp_path / "usage.jsonl")) == {}, "the log names the same tiers"
+
+
+def test_batches_beside_missing_calls(tmp_path: Path, log: Path) -> None:
+    """A tier of all rows is that of the log's calls; a call that the log lacks costs what it costs in a batch."""
+    unlogged = calls()[20]
+    write_log(log, [call for call in calls() if call != unlogged])
+    billed = [replace(call, tier="batch") for call in calls()]
+    found = causes(compared(log, write_usage(tmp_path / "usage.jsonl", billed)))
+    assert set(found) == {"service_tier", "log_lacks_calls"}
+    assert abs(found["log_lacks_calls"] - unlogged.usd() / 2) < Decimal("0.02")
+
+
+def test_batches_that_the_log_lacks_are_no_other_tier(tmp_path: Path, log: Path) -> None:
+    """A log of the live calls only, beside an invoice of both: what it lacks are calls."""
+    batches = [replace(call, output=call.output + 7, tier="batch") for call in calls()]
+    found = causes(compared(log, write_usage(tmp_path / "usage.jsonl", [*calls(), *batches])))
+    assert found == {"log_lacks_calls": usd(batches)}
+
+
+def test_a_day_that_is_not_explained_does_not_agree(tmp_path: Path) -> None:
+    """The same tokens, but the log writes its cache for an hour and the invoice for five minutes."""
+    day = "2026-03-01"
+    usage = {"input_tokens": 1000, "output_tokens": 100, "cache_read_input_tokens": 0,
+             "cache_creation_input_tokens": 100_000,
+             "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 100_000}}  # fmt: skip
+    answer = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5-20250929",
+              "content": [], "stop_reason": "end_turn", "usage": usage}  # fmt: skip
+    request = {"model": "claude-sonnet-4-5", "messages": [{"role": "user", "content": "x"}]}
+    log = tmp_path / "log.jsonl"
+    log.write_text(json.dumps({"timestamp": f"{day}T08:00:00Z", "request": request, "response": answer}), "utf-8")
+    invoice = tmp_path / "console.csv"
+    invoice.write_text(
+        "usage_date_utc,model_version,api_key,workspace,usage_type,context_window,usage_input_tokens_no_cache,"
+        "usage_input_tokens_cache_write_5m,usage_input_tokens_cache_write_1h,usage_input_tokens_cache_read,"
+        "usage_output_tokens,web_search_count,inference_geo,speed\n"
+        f"{day},claude-sonnet-4-5-20250929,k,Default,standard,,1000,100000,0,0,100,0,not_available,\n", "utf-8",
+    )  # fmt: skip
+    report = compared(log, invoice)
+    assert causes(report) == {"unexplained": Decimal("-0.225")}  # 100,000 tokens at 3.75 and not at 6 a million
+    assert report.totals["matched_count"] == 0
+    assert report.totals["compared_count"] == 1
+    assert report.warnings == (), "its tokens are those of the log: it is the invoice of this log"
+
+
 def test_cached_tokens_at_the_price_of_input(tmp_path: Path, log: Path) -> None:
     expected = usd(calls(), full=True) - usd(calls())
     assert expected > 0
