@@ -9,8 +9,9 @@ SELECT
     CASE WHEN grouping(provider) = 1 THEN 'all' ELSE coalesce(provider, 'unknown') END AS provider,
     count(*) AS request_count,
     count(*) FILTER (status = 'error') / count(*) AS error_ratio,
-    -- What holds nothing but unpriced requests and unbilled failures has no cost of 0, but none.
-    CAST(CASE WHEN bool_or(price_status IN ('priced', 'free')) OR NOT bool_or(price_status = 'unpriced')
+    -- What holds nothing but unpriced or uncounted requests and unbilled failures has no cost of 0, but none.
+    CAST(CASE WHEN bool_or(price_status IN ('priced', 'free'))
+        OR NOT bool_or(price_status IN ('unpriced', 'unknown_usage'))
         THEN sum(list_cost_usd) END AS DECIMAL(38,12)) AS list_cost_usd,
     CAST(sum(list_cost_usd) AS DOUBLE) / nullif(count(list_cost_usd), 0) AS cost_per_request_usd,
     quantile_cont(latency_ms, [0.5, 0.95, 0.99]) FILTER (status = 'ok') AS latencies,

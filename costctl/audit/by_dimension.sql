@@ -8,8 +8,9 @@ SELECT
     count(*) FILTER (is_aggregate IS NULL) AS request_count,
     count(*) FILTER (status = 'error' AND is_aggregate IS NULL) AS error_count,
     count(*) FILTER (price_status = 'unpriced' AND is_aggregate IS NULL) AS unpriced_count,
-    -- What holds nothing but unpriced requests and unbilled failures has no cost of 0, but none.
-    CAST(CASE WHEN bool_or(price_status IN ('priced', 'free')) OR NOT bool_or(price_status = 'unpriced')
+    -- What holds nothing but unpriced or uncounted requests and unbilled failures has no cost of 0, but none.
+    CAST(CASE WHEN bool_or(price_status IN ('priced', 'free'))
+        OR NOT bool_or(price_status IN ('unpriced', 'unknown_usage'))
         THEN sum(list_cost_usd) END AS DECIMAL(38,12)) AS list_cost_usd,
     0.0 AS share_ratio,
     CAST(sum(input_tokens) AS BIGINT) AS input_tokens,

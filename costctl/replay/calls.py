@@ -75,7 +75,7 @@ def load_calls(store: Store) -> Calls:
 
     Raises:
         CostctlError: E410 (exit 4) where no call can be placed in time, E414 without calls, E415 without prices,
-            E418 where the log holds only sums over calls.
+            E427 without token counts, E418 where the log holds only sums over calls.
     """
     store.execute((FOLDER / "calls.sql").read_text("utf-8"))
     view_calls(store)
@@ -99,6 +99,13 @@ def load_calls(store: Store) -> Calls:
         _refuse_sums(store)
         raise CostctlError(
             "E414", "the log that was audited last holds no request", "see: costctl rejects", ExitCode.INPUT
+        )
+    if not ((found["input_tokens"] >= 0) | (found["output_tokens"] >= 0)).any():
+        raise CostctlError(
+            "E427",
+            "no call of this log has token counts, so what a policy costs is unknown",
+            "see what the log carries: costctl formats check LOG; name its counts: --map input_tokens=COLUMN",
+            ExitCode.COVERAGE,
         )
     if found["is_unpriced"].all():
         raise CostctlError(

@@ -265,6 +265,15 @@ def test_no_timestamps_is_accepted_and_counted(tmp_path: Path) -> None:
     assert "first_at" in report.provenance["not_computed"]  # type: ignore[operator]
 
 
+def test_what_nobody_counted_has_no_cost_of_nothing(tmp_path: Path) -> None:
+    """A success without counts beside a failure that is not billed: their cost is unknown, not $0."""
+    bare = {"request_model": "gpt-4o", "started_at": "2026-06-11T00:00:00Z"}
+    report = audited(tmp_path, log({**bare, "request_id": "a", "status": "ok"},
+                                   {**bare, "request_id": "b", "status": "error"}))  # fmt: skip
+    for table in ("by_model", "daily", "baseline"):
+        assert {row["list_cost_usd"] for row in rows(report, table)} == {None}, table
+
+
 def test_two_currencies_are_not_added(tmp_path: Path) -> None:
     report = audited(tmp_path, log(good(cost=1.5, currency="USD"), good(request_id="r2", cost=2.5, currency="EUR")))
     assert str(report.totals["logged_cost_usd"]) == "1.500000000000"

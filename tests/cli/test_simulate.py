@@ -232,6 +232,26 @@ def test_a_log_with_nothing_to_replay_is_refused(
     assert (found[0], message in found[2]) == (code, True)
 
 
+@pytest.mark.parametrize(("counted", "code"), [(0, 4), (1, 0)])
+def test_a_log_without_any_token_counts_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], story: list[str], counted: int, code: int
+) -> None:
+    """Nothing is known of what it costs: no $0.00. A failure that cost nothing makes no price of it."""
+    lines = [
+        {"request_id": f"r{n}", "started_at": f"2026-06-11T00:00:0{n}Z", "request_model": "gpt-4o", "status": status}
+        for n, status in enumerate(("ok", "error", "ok"))
+    ]
+    for line in lines[:counted]:
+        line |= {"input_tokens": 100, "output_tokens": 10}  # type: ignore[dict-item]
+    log = tmp_path / "log.jsonl"
+    log.write_text("".join(f"{json.dumps(line)}\n" for line in lines), "utf-8")
+    found = said(capsys, "simulate", str(log), *story)
+    assert found[0] == code
+    assert ("E427" in found[2], "W201" in found[1] + found[2]) == (code == 4, code == 0)
+    if code:
+        assert "$" not in found[1]
+
+
 def test_a_dearer_policy_says_what_it_costs_more(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], story: list[str]
 ) -> None:
