@@ -12,6 +12,9 @@ HINTS = {
     "reasoning lies beside the output": "read it by its own names: --map reasoning_outside_tokens=COLUMN and the rest",
     "reasoning lies inside the output": "read it by its own names: --map reasoning_tokens=COLUMN and the rest",
 }
+FEW_HINT = (
+    "look at those lines: the others fit as they are read, and another reading of the whole log would make them wrong"
+)
 UNEXPLAINED_HINT = (
     "see which counts those lines hold; what no column names is left out: name it with --map input_tokens=..."
 )
@@ -29,5 +32,7 @@ def broken_conventions(found: Table) -> list[Warning]:
             f"the total does not fit what {row['log_format']} counts; it says that {row['reading']}; "
             f"{'line' if faults == 1 else 'lines'} {row['lines']}"
         )
-        said.append(Warning("W127", text, HINTS.get(str(row["reading"]), UNEXPLAINED_HINT)))
+        hint = HINTS.get(str(row["reading"]), UNEXPLAINED_HINT)
+        is_of_few = int(str(row["contrary_count"])) > faults * VIOLATIONS_MAX
+        said.append(Warning("W127", text, FEW_HINT if is_of_few else hint))
     return said

@@ -83,6 +83,7 @@ def _told(
         Table.of("features", ("log_format", "command", "feature", "works", "request_count", "missing"),
                  [row for name, counts in carried.items() for row in _features(name, counts, is_sum=name in sums)]),
         pages.table(store, "totals_checked", "totals_checked.sql"),
+        pages.table(store, "conventions", "conventions.sql"),
         Table.of("left_out", ("source_file", "code", "reason", "hint"),
                  [(label, error.code, error.message, error.hint) for label, error in left_out.items()]),
         Table.of("mapping", ("source_file", "field", "path", "doubt"),

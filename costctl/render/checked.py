@@ -57,6 +57,10 @@ def _format(report: Report, said: dict[str, Any]) -> list[str]:
     lines += _more(len(kinds) - KINDS_SHOWN)
     lines += _carried(row for row in _rows(report, "carries") if row["log_format"] == name)
     lines += _totals(row for row in _rows(report, "totals_checked") if row["log_format"] == name)
+    faulty = [row for row in _rows(report, "conventions") if row["log_format"] == name]
+    lines += [f"    {safe(str(row['source_file']), 40)}: lines {safe(str(row['lines']), 60)}"
+              for row in faulty[:FILES_SHOWN]]  # fmt: skip
+    lines += _more(len(faulty) - FILES_SHOWN)
     for row in _rows(report, "features"):
         if row["log_format"] == name:
             lines.append(_feature(row))

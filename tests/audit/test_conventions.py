@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from costctl.audit.format_check import check_files
+from costctl.audit.options import AuditOptions
 from costctl.formats import bundling
+from costctl.render.people import to_terminal
 from costctl.report import Report
 from tests.support import ROOT, audited, rows
 
@@ -52,6 +55,22 @@ def test_a_total_that_contradicts_the_format_is_a_warning_with_lines(tmp_path: P
     assert text.endswith("lines 98, 99")
     (row,) = rows(report, "conventions")
     assert (row["checked_count"], row["fault_count"], row["reading"]) == (99, 2, reading)
+
+
+@pytest.mark.parametrize(("fitting", "hint"), [(97, "look at those lines"), (0, "--cached-in-input no")])
+def test_another_reading_is_advised_only_where_it_breaks_no_other_line(tmp_path: Path, fitting: int, hint: str) -> None:
+    """Lines without cached tokens fit both readings, so they speak against neither."""
+    bare = {"prompt_tokens": 1000, "completion_tokens": 50}
+    report = read(tmp_path, [*bodies(fitting, 1050), *bodies(50, 1050, bare), *bodies(3, 1450)])
+    (warning,) = [warning for warning in report.warnings if warning.code == "W127"]
+    assert hint in warning.hint
+
+
+def test_the_check_of_a_format_names_the_lines_too(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(f"{json.dumps(item)}\n" for item in [*bodies(7, 1050), *bodies(2, 1450)]), "utf-8")
+    report = check_files([str(path)], AuditOptions(threads=1))
+    assert "log.jsonl: lines 8, 9" in to_terminal(report)
 
 
 def test_reasoning_beside_the_output_is_told_where_the_format_does_not_place_it(tmp_path: Path) -> None:
