@@ -14,7 +14,7 @@ from costctl.audit.compute import reading_of
 from costctl.audit.explain import CAUSES, Cell, Explained, Reading, explain, request_count
 from costctl.audit.ledger import ZERO, Invoice, LogSlice, log_slices, other_currencies, read_invoice
 from costctl.audit.options import AuditOptions
-from costctl.errors import InputError
+from costctl.errors import CostctlError, InputError
 from costctl.formats import generic
 from costctl.formats.ingest import ingest
 from costctl.formats.pool import Workers
@@ -44,6 +44,12 @@ TITLES = {
     "rounding": "rounding of the invoice's amounts",
     "unexplained": "unexplained",
 }
+# Exports are read as logs are; the reader's words of a log, and what they mean for an invoice.
+INVOICE_WORDS = (
+    ("cannot read log:", "cannot read invoice:"), ("no log files in", "no invoice in"),
+    ("unknown log format", "unknown invoice format"), ("--map ", "--invoice-map "),
+    ("--log-format", "--invoice-format"),
+)  # fmt: skip
 
 
 def reconcile(logs: Sequence[str], invoices: Sequence[str], options: AuditOptions, asked: AuditOptions) -> Report:
@@ -61,7 +67,7 @@ def reconcile(logs: Sequence[str], invoices: Sequence[str], options: AuditOption
         create_tables(store)
         key, spool = secrets.token_bytes(32), Path(folder) / "spool"
         files = _read(store, logs, options, key, spool / "log")
-        billed = _read(store, invoices, asked, key, spool / "invoice", are_sums=True)
+        billed = _read_exports(store, invoices, asked, key, spool / "invoice")
         store.make_room(sum(item.accepted for item in (*files, *billed)))
         slices, sum_count = log_slices(store, files, own, listed)
         if not slices:
@@ -97,6 +103,18 @@ def _read(
     finally:
         workers.stop()
     return files
+
+
+def _read_exports(
+    store: Store, names: Sequence[str], asked: AuditOptions, key: bytes, spool: Path
+) -> list[FileCounts]:  # fmt: skip
+    """Read the invoices; what is wrong with one is told of the invoice, with the options that are for it."""
+    try:
+        return _read(store, names, asked, key, spool, are_sums=True)
+    except CostctlError as error:
+        for said, meant in INVOICE_WORDS:
+            error.message, error.hint = error.message.replace(said, meant), error.hint.replace(said, meant)
+        raise
 
 
 def _report(

@@ -341,6 +341,24 @@ def test_invoices_that_cannot_be_compared(tmp_path: Path, log: Path, text: str, 
     assert caught.value.code == code
 
 
+def test_what_is_wrong_with_an_invoice_is_told_of_the_invoice(
+    tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.csv").write_text("a,b\n1,2\n", "utf-8")
+    for words, part in (
+        (["absent.csv"], "[E101] cannot read invoice: absent.csv"),
+        (["bad.csv"], "map the columns: --invoice-map request_model=..."),
+        (["bad.csv", "--invoice-map", "request_modell=a"], "[E130] --invoice-map request_modell=a: not field=column"),
+        (["bad.csv", "--invoice-map", "x.yaml"], "[E131] --invoice-map x.yaml: "),
+        (["bad.csv", "--invoice-format", "zzz"], "[E122] unknown invoice format: zzz"),
+    ):  # fmt: skip
+        assert run(["reconcile", "log.jsonl", "--invoice", *words]) != 0
+        assert part in capsys.readouterr().err
+    assert run(["reconcile", "absent.jsonl", "--invoice", "bad.csv"]) == 3
+    assert "cannot read log: absent.jsonl" in capsys.readouterr().err
+
+
 def test_a_credit_is_no_amount_and_hides_no_other(tmp_path: Path, log: Path) -> None:
     invoice = write_costs(tmp_path / "costs.csv", calls())
     with invoice.open("a", encoding="utf-8") as file:
