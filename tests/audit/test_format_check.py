@@ -134,7 +134,7 @@ def test_a_mapping_of_ones_own_is_checked(tmp_path: Path) -> None:
 def test_totals_that_contradict_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     row = {"model": "gpt-4o", "input_tokens": 10, "output_tokens": 2, "reasoning_tokens": 1}
-    path.write_text("".join(f"{json.dumps(row | {'total_tokens': total})}\n" for total in (12, 12, 13)), "utf-8")
+    path.write_text("".join(f"{json.dumps(row | {'total_tokens': total})}\n" for total in (12, 12, 14)), "utf-8")
     (found,) = rows(check(path), "totals_checked")
     assert (found["checked_count"], found["fault_count"]) == (3, 1)
 
