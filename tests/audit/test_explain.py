@@ -16,9 +16,12 @@ FIRST = date(2026, 6, 8)
 amounts = st.integers(0, 10**13).map(lambda n: Decimal(n).scaleb(-12))
 counts = st.integers(0, 10**6)
 models = st.sampled_from(["a", "b", None])
-usd = st.builds(Usd, amounts, amounts, amounts, amounts)
+usd = st.builds(Usd, amounts, amounts, amounts, amounts, amounts, amounts)
 tokens = st.builds(Tokens, counts, counts, counts)
-log_sums = st.builds(LogSums, st.integers(1, 9), st.integers(0, 1), tokens, usd, st.integers(0, 2), tokens, usd)
+log_sums = st.builds(
+    LogSums, st.integers(1, 9), st.integers(0, 1), tokens, usd, st.integers(0, 2), tokens, usd,
+    st.just(0), st.just(Tokens(0, 0, 0)), st.just(Usd()),
+)  # fmt: skip
 slices = st.builds(
     LogSlice,
     st.none() | st.integers(-60, 300).map(lambda n: datetime(2026, 6, 8) + timedelta(minutes=30 * n)),
