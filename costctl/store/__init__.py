@@ -27,6 +27,8 @@ Row = tuple[Any, ...]
 DEFAULT_MEMORY_MB = 1024
 BYTES_PER_ROW = 200
 LOCK_POLL_S = 0.2
+# A file that another process is just making is none yet: shorter than the engine's three headers.
+HEADERS_BYTES, MAKING_S = 3 * 4096, 2.0
 # What one thread takes at a time. The engine's own 122,880 leave a thread idle on a log of less than a million rows.
 ROW_GROUP_ROWS = 30_720
 # Whole picodollars of dollars with twelve decimals: dollars, millionths and millionths of those, each in 64 bits.
@@ -214,7 +216,8 @@ def open_store(path: Path, *, threads: int | None = None, read_only: bool = Fals
         path.parent.mkdir(parents=True, exist_ok=True)
     if not _may_be_ours(path):
         raise _not_ours(path)
-    deadline = time.monotonic() + wait_s
+    started = time.monotonic()
+    deadline = started + wait_s
     while True:
         try:
             store = Store(_connect(path, threads=threads, temp=path.parent / "tmp", read_only=read_only))
@@ -226,13 +229,21 @@ def open_store(path: Path, *, threads: int | None = None, read_only: bool = Fals
                 raise
             if explained.code == "E161":
                 explained = _not_ours(path)
-            if explained.code != "E160" or time.monotonic() >= deadline:
+            is_in_making = explained.code == "E161" and time.monotonic() < started + MAKING_S and _is_short(path)
+            if (explained.code != "E160" and not is_in_making) or time.monotonic() >= deadline:
                 raise explained from error
             time.sleep(LOCK_POLL_S)
         else:
             if not read_only:
                 path.chmod(0o600)
             return store
+
+
+def _is_short(path: Path) -> bool:
+    try:
+        return path.stat().st_size < HEADERS_BYTES
+    except OSError:
+        return True
 
 
 def _may_be_ours(path: Path) -> bool:
