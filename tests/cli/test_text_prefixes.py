@@ -145,7 +145,7 @@ def test_a_baseline_that_does_not_say_what_was_cached_is_told(
 ) -> None:
     unsaid = simulated(tmp_path, capsys, write(tmp_path / "log.jsonl", [call(0, "one"), call(1, "two")]))
     # 1,920 tokens read at 0.075 instead of 0.15 a million: $0.000144, shown as less than a cent.
-    assert [one["message"][:14] for one in unsaid["warnings"] if one["code"] == "W236"] == ["1 moved calls "]
+    assert [one["message"][:13] for one in unsaid["warnings"] if one["code"] == "W236"] == ["1 moved call "]
     said = [call(minute, words) for minute, words in ((0, "one"), (1, "two"))]
     for one in said:
         one["usage"]["prompt_tokens_details"] = {"cached_tokens": 0}

@@ -79,7 +79,8 @@ def test_a_renamed_log_is_the_same_log_and_another_one_is_refused(reports: Repor
     code, out, err = reports.said("--compare-to", base)
     assert (code, out) == (2, "")
     assert "E431" in err
-    assert "(2 calls" in err
+    assert "(calls: 2, " in err
+    assert "of this one: 3)" in err
 
 
 @pytest.mark.parametrize(

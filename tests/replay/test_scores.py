@@ -170,9 +170,9 @@ def test_every_fault_of_the_file_is_told_by_line(reports: Reports, text: str, me
     assert "error[E433]" in err
     for message in messages:
         assert message in err
-    # One fault is the message itself; several are listed below it.
-    assert err.count(f"  {path}:") == (len(messages) if len(messages) > 1 else 0)
-    assert err.count(f"{path}:") == (len(messages) + 1 if len(messages) > 1 else 1)
+    # The first fault is the message itself, the others are listed below it: each is told once.
+    assert err.count(f"  {path}:") == len(messages) - 1
+    assert err.count(f"{path}:") == len(messages)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"request_id,model,score\n", b"\xff\xfe"])

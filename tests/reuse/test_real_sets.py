@@ -11,7 +11,8 @@ from costctl.reuse.embed import WORDLLAMA, WORDS, embed
 from costctl.reuse.false_hits import UNKNOWN, by_answers, by_labels, false_hits
 from costctl.reuse.semantic_cache import replay
 from costctl.reuse.vectors import similarity_ppb, squared_norms
-from tests.benchmarks.semantic_truth import Answered, bitext, pairs_both_ways, support, tested
+from tests.benchmarks import semantic_truth
+from tests.benchmarks.semantic_truth import Answered, bitext, pairs_both_ways, support
 from tests.reuse.sets import SETS, near_hits, policy, spanish_mtod, stream
 from tests.support import needs_shared
 
@@ -68,7 +69,7 @@ def test_what_is_told_from_answers_holds_the_truth(given: Callable[[], Answered]
     """
     pytest.importorskip("tokenizers")
     made, answer, vectors = given()
-    test = tested(given())
+    test = semantic_truth.tested(given())
     # No repeat in support was answered in other words, so how alike right answers are is not known there.
     assert test.has_power == (test.alike_of_reworded.trials == 0)
     for threshold in (800_000_000, 850_000_000, 900_000_000):
