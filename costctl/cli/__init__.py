@@ -28,7 +28,7 @@ def run(arguments: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character still gets the rest
-    from costctl.cli.app import app, option_names, option_variables  # noqa: PLC0415  (typer is not needed for --version)
+    from costctl.cli.app import group, option_names, option_variables  # noqa: PLC0415  (typer is not needed for --version)
     from costctl.cli.settings import read_settings  # noqa: PLC0415
 
     _warn_of_unknown_variables(option_variables)
@@ -37,7 +37,9 @@ def run(arguments: list[str] | None = None) -> int:
 
         completion.completion_init()  # type: ignore[attr-defined]  # public, but not in its __all__
     try:
-        code = app(args=arguments, standalone_mode=False, prog_name="costctl", default_map=read_settings(option_names))
+        code = group()(
+            args=arguments, standalone_mode=False, prog_name="costctl", default_map=read_settings(option_names)
+        )
     except CostctlError as error:
         _show(error)
         return error.exit_code

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,10 +39,15 @@ app = typer.Typer(
 )  # fmt: skip
 
 
+@cache
+def group() -> Any:
+    """All commands, made once: it takes longer than some of them."""
+    return typer.main.get_command(app)
+
+
 def option_names() -> dict[str, set[str]]:
     """The options that each command takes from a settings file."""
-    group = typer.main.get_command(app)
-    commands = getattr(group, "commands", {})
+    commands = group().commands
     return {
         name: {p.name for p in command.params if p.param_type_name == "option" and p.name not in {"help", "out"}}
         for name, command in commands.items()
@@ -50,8 +56,7 @@ def option_names() -> dict[str, set[str]]:
 
 def option_variables() -> set[str]:
     """The environment variables that are read."""
-    group = typer.main.get_command(app)
-    commands = getattr(group, "commands", {})
+    commands = group().commands
     found = {p.envvar for command in commands.values() for p in command.params if isinstance(p.envvar, str)}
     return found | {"COSTCTL_MEMORY_MB"}
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from costctl.tiers.content import Content, content_of
 from costctl.tiers.place import DEFAULT_RULES
@@ -70,10 +70,20 @@ def load_rules(path: Path | None = None) -> TierRules:
     Raises:
         CostctlError: E310 when the file cannot be read, E311 with all its faults in `problems`.
     """
-    shipped = read_rules(DEFAULT_RULES)
-    digest = hashlib.sha256(DEFAULT_RULES.read_bytes())
     if path is None:
-        return TierRules(content_of(shipped), digest.hexdigest())
+        return _shipped_rules()
+    shipped = _shipped()
+    digest = hashlib.sha256(DEFAULT_RULES.read_bytes())
     own = read_rules(path, shipped["thresholds"])
     digest.update(path.read_bytes())
     return TierRules(content_of(shipped, own), digest.hexdigest())
+
+
+@cache
+def _shipped() -> dict[str, Any]:
+    return read_rules(DEFAULT_RULES)
+
+
+@cache
+def _shipped_rules() -> TierRules:
+    return TierRules(content_of(_shipped()), hashlib.sha256(DEFAULT_RULES.read_bytes()).hexdigest())
