@@ -10,6 +10,7 @@ import typer
 
 from costctl.cli.options import Out, Output, Prices
 from costctl.cli.output import Form, emit
+from costctl.errors import ExitCode
 
 prices_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What does a model cost, and who says so?")
 
@@ -77,6 +78,8 @@ def estimate(
         book=load_book(prices) if prices else None,
     )
     emit(report, output, out)
+    if (models or mix) and report.totals["unpriced_count"]:  # a model that was asked about has no price
+        raise typer.Exit(ExitCode.COVERAGE)
 
 
 def models(
@@ -133,7 +136,6 @@ def lint(
     out: Out = None,
 ) -> None:
     """Are these prices sound? Overlaps, missing sources, stale checks, odd amounts."""
-    from costctl.errors import ExitCode  # noqa: PLC0415
     from costctl.prices.lint import lint as run_lint  # noqa: PLC0415
     from costctl.prices.place import pricing_folder  # noqa: PLC0415
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import orjson
 
-from costctl.errors import InputError
+from costctl.errors import CostctlError, InputError
 from costctl.formats import generic
 from costctl.formats.base import UNREADABLE, Ignored, LogFormat, Path, Record
 from costctl.formats.binary import is_binary, not_text
@@ -294,14 +294,14 @@ def format_named(name: str) -> LogFormat:
     """The format of that name, for --log-format.
 
     Raises:
-        InputError: E122 with the nearest name.
+        CostctlError: E122 with the nearest name.
     """
     for item in FORMATS:
         if item.name == name:
             return item
     names = [item.name for item in FORMATS]
     near = get_close_matches(name, names, n=1, cutoff=0.7)
-    raise InputError(
+    raise CostctlError(
         "E122",
         f"unknown log format: {name}",
         f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}",

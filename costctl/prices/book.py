@@ -8,16 +8,18 @@ from collections.abc import Iterable, Mapping
 from copy import copy
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 import yaml
 
+from costctl.prices.names import plain_name
 from costctl.prices.own import OwnRates, read_own
 from costctl.prices.place import pricing_folder
 from costctl.prices.rates import FEE_UNITS, PARENTS, TOKEN_UNITS, Rate, expand
-from costctl.prices.resolve import Resolution, Resolver
+from costctl.prices.resolve import Resolution, Resolver, ShortName
 
 __all__ = [
     "DATED", "FEE_UNITS", "OWN_RATES", "PARENTS", "TOKEN_UNITS", "ModelInfo", "PriceBook", "Rate", "Resolution",
@@ -64,7 +66,9 @@ class PriceBook:
             }
         regions = folder / "overlays" / "regions.yaml"
         rules = read_yaml(regions) if regions.is_file() else []
-        self._resolver = Resolver(self._providers, self._models, own.models, rules)
+        self._resolver = Resolver(
+            self._providers, self._models, own.models, rules, partial(_short_names, folder / "models.yaml")
+        )
 
     def _read_base(self, folder: Path) -> None:
         for path in sorted(folder.glob("*.jsonl")):
@@ -176,6 +180,15 @@ class PriceBook:
 def read_yaml(path: Path) -> Any:
     """One of our own YAML files, parsed; an empty one is an empty list."""
     return yaml.load(path.read_text("utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or []  # noqa: S506
+
+
+def _short_names(path: Path) -> dict[str, ShortName]:
+    """The ids, names and aliases of the models that we have facts of; of equal ones the first."""
+    found: dict[str, ShortName] = {}
+    for entry in read_yaml(path)["models"] if path.is_file() else ():
+        for name in (entry["model"], entry["name"], *entry.get("aliases", ())):
+            found.setdefault(plain_name(name), ShortName(entry["model"], entry["provider"]))
+    return found
 
 
 def load_book(own: Path | None = None, folder: Path | None = None) -> PriceBook:

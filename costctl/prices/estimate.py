@@ -11,7 +11,7 @@ from costctl.errors import CostctlError
 from costctl.prices.book import PriceBook
 from costctl.prices.quantities import plain_usd
 from costctl.prices.quote import Quote, price_list
-from costctl.report import Report, Table, Value, Warning
+from costctl.report import Report, Table, Value, Warning, counted
 
 MILLION = Decimal(1_000_000)
 ARITHMETIC_MAX = 3
@@ -251,11 +251,13 @@ def _arithmetic_table(quotes: Sequence[Quote], volume: Volume) -> Table:
         parts = _parts(quote, volume)
         costs = [tokens * price / MILLION for _, tokens, price in parts]
         for (name, tokens, price), cost in zip(parts, costs, strict=True):
-            text = f"{tokens:,} x {plain_usd(price)} / 1M = {plain_usd(cost)}"
+            counted_tokens = counted(tokens, f"{name} token")
+            text = f"{counted_tokens} x {plain_usd(price)} per million = {plain_usd(cost)}"
             rows.append((quote.model, name, tokens, price, cost, text))
         if parts:
             total = sum(costs, Decimal(0))
-            text = f"{' + '.join(map(plain_usd, costs))} = {plain_usd(total)}"
+            sums = " + ".join(f"{name} {plain_usd(cost)}" for (name, _, _), cost in zip(parts, costs, strict=True))
+            text = f"{sums} = {plain_usd(total)}"
             rows.append((quote.model, "total", None, None, total, text))
     return Table.of("arithmetic", ARITHMETIC_COLUMNS, rows)
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from costctl.prices.book import PriceBook, instant_utc, load_book
-from costctl.prices.names import provider_alias
-from costctl.prices.published import exact, plain_name, read_data
+from costctl.prices.names import as_sold, provider_alias
+from costctl.prices.published import exact, read_data
 from costctl.prices.rates import Rate
 from costctl.prices.resolve import Resolution
 from costctl.report import Report, Table, Value, Warning, counted
@@ -71,32 +70,9 @@ def load_facts() -> tuple[ModelFacts, ...]:
     return tuple(_facts(entry, content["sources"]) for entry in content["models"])
 
 
-def find_facts(name: str, facts: Iterable[ModelFacts]) -> ModelFacts | None:
-    """The model with this id, name or alias, whatever its case and punctuation."""
-    wanted = plain_name(name)
-    for entry in facts:
-        if wanted in {plain_name(known) for known in (entry.model, entry.name, *entry.aliases)}:
-            return entry
-    return None
-
-
-def resolve(name: str, book: PriceBook, facts: Iterable[ModelFacts]) -> Resolution:
-    """The price key of a model as a person names it; the book's own names come first."""
-    found = book.resolve(name)
-    if found.model_key:
-        return found
-    entry = find_facts(name, facts)
-    if entry is None:
-        return found
-    priced = resolve_facts(entry, book)
-    return priced._replace(how="short name", reason=f"short for {entry.model}; {priced.reason}")
-
-
 def resolve_facts(entry: ModelFacts, book: PriceBook) -> Resolution:
     """The price key of a model that we have facts of, at the provider the facts name."""
-    # The prefix tells the book that a name such as deepseek/... is OpenRouter's own slug.
-    prefix = "openrouter/" if entry.provider == "openrouter" else ""
-    return book.resolve(f"{prefix}{entry.model}", entry.provider)
+    return book.resolve(as_sold(entry.model, entry.provider), entry.provider)
 
 
 def models(

@@ -92,6 +92,25 @@ def spellings(named: Named, provider: str) -> list[str]:
     return list(dict.fromkeys(name.lower() for name in names))
 
 
+def plain_name(name: str) -> str:
+    """A model name without case, vendor path, punctuation and the word "instruct".
+
+    >>> plain_name("meta-llama/Llama-3.1 8B Instruct"), plain_name("GPT-4o_mini:free")
+    ('llama318b', 'gpt4omini:free')
+    """
+    tail = name.strip().lower().rsplit("/", 1)[-1].replace("instruct", "")
+    return re.sub(r"[^a-z0-9:]", "", tail)
+
+
+def as_sold(model: str, provider: str) -> str:
+    """The model as logs name it: the prefix tells that a name such as deepseek/... is OpenRouter's own id.
+
+    >>> as_sold("deepseek/deepseek-r1", "openrouter"), as_sold("gpt-4o", "openai")
+    ('openrouter/deepseek/deepseek-r1', 'gpt-4o')
+    """
+    return f"openrouter/{model}" if provider == "openrouter" else model
+
+
 def plain_tail(name: str) -> str:
     """An open model's name without maker, punctuation, and the words that every instruct model has.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -11,6 +10,7 @@ from typing import Any
 
 from costctl.errors import CostctlError
 from costctl.prices.book import read_yaml
+from costctl.prices.names import plain_name
 from costctl.prices.place import pricing_folder
 from costctl.report import Report, Table, Warning
 
@@ -74,16 +74,6 @@ class Claim:
     who: str
     url: str
     note: str
-
-
-def plain_name(name: str) -> str:
-    """A model name without case, vendor path, punctuation and the word "instruct".
-
-    >>> plain_name("meta-llama/Llama-3.1 8B Instruct"), plain_name("GPT-4o_mini:free")
-    ('llama318b', 'gpt4omini:free')
-    """
-    tail = name.strip().lower().rsplit("/", 1)[-1].replace("instruct", "")
-    return re.sub(r"[^a-z0-9:]", "", tail)
 
 
 def published_names() -> tuple[str, ...]:

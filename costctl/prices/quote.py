@@ -8,7 +8,8 @@ from typing import NamedTuple, Protocol
 
 from costctl.errors import CostctlError
 from costctl.prices.book import OWN_RATES, PriceBook, instant_utc, load_book
-from costctl.prices.models import load_facts, price_status, resolve
+from costctl.prices.models import load_facts, price_status
+from costctl.prices.names import as_sold
 from costctl.prices.published import PublishedTable, load_published
 from costctl.prices.rates import MINUTES_OF_A_DAY, Rate
 from costctl.report import Warning
@@ -69,12 +70,9 @@ class _BookPrices:
         self._today = instant_utc(book.dated)
         self._at = at or self._today
         self._tier = service_tier
-        self._facts = load_facts()
 
     def known_models(self) -> tuple[str, ...]:
-        return tuple(
-            f"openrouter/{entry.model}" if entry.provider == "openrouter" else entry.model for entry in self._facts
-        )
+        return tuple(as_sold(entry.model, entry.provider) for entry in load_facts())
 
     def provenance(self) -> dict[str, object]:
         return {
@@ -85,7 +83,7 @@ class _BookPrices:
         }
 
     def quote(self, model: str, request_input_tokens: int) -> Quote:
-        found = resolve(model, self._book, self._facts)
+        found = self._book.resolve(model)
         if found.model_key is None:
             near = tuple(self._book.near(model))
             return Quote(model, None, "unpriced", found.reason, near=near)

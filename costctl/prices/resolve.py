@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from costctl.prices.names import (
     SELF_HOSTED,
     SELF_HOSTED_REASON,
     Named,
+    as_sold,
     equals_any,
     matches,
     parse_name,
+    plain_name,
     plain_tail,
     provider_alias,
     provider_of,
@@ -35,7 +38,7 @@ NOWHERE = frozenset({"not_available", "unknown", "none", "null", "n/a", "na", "-
 class Resolution(NamedTuple):
     """Which price a model name means, how that was found, and why not where it was not.
 
-    `how` is own | exact | alias | family | unpriced, from the surest to none.
+    `how` is own | exact | alias | family | short name | unpriced, from the surest to none.
     """
 
     model_key: str | None
@@ -48,8 +51,19 @@ class _Found(NamedTuple):
     seller: str  # whose endpoint it was, which decides about regional prices
 
 
+class ShortName(NamedTuple):
+    """What a name of `pricing/models.yaml` stands for: a model's id, and who sells it at the price that is meant."""
+
+    model: str
+    provider: str
+
+
 class Resolver:
-    """Looks names up in the price files; `models` is keyed provider/id and may grow by `:free` variants."""
+    """Looks names up in the price files; `models` is keyed provider/id and may grow by `:free` variants.
+
+    `short_names` reads the names that people give models, in the spelling of `plain_name`; it is asked once, for the
+    first name that the price files do not know.
+    """
 
     def __init__(
         self,
@@ -57,11 +71,17 @@ class Resolver:
         models: dict[str, dict[str, Any]],
         own: Iterable[str],
         regions: Iterable[Mapping[str, Any]],
+        short_names: Callable[[], Mapping[str, ShortName]] = dict,
     ) -> None:
         self._providers = providers
         self._models = models
         self._own = {name.lower(): f"own/{name}" for name in own}
         self._regions = list(regions)
+        self._read_short_names = short_names
+
+    @cached_property
+    def _short_names(self) -> Mapping[str, ShortName]:
+        return self._read_short_names()
 
     def resolve(self, model: str | None, provider: str | None, region: str | None) -> Resolution:
         """The key of the rates of one logged name; a regional price has the key `...@seller:region`."""
@@ -74,7 +94,7 @@ class Resolver:
             return Resolution(None, "unpriced", named.refusal)
         if provider and provider_alias(provider) in SELF_HOSTED:
             return Resolution(None, "unpriced", SELF_HOSTED_REASON)
-        found = self._found(named, provider)
+        found = self._found(named, provider) or self._by_short_name(named, provider)
         if found is None:
             return Resolution(None, "unpriced", f"no price for {named.model!r}")
         key = found.resolution.model_key
@@ -145,6 +165,18 @@ class Resolver:
         if free := self._free_variant(named):
             return _Found(free, "openrouter")
         return self._anywhere(named, known or prefix, provider)
+
+    def _by_short_name(self, named: Named, provider: str | None) -> _Found | None:
+        """A name such as Haiku 3.5, which no price file lists: the price of the model that it stands for."""
+        short = self._short_names.get(plain_name(named.full))
+        if short is None:
+            return None
+        sold = parse_name(as_sold(short.model, short.provider))
+        found = self._found(sold, provider or named.provider or short.provider)
+        if found is None:
+            return None
+        reason = f"short for {short.model}; {found.resolution.reason}"
+        return found._replace(resolution=found.resolution._replace(how="short name", reason=reason))
 
     def _sold_by(self, seller: str, named: Named) -> Resolution | None:
         found = self._in_provider(seller, named) or self._in_fallback(seller, named)

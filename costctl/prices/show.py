@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from costctl.prices.book import PriceBook
-from costctl.prices.models import load_facts, resolve
 from costctl.prices.rates import FEE_UNITS, MINUTES_OF_A_DAY, TOKEN_UNITS, Rate
 from costctl.report import Report, Table, Value, Warning
 
@@ -28,9 +27,8 @@ def show(names: Sequence[str], book: PriceBook) -> Report:
     models: list[tuple[Value, ...]] = []
     rates: list[tuple[Value, ...]] = []
     warnings: list[Warning] = []
-    facts = load_facts()
     for name in dict.fromkeys(names):
-        found = resolve(name, book, facts)
+        found = book.resolve(name)
         key = found.model_key
         own = book.rates([key]) if key else []
         near = [] if key else book.near(name)

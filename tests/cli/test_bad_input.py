@@ -397,7 +397,7 @@ def test_closed_pipe_is_no_error() -> None:
     ("arguments", "code", "word"),
     [
         (["audit", "log.jsonl", "--by", "endpont"], 2, "E140"),
-        (["audit", "log.jsonl", "--log-format", "litelm_payload"], 3, "litellm_payload"),
+        (["audit", "log.jsonl", "--log-format", "litelm_payload"], 2, "litellm_payload"),
         (["audit", "log.jsonl", "--map", "inputtokens=x"], 2, "input_tokens"),
         (["audit", "log.jsonl", "--priced-at", "tomorrow"], 2, "E141"),
         (["audit", "log.jsonl", "--token-budget", "endpont=/chat:5M"], 2, "endpoint"),
@@ -501,7 +501,7 @@ def test_a_pattern_without_a_file_says_so(capsys: pytest.CaptureFixture[str]) ->
 
 def test_an_unknown_format_is_no_other_one(capsys: pytest.CaptureFixture[str]) -> None:
     log(GOOD)
-    assert run(["audit", "log.jsonl", "--log-format", "nope"]) == 3
+    assert run(["audit", "log.jsonl", "--log-format", "nope"]) == 2
     assert "known: " in capsys.readouterr().err
     assert run(["audit", "log.jsonl", "--log-format", "litelm_spend"]) == 3
     assert "did you mean litellm_spend?" in capsys.readouterr().err
@@ -518,3 +518,13 @@ def test_sql_knows_the_rejected_records_of_the_last_audit_alone(capsys: pytest.C
     for name, expected in (("rejected_record", 0), ("workspace.main.rejected_record", 1)):
         assert run(["sql", f"SELECT count(*) AS found_count FROM {name}", "--output", "json"]) == 0
         assert json.loads(capsys.readouterr().out)["tables"]["rows"] == [{"found_count": expected}]
+
+
+def test_an_estimate_without_price_is_told_by_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every model that is named counts; the answer is printed all the same."""
+    assert [run(["estimate", *names]) for names in (["gpt-4o"], ["gpt-9"], ["gpt-4o", "gpt-9"])] == [0, 4, 4]
+    assert run(["estimate", "gpt-4o", "--mix", "gpt-9=10%"]) == 4
+    captured = capsys.readouterr()
+    assert "$12.50" in captured.out
+    assert "no price for 'gpt-9'" in captured.out + captured.err
+    assert run(["estimate", "--price-list", "2026-01"]) == 0

@@ -58,15 +58,15 @@ def test_a_million_requests_on_the_table_of_january_2026() -> None:
 def test_the_arithmetic_is_shown() -> None:
     report = estimate(["gpt-4o"], volume=MILLION_REQUESTS, list_name="2026-01")
     assert [row["arithmetic"] for row in report.tables["arithmetic"].dicts()] == [
-        "1,000,000,000 x $2.50 / 1M = $2,500.00",
-        "1,000,000,000 x $10.00 / 1M = $10,000.00",
-        "$2,500.00 + $10,000.00 = $12,500.00",
+        "1,000,000,000 input tokens x $2.50 per million = $2,500.00",
+        "1,000,000,000 output tokens x $10.00 per million = $10,000.00",
+        "input $2,500.00 + output $10,000.00 = $12,500.00",
     ]
     small = estimate(["deepseek-r1-distill-llama-8b"], volume=Volume(1, 3), list_name="2025-09")
     assert [row["arithmetic"] for row in small.tables["arithmetic"].dicts()] == [
-        "1 x $0.05 / 1M = $0.00000005",
-        "3 x $0.05 / 1M = $0.00000015",
-        "$0.00000005 + $0.00000015 = $0.0000002",
+        "1 input token x $0.05 per million = $0.00000005",
+        "3 output tokens x $0.05 per million = $0.00000015",
+        "input $0.00000005 + output $0.00000015 = $0.0000002",
     ]
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from costctl.errors import CostctlError
-from costctl.prices.models import find_facts, load_facts, models, resolve
+from costctl.prices.models import load_facts, models
 from costctl.prices.published import load_claims, load_published, published_names
 from costctl.report import Report
 from tests.prices.rows import shipped
@@ -124,13 +124,13 @@ def test_claims_are_claims() -> None:
     ],
 )  # fmt: skip
 def test_every_model_that_people_name_has_a_price(name: str) -> None:
-    found = resolve(name, shipped(), load_facts())
+    found = shipped().resolve(name)
     assert found.model_key is not None, found.reason
     assert shipped().rates([found.model_key])
 
 
 def test_a_name_without_price_has_a_reason() -> None:
-    assert resolve("gpt-9", shipped(), load_facts()).reason == "no price for 'gpt-9'"
+    assert shipped().resolve("gpt-9").reason == "no price for 'gpt-9'"
 
 
 def test_the_table_is_cheapest_first_and_unpriced_last() -> None:
@@ -169,6 +169,7 @@ def test_every_model_of_the_book_on_demand() -> None:
 
 
 def test_names_without_case_and_punctuation() -> None:
-    found = find_facts("claude 3.5 SONNET", load_facts())
-    assert found is not None
-    assert found.model == "claude-3-5-sonnet"
+    assert shipped().resolve("sonnet 3.5").model_key == shipped().resolve("claude-3-5-sonnet").model_key
+    for entry in load_facts():
+        for name in (entry.model, entry.name, *entry.aliases):
+            assert shipped().resolve(name).model_key is not None, name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.prices.rows import shipped
+from tests.prices.rows import priced, shipped
 
 SPELLINGS = {
     "openrouter/meta-llama/llama-3.1-8b-instruct": (
@@ -108,6 +108,29 @@ def test_how_sure_a_resolution_is() -> None:
     assert [book.resolve(name).how for name in ("gpt-4o", "gpt-4o-2024-08-06", "Llama-3.1-8B", "gpt-9")] == [
         "exact", "alias", "family", "unpriced",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "provider", "key", "reason"),
+    [
+        ("Haiku 3.5", None, "anthropic/claude-3-5-haiku-latest", "short for claude-3-5-haiku; "),
+        ("anthropic/haiku-3.5", None, "anthropic/claude-3-5-haiku-latest", "short for claude-3-5-haiku; "),
+        ("haiku-3.5", "acme", "anthropic/claude-3-5-haiku-latest", "(acme has no price of its own)"),
+        ("qwen2.5-coder", None, "openrouter/qwen/qwen-2.5-coder-32b-instruct", "short for qwen/qwen-2.5-coder-32b"),
+        ("qwen2.5-coder", "ollama", None, "runs on own machines"),
+        ("ollama/qwen2.5-coder", None, None, "runs on own machines"),
+    ],
+)
+def test_a_short_name_means_the_same_in_a_log_and_on_the_command_line(
+    name: str, provider: str | None, key: str | None, reason: str
+) -> None:
+    """`prices show` and `audit` ask the same book; a log may name who answered as well."""
+    found = shipped().resolve(name, provider)
+    assert found.model_key == key
+    assert reason in found.reason
+    assert found.how == ("short name" if key else "unpriced")
+    (row,) = priced([{"request_model": name, "provider": provider, "input_uncached_tokens": 1, "output_tokens": 1}])
+    assert row["price_key"] == key
 
 
 def test_a_price_taken_from_elsewhere_says_so() -> None:
