@@ -503,7 +503,7 @@ def test_an_unknown_format_is_no_other_one(capsys: pytest.CaptureFixture[str]) -
     log(GOOD)
     assert run(["audit", "log.jsonl", "--log-format", "nope"]) == 2
     assert "known: " in capsys.readouterr().err
-    assert run(["audit", "log.jsonl", "--log-format", "litelm_spend"]) == 3
+    assert run(["audit", "log.jsonl", "--log-format", "litelm_spend"]) == 2
     assert "did you mean litellm_spend?" in capsys.readouterr().err
 
 
