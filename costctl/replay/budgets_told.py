@@ -12,10 +12,10 @@ ABSENT = ("none", "")  # the limits of kinds of caps that the policy lacks
 COLUMNS = ("cap", "limit", "call_count", "degraded_count", "over_budget_count", "refused_count", "passed_over_count")
 
 
-def limits_of(done: Replay) -> list[tuple[str, str]]:
-    """The caps by their titles, each with its limit as people read it."""
+def limits_of(done: Replay) -> list[tuple[str, str, str]]:
+    """The caps by their titles, each with its limit as people read it and the unit of what is used of it."""
     budgets = done.plan.budgets
-    return [] if budgets is None else list(zip(done.caps, budgets.limits(done.lanes.names), strict=False))
+    return [] if budgets is None else list(zip(done.caps, budgets.limits(done.lanes.names), budgets.units, strict=True))
 
 
 def budgets_table(done: Replay) -> Table:
@@ -25,7 +25,7 @@ def budgets_table(done: Replay) -> Table:
     """
     made, budgets = done.decisions, done.plan.budgets
     rows: list[tuple[Value, ...]] = []
-    for number, (title, limit) in enumerate(limits_of(done)):
+    for number, (title, limit, _) in enumerate(limits_of(done)):
         here = made.cap == number
         kinds = (here, (made.notice & DEGRADED) > 0, (made.notice & OVER_BUDGET) > 0, made.served_by == REFUSED)
         if limit not in ABSENT:

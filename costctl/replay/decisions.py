@@ -24,7 +24,7 @@ OPTIONAL = {
     **dict.fromkeys(("similarity_ppb", "gain_ppb"), "BIGINT"),
     **dict.fromkeys(("wait_us", "attempt_count", "retry_count", "hedge_count", "timeout_count"), "BIGINT"),
     **dict.fromkeys(("sent_input_tokens", "found_in", "extra_pusd", "idle_pusd", "beside_bits"), "BIGINT"),
-    "is_batched": "BOOLEAN", "exact_cache": "BIGINT",
+    "is_batched": "BOOLEAN", "exact_cache": "BIGINT", "cap_used": "BIGINT",
 }  # fmt: skip
 NO_SOURCE = "no source had it"
 NO_ENTRY_ALIVE = "no live entry"
@@ -33,12 +33,12 @@ FORMS = {".jsonl": "FORMAT json, ARRAY false", ".parquet": "FORMAT parquet"}
 
 
 def keep(
-    store: Store, outcome: Outcome, routed: Route, caps: Sequence[tuple[str, str]], latency: Latency,
+    store: Store, outcome: Outcome, routed: Route, caps: Sequence[tuple[str, str, str]], latency: Latency,
     cache: ExactCache | None, policy: str, arms: ToldArms,
 ) -> None:  # fmt: skip
     """Keep the decisions in the workspace, of the policy of that name; the view `decision` shows one row per call.
 
-    `caps` are titles, each with its limit as people read it.
+    `caps` are titles, each with its limit as people read it and the unit of what is used of it.
     """
     made, lanes = outcome.decisions, outcome.lanes
     is_provider = made.served_by == PROVIDER
@@ -70,6 +70,8 @@ def keep(
         calls, known = outcome.calls, len(cache.bars)
         why = np.where(calls.is_unpriced, known, np.where(calls.is_dated, cache.bar, known + 1))
         columns["exact_cache"] = np.where(made.served_by == EXACT_CACHE, -1, why).astype(np.int16)
+    if len(made.cap_used):
+        columns["cap_used"] = made.cap_used
     if (made.similarity_ppb >= 0).any():
         columns["similarity_ppb"] = made.similarity_ppb
     if routed.gain_ppb is not None:
@@ -98,7 +100,8 @@ def keep(
         "exact cache": (NO_ENTRY_ALIVE, *(f"kept out: {bar}" for bar in cache.bars[1:]), *TAKES_NO_PART)
         if cache is not None else (),
         "raise": routed.raises, "floor": routed.floors,
-        "cap": [title for title, _ in caps], "cap limit": [limit for _, limit in caps],
+        "cap": [title for title, _, _ in caps], "cap limit": [limit for _, limit, _ in caps],
+        "cap unit": [unit for _, _, unit in caps],
         "arms": arms.names, "arms share": [f"{share:f}" for share in arms.shares],
         "source": (*outcome.extras.source_names, NO_SOURCE),
         "beside": [f"{one.stage}: {one.name}" for one in beside],

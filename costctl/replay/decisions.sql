@@ -27,6 +27,12 @@ SELECT d.position, r.request_id, d.file_id, d.source_line, r.started_at, r.app, 
     (SELECT any_value(name) FROM decision_name WHERE kind = 'floor tier' AND code = d.floored_by) AS floored_to,
     (SELECT any_value(name) FROM decision_name WHERE kind = 'cap' AND code = d.cap) AS broken_cap,
     (SELECT any_value(name) FROM decision_name WHERE kind = 'cap limit' AND code = d.cap) AS broken_cap_limit,
+    -- What had been used of it before this call; of usd_per_request_max what this call would cost.
+    CASE u.name WHEN 'usd' THEN
+        CAST(CAST(d.cap_used AS DECIMAL(20,0)) * CAST(0.000000000001 AS DECIMAL(13,12)) AS DECIMAL(38,12)) END
+        AS broken_cap_used_usd,
+    CASE u.name WHEN 'tokens' THEN d.cap_used END AS broken_cap_used_tokens,
+    CASE u.name WHEN 'calls' THEN d.cap_used END AS broken_cap_used_count,
     d.is_moved, (d.notice & 1) > 0 AS is_degraded, (d.notice & 2) > 0 AS is_over_budget,
     -- The bits of `kernel`: KILLED, LIMITED, QUEUED, FELL_BACK, ESCALATED, REFRESHED.
     (d.notice & 4) > 0 AS is_passed_over, (d.notice & 8) > 0 AS is_limited, (d.notice & 16) > 0 AS is_queued,
@@ -51,5 +57,6 @@ SELECT d.position, r.request_id, d.file_id, d.source_line, r.started_at, r.app, 
     CAST(CAST(d.idle_pusd AS DECIMAL(20,0)) * CAST(0.000000000001 AS DECIMAL(13,12)) AS DECIMAL(38,12))
         AS idle_cost_usd
 FROM decision_row d JOIN request r USING (file_id, source_line)
+LEFT JOIN decision_name u ON u.kind = 'cap unit' AND u.code = d.cap
 LEFT JOIN decision_row b ON b.position = d.answered_by
 LEFT JOIN request a ON a.file_id = b.file_id AND a.source_line = b.source_line

@@ -61,6 +61,9 @@ class Decisions:
     similarity_ppb: Code  # of the two prompts, where the semantic cache found it; else -1
     notice: NDArray[np.int16]
     cap: NDArray[np.int16]  # the first cap that was broken
+    # What had been used of it before the call, in picodollars or tokens; of the cap on one request what the call
+    # would cost, of that on a tier's share how many calls of the day the tier had; empty without budgets.
+    cap_used: Int
     played: Played | None = None
 
     @property
@@ -155,7 +158,8 @@ def _as_routed(calls: Calls, lane: NDArray[np.int16], plan: Plan) -> Decisions:
     return Decisions(
         lane, lane.copy(), lane.copy(), np.zeros(count, dtype=np.int8), np.full(count, NO_ENTRY, dtype=np.int32),
         np.full(count, NONE, dtype=np.int32),
-        np.zeros(count, dtype=np.int16), np.full(count, NO_CAP, dtype=np.int16), played,
+        np.zeros(count, dtype=np.int16), np.full(count, NO_CAP, dtype=np.int16),
+        np.zeros(0 if plan.budgets is None else count, dtype=np.int64), played,
     )  # fmt: skip
 
 
@@ -312,6 +316,7 @@ def _told(made: Decisions, plan: Plan, start: int, stop: int, make: Make) -> Tol
     cut, nothing = slice(start, stop), make(np.zeros(0, dtype=np.int64))
     told = {name: make(getattr(made, name)[cut].astype(np.int64)) for name in DECIDED}
     told |= {name: nothing if made.played is None else make(getattr(made.played, name)[cut].copy()) for name in PLAYED}
+    told["cap_used"] = make(made.cap_used[cut].copy())
     return Told(**told)
 
 
@@ -319,6 +324,8 @@ def _take(made: Decisions, told: Told, start: int, stop: int) -> None:
     """Write what was decided for the chunk into the columns of all calls."""
     for name in DECIDED:
         getattr(made, name)[start:stop] = getattr(told, name)
+    if len(made.cap_used):
+        made.cap_used[start:stop] = told.cap_used
     if made.played is not None:
         for name in PLAYED:
             getattr(made.played, name)[start:stop] = getattr(told, name)

@@ -141,9 +141,17 @@ def _steps(made: dict[str, Any], policy: str) -> list[tuple[Value, ...]]:
 
 
 def _over(made: dict[str, Any]) -> str:
-    """The cap that stopped the call, with its limit; one that each user has with whose it is."""
-    is_of_user = " user" in made["broken_cap"]
-    return f"over {made['broken_cap']}, which is {made['broken_cap_limit']}" + (_user(made) if is_of_user else "")
+    """The cap that stopped the call, its limit and what was used of it; one that each user has with whose it is."""
+    name, used_usd, used_tokens = made["broken_cap"], made["broken_cap_used_usd"], made["broken_cap_used_tokens"]
+    told = f"over {name}, which is {made['broken_cap_limit']}"
+    if used_tokens is not None:
+        told += f"; {counted(used_tokens, 'token')} used before"
+    elif used_usd is not None:
+        cost = f"${used_usd.normalize():f}"
+        told += f"; the call would cost {cost}" if name == "usd_per_request_max" else f"; {cost} used before"
+    elif made["broken_cap_used_count"] is not None:
+        told += f"; the tier had {counted(made['broken_cap_used_count'], 'call')} that day"
+    return told + (_user(made) if " user" in name else "")
 
 
 def _user(made: dict[str, Any]) -> str:

@@ -139,7 +139,7 @@ class State(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What was decided for each call of the chunk; the last four only where attempts are played."""
+    """What was decided for each call of the chunk; the last four are empty where no attempts are played."""
 
     lane: Any
     entry_lane: Any
@@ -149,6 +149,7 @@ class Told(NamedTuple):
     similarity_ppb: Any
     notice: Any
     cap: Any
+    cap_used: Any  # only where there are budgets
     cost_pusd: Any
     latency_us: Any
     wait_us: Any
@@ -182,7 +183,7 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
     highest, used, since_us, lane_calls = state.highest, state.used, state.since_us, state.lane_calls
     of_provider, events = state.provider, state.event
     final, entry_lane, routed, served_by = told.lane, told.entry_lane, told.routed_lane, told.served_by
-    answered_by, notices, broken_cap = told.answered_by, told.notice, told.cap
+    answered_by, notices, broken_cap, cap_used = told.answered_by, told.notice, told.cap, told.cap_used
     told_cost, told_latency, told_wait, told_counts = told.cost_pusd, told.latency_us, told.wait_us, told.counts
     has_semantic, serve_min_ppb, lowest_ppb, refresh_lane = (
         rules.has_semantic, rules.serve_min_ppb, rules.lowest_ppb, rules.refresh_lane,
@@ -237,6 +238,7 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
                 broken = _spent_out(rules, units, used, since_us, row * caps, lane, time_us)
                 if broken != NONE:
                     broken_cap[row] = broken
+                    cap_used[row] = used[cap_first[broken] + units[row * caps + broken]]
                     served_by[row] = REFUSED
                     continue
         elif has_budgets:
@@ -260,6 +262,7 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
                         break
             if broken != NONE:
                 broken_cap[row] = broken
+                cap_used[row] = used[cap_first[broken] + units[row * caps + broken]]
                 if is_refusing:
                     served_by[row] = REFUSED
                     continue
@@ -286,6 +289,10 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
                     break
                 if broken_cap[row] == NONE:
                     broken_cap[row] = broken
+                    if broken < caps:
+                        cap_used[row] = used[cap_first[broken] + units[row * caps + broken]]
+                    else:
+                        cap_used[row] = cost if broken == caps else lane_calls[lane]
                     if is_refusing:
                         served_by[row] = REFUSED
                         break
@@ -327,6 +334,7 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
                     if broken != NONE:
                         if broken_cap[row] == NONE:
                             broken_cap[row] = broken
+                            cap_used[row] = used[cap_first[broken] + units[row * caps + broken]]
                         place += 1
                         continue
                 provider, wait_us = providers[row * lane_count + at], 0

@@ -123,6 +123,11 @@ class Budgets:
         return (*caps, most, ", ".join(shares))
 
     @property
+    def units(self) -> tuple[str, ...]:
+        """What `Decisions.cap_used` counts for each of `titles`."""
+        return (*("tokens" if cap.is_tokens else "usd" for cap in self.caps), "usd", "calls")
+
+    @property
     def says_something(self) -> bool:
         """Whether there is any cap."""
         return bool(self.caps or self.share_of_lane or self.request_max_pusd is not None)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from costctl.policy.behaviour import RequestCache, SpendFilter
 from costctl.policy.schema import Policy
 from tests.replay.oracle_attempts import Attempts, Chance, Story
-from tests.replay.oracle_budgets import Budget, Ruling, SpentOut
+from tests.replay.oracle_budgets import Broken, Budget, Ruling, SpentOut
 from tests.replay.oracle_lanes import LOGGED, Lanes, Prices
 from tests.replay.oracle_near import Near, Prompt
 from tests.replay.oracle_past import Past
@@ -40,7 +40,7 @@ class Verdict(NamedTuple):
     answered_by: tuple[int, int] | None
     degraded: bool
     over_budget: bool
-    cap: str | None
+    cap: Broken | None
     cost: int
     uncapped: int
     routed_uncapped: int
@@ -311,7 +311,7 @@ class _Court:
             latency_us=story.elapsed_us if is_answered and story.is_timed else None,
         )  # fmt: skip
 
-    def _refused(self, verdict: Verdict, cap: str) -> Verdict:
+    def _refused(self, verdict: Verdict, cap: Broken) -> Verdict:
         return verdict._replace(served_by="refused", cap=cap, cost=0, uncapped=0)
 
     def _drawn_latency(self, call: Call, model: str) -> int | None:

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 from costctl.policy.behaviour import CountedFailures, SpendFilter, SteppedRetries
 from costctl.policy.schema import Policy
+from tests.replay.oracle_budgets import Broken
 from tests.replay.oracle_lanes import Offer
 from tests.replay.oracle_past import OUTCOMES, Past, ending, outcome_of
 from tests.replay.oracle_providers import Providers
@@ -38,7 +39,7 @@ class Story:
 
     entry: str
     lane: str | None = None  # the one that answered
-    cap: str | None = None  # the first budget that kept it from a lane
+    cap: Broken | None = None  # the first budget that kept it from a lane
     failures: list[str] = field(default_factory=list)  # of this turn
     cost: int = 0
     tokens: int = 0
@@ -85,7 +86,7 @@ class Attempts:
         self.providers.saw(offer.provider, call.time_us, 1, 0 if call.is_ok else 1)
 
     def play(
-        self, call: Call, entry: str, offer: Callable[[str], Offer], spent_out: Callable[[str], str | None]
+        self, call: Call, entry: str, offer: Callable[[str], Offer], spent_out: Callable[[str], Broken | None]
     ) -> Story:
         """Turn after turn until a lane answers; then, it may be, the escalation."""
         story = Story(entry)

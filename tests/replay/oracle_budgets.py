@@ -16,13 +16,20 @@ FREE_CALLS = 100
 DAY_US = 86_400 * 10**6
 
 
+class Broken(NamedTuple):
+    """A cap that a call would go over, and how much of it was used before: of money, tokens or calls."""
+
+    name: str
+    used: Any
+
+
 class Ruling(NamedTuple):
     """Where a call goes, and what the budgets did to it."""
 
     lane: str
     degraded: bool = False
     over_budget: bool = False
-    cap: str | None = None
+    cap: Broken | None = None
     is_refused: bool = False
 
 
@@ -55,7 +62,7 @@ class Budget:
                 break
         return ruling
 
-    def _step(self, ruling: Ruling, cap: str, lower: Callable[[str], str | None]) -> Ruling:
+    def _step(self, ruling: Ruling, cap: Broken, lower: Callable[[str], str | None]) -> Ruling:
         first = ruling.cap or cap
         if self.caps.over == "refuse":
             return ruling._replace(cap=first, is_refused=True)
@@ -64,27 +71,27 @@ class Budget:
             return ruling._replace(cap=first, over_budget=True)
         return ruling._replace(cap=first, lane=below, degraded=True)
 
-    def _broken_tokens(self, call: Call, offer: Any, today: Sequence[Any]) -> Iterator[str]:
+    def _broken_tokens(self, call: Call, offer: Any, today: Sequence[Any]) -> Iterator[Broken]:
         for cap in self.caps.tokens_per_day:
             if concerns(cap, call, None):
                 spent = sum(one.charged_tokens for one in today if shares(cap, one, call))
                 if spent + offer.input_tokens + offer.output_tokens > cap.max_tokens:
-                    yield f"tokens {cap.scope} {cap.name}"
+                    yield Broken(f"tokens {cap.scope} {cap.name}", spent)
 
-    def _broken_money(self, call: Call, lane: str, offer: Any, today: Sequence[Any]) -> Iterator[str]:
+    def _broken_money(self, call: Call, lane: str, offer: Any, today: Sequence[Any]) -> Iterator[Broken]:
         for cap in self.caps.usd_per_day:
             if concerns(cap, call, lane):
                 spent = sum(one.cost for one in today if shares(cap, one, call))
                 if spent + offer.cost > Fraction(cap.max_usd) * PICO:
-                    yield f"usd {cap.scope} {cap.name}"
+                    yield Broken(f"usd {cap.scope} {cap.name}", spent)
         most = self.caps.usd_per_request_max
         if most is not None and offer.cost > Fraction(most) * PICO:
-            yield "request"
+            yield Broken("request", offer.cost)
         share = self.caps.max_share_per_day.get(lane)
         if share is not None and len(today) >= FREE_CALLS:
             here = sum(one.lane == lane for one in today)
             if here + 1 > Fraction(share) * (len(today) + 1):
-                yield f"share {lane}"
+                yield Broken(f"share {lane}", here)
 
 
 class SpentOut:
@@ -94,7 +101,7 @@ class SpentOut:
         self.caps = policy.budgets.usd_per_day if isinstance(policy.budgets, SpendFilter) else ()
         self.offer = offer
 
-    def cap(self, call: Call, lane: str, told: Sequence[Any]) -> str | None:
+    def cap(self, call: Call, lane: str, told: Sequence[Any]) -> Broken | None:
         """The first cap that keeps a call from a lane."""
         for cap in self.caps:
             if cap.scope == "total" or cap.name == lane:
@@ -107,7 +114,7 @@ class SpentOut:
                     spent += self.offer(one.call, one.lane).cost
                 is_open = begun_us is not None and call.time_us - begun_us < DAY_US
                 if is_open and spent >= Fraction(cap.max_usd) * PICO:
-                    return f"usd {cap.scope} {cap.name}"
+                    return Broken(f"usd {cap.scope} {cap.name}", spent)
         return None
 
     def _is_same(self, cap: Any, call: Call, lane: str, one: Any) -> bool:

@@ -235,7 +235,9 @@ def test_explain_says_that_a_tier_was_passed_over(reports: Reports) -> None:
     report = reports(policy, [request(0), request(1)], *AS)
     assert usd(report["totals"]["policy_cost_usd"]) == C_USD + B_USD
     assert run(["explain-request", "r1", "--db", str(reports.folder / "c.duckdb")]) == 0
-    assert "its tier is passed over" in " ".join(reports.out().split())
+    said = " ".join(reports.out().split())
+    assert "its tier is passed over" in said
+    assert "$0.0035 used before" in said
 
 
 @pytest.mark.parametrize(("name", "code"), [("litelm", "E476"), ("portkey", "E477"), ("gptcache", "E477")])

@@ -280,8 +280,29 @@ def test_a_cap_is_told_with_its_limit_and_whose_it_is(reports: Reports) -> None:
     (step,) = [one for one in explained(reports, "r2")["tables"]["steps"] if one["stage"] == "budgets"]
     owner = hashlib.sha256(b"costctl user:u1").hexdigest()[:16]
     assert step["decision"] == "down to tier A"
-    assert step["reason"] == f"over usd_per_day user u1, which is $0.0035; user {owner}"
+    # r0 on tier C takes all of it, r1 on tier A counts, too.
+    assert step["reason"] == f"over usd_per_day user u1, which is $0.0035; $0.00371 used before; user {owner}"
     assert usd(explained(reports, "r2")["totals"]["policy_cost_usd"]) == A_USD
+
+
+@pytest.mark.parametrize(
+    ("budget", "count", "reason"),
+    [
+        ("tokens_per_day: [{user: u1, max: 2000}]", 2,
+         "over tokens_per_day user u1, which is 2,000 tokens; 1,100 tokens used before"),
+        ("usd_per_request_max: 0.001", 2, "over usd_per_request_max, which is $0.001; the call would cost $0.0035"),
+        ("max_share_per_day: {C: 0.5}", 101, "over max_share_per_day, which is C 50%; the tier had 100 calls that day"),
+    ],
+)  # fmt: skip
+def test_what_was_used_of_each_kind_of_cap_is_told(reports: Reports, budget: str, count: int, reason: str) -> None:
+    policy = (
+        f"{TIERS}routing: {{default: C}}\nassume: {{output_tokens_ratio: 1, input_tokens_ratio: 1}}\n"
+        f"budgets: {{{budget}}}\n"
+    )
+    times = [f"2026-03-02T{10 + number // 60}:{number % 60:02}:00Z" for number in range(count)]
+    reports(policy, [request(number, timestamp=time) for number, time in enumerate(times)])
+    (step,) = [one for one in explained(reports, f"r{count - 1}")["tables"]["steps"] if one["stage"] == "budgets"]
+    assert step["reason"].partition("; user ")[0] == reason
 
 
 def test_what_has_no_price_or_no_answer_says_so(reports: Reports) -> None:
