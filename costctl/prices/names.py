@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 PROVIDERS = {
@@ -111,6 +112,7 @@ def as_sold(model: str, provider: str) -> str:
     return f"openrouter/{model}" if provider == "openrouter" else model
 
 
+@cache
 def plain_tail(name: str) -> str:
     """An open model's name without maker, punctuation, and the words that every instruct model has.
 

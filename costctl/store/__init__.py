@@ -86,12 +86,7 @@ class Store:
         ]
         if not payload:
             return
-        types: dict[str, str] = dict(
-            self.query(
-                "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = $table",
-                {"table": table},
-            )
-        )
+        types: dict[str, str] = {name: kind for name, kind, *_ in self.query(f"DESCRIBE {table}")}
         shape = orjson.dumps([dict.fromkeys(keys, "VARCHAR")]).decode()
         casts = ", ".join(f"CAST(r.{key} AS {types[name]})" for key, name in zip(keys, columns, strict=True))
         self.execute(
