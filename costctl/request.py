@@ -81,7 +81,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("response_format", "VARCHAR", "said", "text | json_object | json_schema"),
     Column("tool_count", "INTEGER", "said", "tools offered to the model"),
     # outcome
-    Column("status", "VARCHAR", "read", "ok | error | cancelled | incomplete"),
+    Column("status", "VARCHAR", "read", "ok | error | cancelled | incomplete | unknown (the log's word tells neither)"),
     Column("http_status", "INTEGER", "said", "HTTP status"),
     Column("error_type", "VARCHAR", "said", "class of the failure"),
     Column("finish_reason", "VARCHAR", "said", "why the answer ended"),
@@ -172,6 +172,11 @@ SOURCE_COLUMNS: tuple[Column, ...] = (
     Column("asked_key", "VARCHAR", "read", "see RAW_EXTRAS"),
 )
 
+TAG_LIST = """list_sort(list_distinct([trim(one) FOR one IN coalesce(
+    CASE WHEN tags LIKE '[%' THEN TRY_CAST(tags AS VARCHAR[]) WHEN tags NOT LIKE '{%' THEN string_split(tags, ',') END,
+    [tags]) IF trim(one) <> '']))"""
+"""The tags of a request, each once and sorted; an object of labels is one tag."""
+
 OF_TIME = frozenset({"day", "hour"})
 """Dimensions whose values have an order of their own."""
 
@@ -186,7 +191,7 @@ DIMENSIONS: dict[str, str] = {
     "team": "team",
     "project": "project",
     "api_key": "api_key_id",
-    "tag": "tags",
+    "tag": f"nullif(array_to_string({TAG_LIST}, ','), '')",
     "session": "session_id",
     "day": "strftime(started_at, '%Y-%m-%d')",
     "hour": "strftime(started_at, '%Y-%m-%d %H:00')",

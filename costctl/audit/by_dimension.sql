@@ -1,4 +1,5 @@
 -- Spend by one dimension; rows without a value of it are a row of their own, so the sum is the total.
+-- The source is the view bill, or bill with a row for each tag of a request, whose rows do not sum to the total.
 -- Where the report holds only sums of requests, it is about these, and counts no requests.
 SELECT * EXCLUDE (latencies) REPLACE (CAST(list_cost_usd AS DOUBLE)
     / nullif(CAST((SELECT sum(list_cost_usd) FROM bill) AS DOUBLE), 0) AS share_ratio),
@@ -17,7 +18,7 @@ SELECT
     CAST(sum(cache_read_tokens) AS BIGINT) AS cache_read_tokens,
     CAST(sum(output_tokens) AS BIGINT) AS output_tokens,
     quantile_cont(latency_ms, [0.5, 0.95]) FILTER (status = 'ok') AS latencies
-FROM bill
+FROM {source}
 GROUP BY ALL
 )
 ORDER BY {order}{column} NULLS LAST

@@ -16,13 +16,14 @@ from costctl.errors import CostctlError
 from costctl.formats.sources import Reader
 from costctl.prices.book import PriceBook
 from costctl.report import Table
-from costctl.request import DIMENSIONS, OF_TIME
+from costctl.request import DIMENSIONS, OF_TIME, TAG_LIST
 from costctl.store import Store
 
 # A class of the anatomy that this log cannot have, as `not_computed` names it.
 MISSING_CLASSES = {
     "exact_repeat": "exact_repeats", "near_repeat": "near_repeats", "prompt_cache_miss": "prompt_cache_misses",
 }  # fmt: skip
+DEAREST_FIRST = "list_cost_usd DESC NULLS LAST, request_count DESC, "
 ALWAYS_BY = ("model", "provider", "tier")
 
 
@@ -99,6 +100,8 @@ def _made(store: Store, book: PriceBook, wanted: Wanted) -> Iterator[Table]:
     yield anatomy(store, book, priced_at=wanted.priced_at, as_of=wanted.as_of, reader=wanted.reader)
     for name in dict.fromkeys((*ALWAYS_BY, *wanted.by)):
         yield by_token_class(store) if name == "token_class" else by_dimension(store, name)
+    if "tag" in wanted.by and store.scalar(f"SELECT coalesce(max(len({TAG_LIST})), 0) FROM bill") > 1:
+        yield each_tag(store)
     found = anomalies(store)
     if found is not None:
         yield found
@@ -117,8 +120,16 @@ def _made(store: Store, book: PriceBook, wanted: Wanted) -> Iterator[Table]:
 
 def by_dimension(store: Store, name: str) -> Table:
     """Spend by one dimension, dearest first, days and hours in time order; the rows sum to the total."""
-    order = "" if name in OF_TIME else "list_cost_usd DESC NULLS LAST, request_count DESC, "
-    return pages.table(store, f"by_{name}", "by_dimension.sql", dimension=DIMENSIONS[name], column=name, order=order)
+    order = "" if name in OF_TIME else DEAREST_FIRST
+    return pages.table(store, f"by_{name}", "by_dimension.sql", dimension=DIMENSIONS[name], column=name, order=order,
+                       source="bill")  # fmt: skip
+
+
+def each_tag(store: Store) -> Table:
+    """Spend with each tag, dearest first: a request with several tags counts in each, so the rows do not sum."""
+    source = f"(SELECT *, unnest({TAG_LIST}) AS one_tag FROM bill)"
+    return pages.table(store, "each_tag", "by_dimension.sql", dimension="one_tag", column="tag", order=DEAREST_FIRST,
+                       source=source)  # fmt: skip
 
 
 def by_token_class(store: Store) -> Table:

@@ -9,6 +9,7 @@ from typing import Any
 from costctl.audit import pages
 from costctl.audit.conventions import broken_conventions
 from costctl.audit.disputes import disputes
+from costctl.audit.doubts import doubts
 from costctl.audit.questions import stranger_count
 from costctl.errors import InputError
 from costctl.prices.book import PriceBook
@@ -58,6 +59,7 @@ def warnings(
         said.append(
             Warning("W131", f"{text} no date; {_day_of_undated(book, days)}", "" if days else "--priced-at DATE")
         )
+    said += doubts(store, book.dated)
     uncounted = store.scalar("SELECT count(*) FROM request WHERE usage_source = 'missing' AND status = 'ok'")
     if uncounted:
         text = counted(uncounted, "successful request carries", "successful requests carry")

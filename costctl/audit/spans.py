@@ -17,7 +17,8 @@ _OWN = {
     "started_at": "min(started_at)",
     "latency_ms": "arg_min(latency_ms, (started_at, -latency_ms))",  # of the record that started so early
     # Of one record in several pieces, the one that tells of a failure knows the end of its call.
-    "status": "coalesce(max(status) FILTER ((is_part OR is_same) AND status <> 'ok'), arg_max(status, rank))",
+    "status": "coalesce(max(status) FILTER ((is_part OR is_same) AND status NOT IN ('ok', 'unknown')), "
+    "arg_max(status, rank))",
 }  # fmt: skip
 
 

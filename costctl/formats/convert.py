@@ -26,6 +26,11 @@ Converted = tuple[pl.Series, Bad]
 # Amounts are DECIMAL(18,12): six digits before the point, twelve after it.
 AMOUNT_MAX = 10**6
 NONE = type(None)
+# No clock that tells of a request stands before 1970 or after 2199; year 1 is how some languages write "no time".
+_INSTANT_END = 7_258_118_400_000_000  # microseconds from 1970 to 2200
+_NO_INSTANT, _EPOCH = datetime(1, 1, 1), datetime(1970, 1, 1)  # noqa: DTZ001  (instants carry no zone here)
+_YEAR_1 = (_NO_INSTANT - _EPOCH) // timedelta(microseconds=1)
+_OUTSIDE = "is not a time between 1970 and 2200"
 _EPOCH_UNITS = ((1e11, 1_000_000), (1e14, 1_000), (1e17, 1))  # s, ms, µs; above: ns
 SECONDS_MEDIAN_MAX = 120
 _UNIT_SECONDS = {"ms": 1e-3, "msec": 1e-3, "s": 1, "sec": 1, "secs": 1, "second": 1, "seconds": 1, "us": 1e-6,
@@ -228,13 +233,14 @@ def _flag(name: str, value: Any) -> bool | None:
 def instants(name: str, values: Sequence[Any]) -> Converted:
     """UTC instants with microseconds from ISO text, epoch numbers (s, ms, µs, ns) or HTTP dates.
 
-    Text without a zone is UTC. Fractions beyond a microsecond are cut.
+    Text without a zone is UTC. Fractions beyond a microsecond are cut. An instant lies in 1970 to 2199; the zero of
+    Go and .NET, 0001-01-01 00:00, is none.
     """
     kinds = set(map(type, values))
     if kinds <= {str, NONE}:
         series = _iso(pl.Series(name, values, dtype=pl.String))
         missing = series.null_count() - _count_none(values)
-        if not missing:
+        if not missing and series.cast(pl.Int64).is_between(0, _INSTANT_END, closed="left").all():
             return series, {}
     return each(name, values, pl.Datetime("us"), lambda value: _instant(name, value))
 
@@ -267,6 +273,15 @@ def _iso(series: pl.Series) -> pl.Series:
 
 
 def _instant(name: str, value: Any) -> datetime | None:
+    found = _read_instant(name, value)
+    if found is None or found == _NO_INSTANT:
+        return None
+    if not 1970 <= found.year < 2200:
+        raise ValueError(f"{name} {_OUTSIDE}")
+    return found
+
+
+def _read_instant(name: str, value: Any) -> datetime | None:
     if isinstance(value, str):
         text = value.strip()
         if text.lower() in NULLS:
@@ -276,7 +291,7 @@ def _instant(name: str, value: Any) -> datetime | None:
         else:
             return _text_instant(name, text)
     if isinstance(value, datetime):
-        return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+        return _in_utc(name, value)
     if isinstance(value, date):
         return datetime.combine(value, time())
     if isinstance(value, float | Decimal) and math.isnan(value):
@@ -285,21 +300,30 @@ def _instant(name: str, value: Any) -> datetime | None:
         raise ValueError(f"{name} is not a time")
     value = int(value * 10**9) / 10**9 if isinstance(value, Decimal) else value
     micros = next((value * unit for limit, unit in _EPOCH_UNITS if abs(value) < limit), value / 1000)
-    if not 0 <= micros < 7_258_118_400_000_000:  # year 2200
-        raise ValueError(f"{name} is not a time between 1970 and 2200")
+    if not 0 <= micros < _INSTANT_END:
+        raise ValueError(f"{name} {_OUTSIDE}")
     whole = round(micros)
     return datetime.fromtimestamp(whole // 1_000_000, UTC).replace(microsecond=whole % 1_000_000, tzinfo=None)
 
 
 def _text_instant(name: str, text: str) -> datetime:
-    found = _iso(pl.Series([text]))[0]
-    if isinstance(found, datetime):
-        return found
+    found = _iso(pl.Series([text])).cast(pl.Int64)[0]
+    if found is not None:
+        if not _YEAR_1 <= found < _INSTANT_END:
+            raise ValueError(f"{name} {_OUTSIDE}")
+        return _EPOCH + timedelta(microseconds=found)
     try:
         parsed = parsedate_to_datetime(text) if "," in text else datetime.fromisoformat(text)
     except (ValueError, TypeError):
         raise ValueError(f"{name} is not a time we can read") from None
-    return parsed.astimezone(UTC).replace(tzinfo=None) if parsed.tzinfo else parsed
+    return _in_utc(name, parsed)
+
+
+def _in_utc(name: str, value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+    except OverflowError:  # at either end of the calendar
+        raise ValueError(f"{name} {_OUTSIDE}") from None
 
 
 def each(name: str, values: Sequence[Any], dtype: Any, convert: Callable[[Any], Any]) -> Converted:

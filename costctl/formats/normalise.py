@@ -41,11 +41,15 @@ _TIER_INPUTS = (
 )  # fmt: skip
 _OK = (
     "ok", "success", "succeeded", "successful", "completed", "complete", "true", "done", "stop", "no_error",
-    "exito", "éxito", "exitoso", "exitosa", "correcto", "completado", "completada",
+    "exito", "éxito", "exitoso", "exitosa", "correcto", "completado", "completada", "finished", "ended", "processed",
+    "resolved", "answered", "served", "delivered", "fulfilled", "valid", "passed", "normal", "yes", "1", "unset",
+    "finalizado", "finalizada", "terminado", "terminada", "respondido", "respondida", "listo", "si", "sí",
+    "end_turn", "length", "max_tokens", "stop_sequence", "tool_calls", "tool_use",
 )  # fmt: skip
+_FINE_CODE = r"^[123]\d\d\b"
 _FAILED = (
     r"error|fail|exception|time.?out|timed.out|rate.?limit|throttl|overload|denied|refused|reject|unavailable"
-    r"|invalid|unauthori[sz]ed|forbidden|too many requests|^false$|^[45]\d\d\b"
+    r"|invalid|unauthori[sz]ed|forbidden|too many requests|^false$|^no$|^[45]\d\d\b"
     r"|^fall[oóaei]|fracas|rechaz|denegad|agotad|excedid"
 )
 _UNSPLIT = "cache_write_split"  # among the values that could not be read: splits of cache writes below their total
@@ -241,6 +245,10 @@ def _placed_by_total(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_status(frame: pl.DataFrame) -> pl.DataFrame:
+    """The outcome: what the log calls it, else its HTTP status, else its error; a log that tells none has no failures.
+
+    A word that means neither success nor failure is `unknown`, unless an HTTP status tells.
+    """
     said = pl.col("status").str.strip_chars().str.to_lowercase()
     http = pl.col("http_status")
     error = pl.when(~pl.col("error_type").is_in(_NO_ERROR)).then("error_type")
@@ -251,6 +259,7 @@ def _with_status(frame: pl.DataFrame) -> pl.DataFrame:
         .when(said.str.contains(_FAILED)).then(pl.lit("error"))
         .when(http >= 400).then(pl.lit("error"))
         .when(error.is_not_null()).then(pl.lit("error"))
+        .when(http.is_null() & said.str.contains(r"[\pL\d]") & ~said.str.contains(_FINE_CODE)).then(pl.lit("unknown"))
         .otherwise(pl.lit("ok"))
     )  # fmt: skip
     return frame.with_columns(status.alias("status"), error.alias("error_type"))

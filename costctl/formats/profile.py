@@ -58,7 +58,7 @@ _ROW = "file_row_number + 1"
 _COUNTS = ("BIGINT", "INTEGER")
 # What a row of a profile never says; for the other counts, that they are below 0.
 _FAULTS = {
-    "status": "status IS NULL OR status NOT IN ('ok', 'error', 'cancelled', 'incomplete')",
+    "status": "status IS NULL OR status NOT IN ('ok', 'error', 'cancelled', 'incomplete', 'unknown')",
     "near_texts": "len(near_texts) IS DISTINCT FROM len(near_ppb) OR list_min(near_texts) < 0 "
     "OR list_max(near_texts) >= coalesce(text_number, 0) OR list_min(near_ppb) < 0",
     "like_answers": "list_min(like_answers) < 0 OR list_max(like_answers) >= coalesce(answer_number, 0)",

@@ -53,6 +53,11 @@ THEN = (
     ),
 )  # fmt: skip
 JUMPS_SHOWN = 8
+BY_SHOWN, TIMES_SHOWN = 20, 31  # rows of a dimension; of days a whole month
+BY_HEADINGS = {
+    "by_tag": "SPEND BY TAG: each set of tags once, so that the rows sum to the total",
+    "each_tag": "SPEND WITH EACH TAG: a request counts with each of its tags; no sum",
+}
 RECONCILED = Section(
     "by_model", "BY MODEL: each day in --output json",
     ("model", "log_cost_usd", "invoice_cost_usd", "difference_usd", "unexplained_usd", "reading"), 30,
@@ -183,13 +188,9 @@ def _audit(report: Report, width: int) -> list[str]:
         lines += _section(report.tables, section._replace(columns=columns, heads=heads), width)
     lines += _anatomy_notes(report)
     for name, table in report.tables.items():
-        if name.startswith("by_") and name not in {"by_model", "by_provider", "by_tier"}:
-            in_order = ": in time order" if name.removeprefix("by_") in OF_TIME else ""
-            heading = f"SPEND {name.replace('_', ' ').upper()}{in_order}"
-            spend = (column for column in ("tokens", *SPEND) if column in table.columns and column not in unknown)
-            columns = (table.columns[0], *spend)
+        if name.startswith(("by_", "each_")) and name not in {"by_model", "by_provider", "by_tier"}:
+            lines += _dimension(report, table, unknown, heads, width)
             told.add(name)
-            lines += _section(report.tables, Section(name, heading, columns, 20, heads=heads), width)
     lines += ["", *_shares(report), *_reconciled(report), *_jumps(report)]
     for section in THEN:
         lines += _section(report.tables, section, width)
@@ -199,6 +200,23 @@ def _audit(report: Report, width: int) -> list[str]:
     lines += ["", *_warned(report), "", f"  more in --output json|csv|markdown: {', '.join(hidden)}"]
     refused = "   costctl rejects" if report.totals["rejected_count"] else ""
     return [*lines, f"  next:  costctl audit LOG --by endpoint{refused}   costctl sql 'SELECT ...'"]
+
+
+def _dimension(
+    report: Report, table: Table, unknown: tuple[str, ...], heads: Mapping[str, str], width: int
+) -> list[str]:  # fmt: skip
+    """Spend by one dimension; of days and hours the newest ones, as these are asked about."""
+    spend = (column for column in ("tokens", *SPEND) if column in table.columns and column not in unknown)
+    heading = BY_HEADINGS.get(table.name) or f"SPEND {table.name.replace('_', ' ').upper()}"
+    section = Section(table.name, heading, (table.columns[0], *spend), BY_SHOWN, heads=heads)
+    if table.columns[0] not in OF_TIME:
+        return _section(report.tables, section, width)
+    earlier, newest = table.rows[:-TIMES_SHOWN], table.rows[-TIMES_SHOWN:]
+    heading += ": in time order"
+    if earlier:
+        heading += f"; {len(earlier):,} earlier, {earlier[0][0]} .. {earlier[-1][0]}: --output json"
+    section = section._replace(heading=heading, rows=TIMES_SHOWN)
+    return _section({table.name: Table(table.name, table.columns, newest)}, section, width)
 
 
 def _anatomy_notes(report: Report) -> list[str]:
@@ -220,10 +238,10 @@ def _shares(report: Report) -> list[str]:
         only = f" ({cell(row['only_here_ratio'], 'ratio')} sold only there)" if row["only_here_usd"] else ""
         name = safe(str(row["provider"])) if row["provider"] else "not in the log"
         providers.append(f"{name} {cell(row['share_ratio'], 'ratio')}{only}")
-    return [
-        f"  SPEND BY TIER      {tier_text}   (rules on cost, no evidence of quality)",
-        f"  SPEND BY PROVIDER  {'   '.join(providers)}",
-    ]
+    lines = [f"  SPEND BY TIER      {tier_text}   (rules on cost, no evidence of quality)"]
+    if any(row["provider"] for row in _rows(report, "provider_share")):  # else the line would say nothing
+        lines.append(f"  SPEND BY PROVIDER  {'   '.join(providers)}")
+    return lines
 
 
 def _reconciled(report: Report) -> list[str]:
@@ -291,7 +309,7 @@ def _head(report: Report, width: int) -> list[str]:
     ours = report.provenance.get("compared_with", "list")
     cost = total["list_cost_usd"] if total["priced_count"] or total["free_count"] or _has_priced_sums(report) else None
     tokens = (
-        f"in {tokens_display(total.get('input_tokens'))}   cached {tokens_display(total.get('cache_read_tokens'))}   "
+        f"in {tokens_display(total.get('input_tokens'))}   cached {_cached(total)}   "
         f"out {tokens_display(total.get('output_tokens'))} tokens"
     )
     lines = [
@@ -315,6 +333,13 @@ def _head(report: Report, width: int) -> list[str]:
     if total.get("monthly_run_rate_usd") is not None:
         lines.append(f"  at this rate {usd_display(total['monthly_run_rate_usd'])} in 30 days: {_basis(total)}")
     return lines
+
+
+def _cached(total: Mapping[str, Any]) -> str:
+    """Tokens read from prompt caches; a dash where no request says what was cached, as that is not 0."""
+    of_requests = total["request_count"] - total["unknown_usage_count"]
+    is_untold = of_requests and of_requests == total["cache_unknown_count"]
+    return tokens_display(None if is_untold else total.get("cache_read_tokens"))
 
 
 def _chosen_day(report: Report) -> list[str]:

@@ -197,10 +197,77 @@ def test_parts_of_the_prompt_and_drift_of_system_prompts(tmp_path: Path) -> None
 
 
 def test_the_screen_says_what_its_figures_are_of(tmp_path: Path) -> None:
-    """A log that names no provider has none that is unknown to it alone; a quantile says over what it runs."""
+    """Of a log that names no provider nothing is said by provider; a quantile says over what it runs."""
     screen = to_terminal(made(tmp_path, {"latency_ms": 900}))
-    assert "SPEND BY PROVIDER  not in the log 100.0 %" in screen
+    assert "SPEND BY PROVIDER" not in screen
     assert "p99 900 ms   per successful request" in screen
+    assert "SPEND BY PROVIDER  not in the log 50.0 %   openai 50.0 %" in to_terminal(
+        made(tmp_path, {"provider": "openai"}, {})
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "shown"),
+    [([{}, {}], "cached —"), ([{"cached_tokens": 0}, {}], "cached 0"), ([{"cached_tokens": 7}, {}], "cached 7"),
+     ([{"input_tokens": None, "output_tokens": None, "status": "error"}, {}], "cached —")],
+)  # fmt: skip
+def test_what_no_request_tells_of_the_cache_is_not_shown_as_0(
+    tmp_path: Path, lines: list[dict[str, Any]], shown: str
+) -> None:
+    """The total stays a number for scripts, beside the count of those that do not tell."""
+    report = made(tmp_path, *lines)
+    assert f"   {shown}   " in to_terminal(report)
+    assert report.totals["cache_read_tokens"] == (7 if shown == "cached 7" else 0)
+
+
+def test_days_that_do_not_fit_the_screen_are_the_oldest(tmp_path: Path) -> None:
+    """40 days from March 1 on: the last 31 are shown, and what is folded is told."""
+    dates = [f"2026-03-{day:02d}" for day in range(1, 32)] + [f"2026-04-{day:02d}" for day in range(1, 10)]
+    report = made(tmp_path, *({"timestamp": f"{date}T10:00:00Z"} for date in dates), {"timestamp": None}, by=("day",))
+    screen = to_terminal(report, 120)
+    assert "SPEND BY DAY: in time order; 10 earlier, 2026-03-01 .. 2026-03-10: --output json" in screen
+    first, *_, last, undated = screen.partition("SPEND BY DAY")[2].partition("\n\n")[0].splitlines()[2:]
+    assert (first[2:12], last[2:12], undated[2:3]) == ("2026-03-11", "2026-04-09", "—")
+    assert len(rows(report, "by_day")) == 41
+
+
+def test_tags_are_sets_that_sum_and_each_tag_is_shown_beside(tmp_path: Path) -> None:
+    """Six requests of $0.0035: a set counts once however it is spelled, and with each of its tags besides."""
+    said: list[Any] = [["b", "a"], "a, b", '["a","b"]', ["a"], {"env": "prod"}, None]
+    report = made(tmp_path, *({"tags": tags} for tags in said), by=("tag",))
+    sets = {row["tag"]: (row["request_count"], row["list_cost_usd"]) for row in rows(report, "by_tag")}
+    assert sets == {"a,b": (3, 3 * ONE), "a": (1, ONE), '{"env":"prod"}': (1, ONE), None: (1, ONE)}
+    each = {row["tag"]: (row["request_count"], row["list_cost_usd"]) for row in rows(report, "each_tag")}
+    assert each == {"a": (4, 4 * ONE), "b": (3, 3 * ONE), '{"env":"prod"}': (1, ONE)}
+    screen = to_terminal(report)
+    assert "SPEND BY TAG: each set of tags once, so that the rows sum to the total" in screen
+    assert "SPEND WITH EACH TAG: a request counts with each of its tags; no sum" in screen
+    assert "each_tag" not in made(tmp_path, {"tags": ["a"]}, {"tags": "b"}, by=("tag",)).tables
+
+
+def test_a_day_on_which_nobody_can_have_asked_is_told(tmp_path: Path) -> None:
+    """Accepted, as the clock may be wrong and the tokens right; the price set of the repository is of 2026."""
+    report = made(tmp_path, {}, {"timestamp": "1970-01-02T00:00:00Z"}, {"timestamp": "2150-01-01T00:00:00Z"})
+    (warning,) = [item for item in report.warnings if item.code == "W132"]
+    assert warning.message.startswith("2 requests are dated before 2020 or more than a year after the price set")
+    assert "the first at log.jsonl:2: 1970-01-02" in warning.message
+    assert report.totals["accepted_count"] == 3
+
+
+def test_a_status_of_unknown_words_is_told_and_not_guessed(tmp_path: Path) -> None:
+    """It is billed, as no failure is known; no latency of an answer and no error rate rests on it."""
+    report = made(
+        tmp_path, {"latency_ms": 100}, {"status": "wat", "latency_ms": 900}, {"status": "error"}, by=("status",)
+    )
+    (warning,) = [item for item in report.warnings if item.code == "W133"]
+    assert warning.message.startswith("1 request has a status that means neither success nor failure here")
+    assert "the first at log.jsonl:2" in warning.message
+    counts = {row["status"]: row["request_count"] for row in rows(report, "by_status")}
+    assert counts == {"ok": 1, "unknown": 1, "error": 1}
+    assert (report.totals["list_cost_usd"], report.totals["error_count"]) == (3 * ONE, 1)  # each has output
+    assert report.totals["latency_ms_p99"] == 100
+    assert not [item for item in made(tmp_path, {"status": "wat"}, mapping=("status=none",)).warnings
+                if item.code == "W133"]  # fmt: skip
 
 
 def test_what_only_one_provider_could_serve(tmp_path: Path) -> None:

@@ -78,6 +78,24 @@ def test_no_time_no_guess() -> None:
     assert set(bad) == {0, 1, 2}
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["2999-01-01T00:00:00Z", "-0005-01-01T00:00:00Z", "1969-12-31T23:59:59.999999Z", "2200-01-01 00:00", 7_258_118_400,
+     "0001-01-01T00:00+05:30", "9999-12-31T23:59-05:00", datetime(2200, 1, 1), datetime(9999, 12, 31, 23, tzinfo=UTC)],
+)  # fmt: skip
+def test_an_instant_lies_between_1970_and_2200(value: object) -> None:
+    """However it is written: years were checked in numbers only."""
+    series, bad = convert.instants("started_at", ["2026-03-02T12:00:00Z", value])
+    assert series.to_list() == [datetime(2026, 3, 2, 12), None]
+    assert bad == {1: "started_at is not a time between 1970 and 2200"}
+
+
+@pytest.mark.parametrize("value", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00", "0001-01-01", datetime(1, 1, 1)])
+def test_the_zero_of_other_languages_is_no_time(value: object) -> None:
+    series, bad = convert.instants("ended_at", [value, "2199-12-31T23:59:59Z", "1970-01-01T00:00:00Z"])
+    assert (series.to_list(), bad) == ([None, datetime(2199, 12, 31, 23, 59, 59), datetime(1970, 1, 1)], {})
+
+
 def test_a_list_counts_by_its_length() -> None:
     series, bad = convert.counts("tool_calls", [[{"name": "a"}, {"name": "b"}], 3, None, []])
     assert (series.to_list(), bad) == ([2, 3, None, 0], {})

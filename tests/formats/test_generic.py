@@ -147,7 +147,15 @@ def test_latency_in_any_unit(tmp_path: Path, said: dict[str, Any], expected: flo
         ({"error": False}, "ok"),
         ({"error": None}, "ok"),
         ({"http_status": 200, "error": ""}, "ok"),
-        ({"status": "odd"}, "ok"),
+        ({"status": "odd"}, "unknown"),
+        ({"status": "in_progress"}, "unknown"),
+        ({"status": 0}, "unknown"),  # no error, or no success
+        ({"status": "odd", "http_status": 200}, "ok"),
+        ({"status": 200}, "ok"),
+        ({"status": "201 Created"}, "ok"),
+        ({"status": "-"}, "ok"),
+        ({"success": 1}, "ok"),
+        ({"success": "no"}, "error"),
         ({"status": "cancelled", "error": "client left"}, "cancelled"),
     ],
 )
