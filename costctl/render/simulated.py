@@ -21,7 +21,7 @@ SECTIONS = (
      ("title", "call_count", "change_usd"), 20),
     ("by_tier", "BY TIER",
      ("tier", "call_count", "share_ratio", "baseline_cost_usd", "policy_cost_usd", "moved_count"), 12),
-    ("by_model", "BY MODEL",
+    ("by_model", "BY MODEL: calls by who answers them, dollars by whom they are paid to",
      ("model", "policy_cost_usd", "baseline_cost_usd", "policy_call_count", "baseline_call_count"), 8),
     ("budgets", "BUDGETS: calls by the first cap that each is over",
      ("cap", "limit", "degraded_count", "over_budget_count", "refused_count", "passed_over_count"), 20),

@@ -42,6 +42,7 @@ class Played:
     latency_us: Int  # waits included, -1 where a model's latency is not known
     wait_us: Int  # for a provider's limit
     counts: Int  # packed, see `kernel`
+    paid_pusd: list[int]  # by model: what its attempts cost, those of calls that another model answered among them
 
     def count(self, field: int) -> Int:
         """One of the packed counts, for example `kernel.RETRIES`."""
@@ -118,6 +119,11 @@ def walk(
         _take(made, told, start, stop)
     if shared is not None and not kept:
         shared += filled
+    if made.played is not None:
+        paid = list(map(int, state.paid))
+        made.played.paid_pusd[:] = [
+            parts * kernel.PART + rest for parts, rest in zip(paid[::2], paid[1::2], strict=True)
+        ]
     return made
 
 
@@ -154,7 +160,7 @@ def _as_routed(calls: Calls, lane: NDArray[np.int16], plan: Plan) -> Decisions:
         return np.full(count, AS_LOGGED, dtype=np.int64)
 
     zeros = np.zeros(count, dtype=np.int64)
-    played = None if plan.attempts is None else Played(as_logged(), as_logged(), zeros, zeros.copy())
+    played = None if plan.attempts is None else Played(as_logged(), as_logged(), zeros, zeros.copy(), [])
     return Decisions(
         lane, lane.copy(), lane.copy(), np.zeros(count, dtype=np.int8), np.full(count, NO_ENTRY, dtype=np.int32),
         np.full(count, NONE, dtype=np.int32),
@@ -267,6 +273,7 @@ def _state(calls: Calls, lanes: Lanes, plan: Plan, make: Make) -> State:
         since_us=of(_first_units(plan.budgets or Budgets())[-1], NONE),
         lane_calls=of(len(lanes.lanes)), provider=make(of_provider),
         event=make(np.zeros((kernel.EVENT_NUMBERS, events), dtype=np.int64)),
+        paid=of(0 if plan.attempts is None else 2 * len(lanes.models)),
     )  # fmt: skip
 
 
@@ -307,6 +314,7 @@ def _rows(
         provider=stacked(
             [attempts.unit_of(at, lane.model[cut]) for at, lane in enumerate(lanes.lanes)] if attempts else []
         ),
+        model=stacked([lane.model[cut] for lane in lanes.lanes] if attempts else []),
         turn=stacked(turns.packed), turn_latency_us=stacked(turns.latency_us), turn_failures=stacked(turns.failures),
         is_escalated=make(nothing) if attempts is None else column(attempts.is_escalated),
     )  # fmt: skip

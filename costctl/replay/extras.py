@@ -17,7 +17,7 @@ import numpy as np
 from costctl.policy.schema import LOGGED, Policy, Tier
 from costctl.policy.stages import Compression, DataSource, SelfHosted
 from costctl.prices.book import PriceBook
-from costctl.replay.calls import UNKNOWN, Calls, Flag, Int, constant, fetch
+from costctl.replay.calls import UNKNOWN, Calls, Flag, Int, constant, exact_sum, fetch
 from costctl.replay.candidates import Candidate, PriceDays, priced_rows
 from costctl.replay.capacity import service_us, token_pusd
 from costctl.replay.chains import logged_attempts
@@ -49,6 +49,7 @@ class Extra(NamedTuple):
     tokens: Int  # that it reads; 0 where it reads none
     pusd: Int
     latency_us: Int  # UNKNOWN where the log does not show how long the model takes
+    paid_pusd: Mapping[str, int]  # to whom the sum of it goes: price keys of models, else the work itself
     found: Flag | None = None  # of a data source: it had the facts
     written: Int | None = None  # by an engine of one's own: its work
 
@@ -143,7 +144,8 @@ def _compressor(spec: Compression, rows: Flag, tokens: Int) -> Extra:
     read = np.where(rows, tokens, 0)
     pusd = per_tokens(read, Fraction(spec.usd_per_million_tokens) * 10**6)
     took = per_tokens(read, Fraction(spec.us_per_1k_tokens, 1000))
-    return Extra("compression", "compressor", None, rows, read, pusd, took)
+    paid = {"compressor": exact_sum(pusd)}
+    return Extra("compression", "compressor", None, rows, read, pusd, took, paid)
 
 
 def _asked(sources: tuple[DataSource, ...], calls: Calls, wanted: Flag, seed: int) -> tuple[list[Extra], Int]:
@@ -154,9 +156,10 @@ def _asked(sources: tuple[DataSource, ...], calls: Calls, wanted: Flag, seed: in
     for number, one in enumerate(sources):
         asked = open_.copy()
         found = asked & (uniform(seed, calls.draw_key, f"data source {one.name}") < float(one.hit_ratio))
-        pusd = int((one.usd_per_call * 10**12).to_integral_value(ROUND_HALF_UP))
+        pusd = asked * int((one.usd_per_call * 10**12).to_integral_value(ROUND_HALF_UP))
+        paid = {f"{one.name} (data source)": exact_sum(pusd)}
         items.append(
-            Extra("data_sources", one.name, None, asked, nothing, asked * pusd, asked * one.latency_us, found)
+            Extra("data_sources", one.name, None, asked, nothing, pusd, asked * one.latency_us, paid, found)
         )  # fmt: skip
         found_in[found] = number
         open_ &= ~found
@@ -166,7 +169,8 @@ def _asked(sources: tuple[DataSource, ...], calls: Calls, wanted: Flag, seed: in
 def _by_engine(stage: str, name: str, engine: SelfHosted, rows: Flag, read: Int, written: Int) -> Extra:
     """Work for an engine of one's own, at the price of full load; its hours and its queue come later."""
     pusd, took = written * token_pusd(engine), service_us(engine, written)
-    return Extra(stage, name, engine.name, rows, read, pusd, took, written=written)
+    paid = {engine.name: exact_sum(pusd)}
+    return Extra(stage, name, engine.name, rows, read, pusd, took, paid, written=written)
 
 
 class _Caller:
@@ -196,6 +200,7 @@ class _Caller:
         else:
             model = np.where(rows, models.index(self._candidates[said].price_key), UNKNOWN)
         pusd, is_priced = np.zeros(len(rows), dtype=np.int64), np.zeros(len(rows), dtype=np.bool_)
+        paid: dict[str, int] = {}
         for code in np.unique(model[rows]).tolist():
             here = model == code
             columns = {
@@ -204,8 +209,9 @@ class _Caller:
             of = models[code] if said == LOGGED else said
             found = priced_rows(self._store, self._book, self._calls, self._days, of, columns)
             pusd, is_priced = pusd + found.cost_pusd, is_priced | (found.is_priced & here)
+            paid[models[code]] = exact_sum(found.cost_pusd)
         self.unpriced_count += int(np.count_nonzero(rows & ~is_priced))
-        return Extra(stage, name, said, rows, np.where(rows, read, 0), pusd, self._latency(name, model))
+        return Extra(stage, name, said, rows, np.where(rows, read, 0), pusd, self._latency(name, model), paid)
 
     def _latency(self, name: str, model: Int) -> Int:
         """That of one logged answer of the model in the same hour (else day, log), drawn by call and seed."""

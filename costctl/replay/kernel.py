@@ -27,6 +27,8 @@ QUEUE, FALLBACK, ERROR = 0, 1, 2  # what happens to calls over a provider's limi
 ATTEMPTS, RETRIES, HEDGES, TIMEOUTS, BILLED, FAILURES = 0, 10, 20, 30, 40, 50
 FIELD = 1023
 IS_OK = 1 << 60
+# `State.paid` holds two numbers of each model, so that no sum is too large for one: units of 2**30, and the rest.
+PART = 1 << 30
 LEFT = NONE  # in place of a turn: the call is as it is without attempts
 # Places in `State.numbers`.
 DAY, DAY_CALLS, HEAD, TAIL, SIZE, EVENTS = range(6)
@@ -117,6 +119,7 @@ class Rows(NamedTuple):
     tokens: Any
     can_hold: Any
     provider: Any
+    model: Any
     turn: Any
     turn_latency_us: Any
     turn_failures: Any  # by kind; nothing where the kill switch does not count them
@@ -136,6 +139,7 @@ class State(NamedTuple):
     lane_calls: Any  # of today
     provider: Any
     event: Any
+    paid: Any  # by model, what its attempts cost: PARTs and the rest
 
 
 class Told(NamedTuple):
@@ -181,7 +185,7 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
     lane_count, place_count = len(can_hold) // len(base), len(turns) // len(base)
     numbers, slot = state.numbers, state.slot
     highest, used, since_us, lane_calls = state.highest, state.used, state.since_us, state.lane_calls
-    of_provider, events = state.provider, state.event
+    of_provider, events, paid, models = state.provider, state.event, state.paid, rows.model
     final, entry_lane, routed, served_by = told.lane, told.entry_lane, told.routed_lane, told.served_by
     answered_by, notices, broken_cap, cap_used = told.answered_by, told.notice, told.cap, told.cap_used
     told_cost, told_latency, told_wait, told_counts = told.cost_pusd, told.latency_us, told.wait_us, told.counts
@@ -365,7 +369,10 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
                 waited_us += wait_us
                 counts += turn & (IS_OK - 1)
                 billed = (turn >> BILLED) & FIELD
-                spent += billed * costs[row * lane_count + at]
+                cost, payee = billed * costs[row * lane_count + at], 2 * models[row * lane_count + at]
+                paid[payee] += cost // PART
+                paid[payee + 1] += cost % PART
+                spent += cost
                 billed_tokens += billed * tokens[row * lane_count + at]
                 if is_counting and provider >= 0:
                     failures = turn_failures[row * place_count + place]
@@ -400,6 +407,9 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
         elif has_attempts:
             # A call that stays as logged did get through: it counts at its provider and is never held.
             told_cost[row] = spent
+            payee = 2 * models[row * lane_count + lane]
+            paid[payee] += spent // PART
+            paid[payee + 1] += spent % PART
             provider = providers[row * lane_count + lane]
             if provider >= 0 and has_limits:
                 _count_logged(of_provider, provider, time_us // MINUTE_US, billed_tokens)

@@ -147,32 +147,48 @@ def _tier_row(outcome: Outcome, name: str, here: Flag) -> tuple[Value, ...]:
 
 
 def by_model(outcome: Outcome) -> Table:
-    """Each model's calls and dollars, in the log and under the policy; both columns sum to their totals."""
+    """Each model's calls and dollars, in the log and under the policy; both columns sum to their totals.
+
+    A call counts at the model that answers it; dollars stand at the model that they are paid for: attempts at the
+    one that was tried, work beside the calls at the one that does it. Work of no model is a row of its own.
+    """
     rows: list[tuple[Value, ...]] = []
+    walked, beside = outcome.policy_pusd - outcome.extras.pusd, _paid_beside(outcome)
+    played = outcome.decisions.played
+    tried: dict[str | None, int] = {}
+    if played is not None:
+        tried.update(zip(outcome.lanes.models, played.paid_pusd, strict=True))
+    is_tried = np.zeros(outcome.calls.count, dtype=np.bool_) if played is None else played.cost_pusd != AS_LOGGED
     for code, name in [*enumerate(outcome.lanes.models), (-1, None)]:
         logged = outcome.calls.model == code
         serving = outcome.is_served & (outcome.serving_model == code)
-        paid = serving
         if name is None:
             serving = serving | (outcome.decisions.served_by == FAILED)
-            # What no model served may still have cost something, such as attempts or a summary.
-            paid = serving | (~outcome.is_served & (outcome.used_pusd != 0))
         counts = int(np.count_nonzero(logged)), int(np.count_nonzero(serving))
-        if any(counts) or paid.any():
+        elsewhere = beside.pop(name, 0) + tried.get(name, 0)
+        if played is not None:
+            elsewhere -= exact_sum(played.cost_pusd, serving & is_tried)
+        if any(counts) or elsewhere:
+            spent = _known_usd(outcome, walked, serving)
             rows.append((
                 name, counts[0], _known_usd(outcome, outcome.calls.baseline_pusd, logged), counts[1],
-                _known_usd(outcome, outcome.used_pusd, paid),
+                spent if not elsewhere else (spent or 0) + usd(elsewhere),
             ))  # fmt: skip
-    for name, idle in sorted(outcome.extras.idle_pusd.items()):
-        logged = [row for row in rows if row[0] == name]
-        rows = [row for row in rows if row[0] != name]
-        before = logged[0] if logged else (name, 0, usd(0), 0, usd(0))
-        rows.append((*before[:4], Decimal(str(before[4] or 0)) + usd(exact_sum(idle))))
+    rows += [(name, 0, usd(0), 0, usd(pusd)) for name, pusd in sorted(beside.items(), key=str) if pusd]
     rows.sort(key=lambda row: (-max(row[2] or Decimal(0), row[4] or Decimal(0)), str(row[0])))  # type: ignore[operator]
     columns = ("model", "baseline_call_count", "baseline_cost_usd", "policy_call_count", "policy_cost_usd")
     whole = sum((Decimal(str(row[4] or 0)) for row in rows), Decimal(0))
     assert whole == usd(exact_sum(outcome.policy_pusd)), "the models do not sum to the cost"
     return Table.of("by_model", columns, rows)
+
+
+def _paid_beside(outcome: Outcome) -> dict[str | None, int]:
+    """The work beside the calls by whom it is paid to, in picodollars."""
+    paid: dict[str | None, int] = {}
+    for item in outcome.extras.items:
+        for name, pusd in item.paid_pusd.items():
+            paid[name] = paid.get(name, 0) + pusd
+    return paid
 
 
 def _known_usd(outcome: Outcome, pusd: Int, here: Flag) -> Decimal | None:

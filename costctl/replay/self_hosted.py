@@ -121,7 +121,9 @@ def with_hosted(extras: Extras, hosted: Hosted) -> Extras:
     if not hosted.works:
         return extras
     nothing = np.zeros_like(hosted.wait_us)
-    item = Extra(STAGE, "capacity", None, hosted.is_on, nothing, hosted.change_pusd, hosted.wait_us)
+    paid = {one.spec.name: one.bill.pusd - exact_sum(one.marginal_pusd) for one in hosted.works if len(one.position)}
+    paid |= {name: exact_sum(share) for name, share in hosted.idle_pusd.items()}
+    item = Extra(STAGE, "capacity", None, hosted.is_on, nothing, hosted.change_pusd, hosted.wait_us, paid)
     spent = extras.pusd + hosted.change_pusd
     return replace(extras, items=(*extras.items, item), pusd=spent, idle_pusd=hosted.idle_pusd)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
@@ -231,9 +232,26 @@ def differences(bench: Bench, policy: dict[str, Any] | Policy) -> Iterator[tuple
                 *attempts(done, at, one),
             ]
         yield from ((at, what, mine, other) for what, mine, other in pairs if mine != other)
+    if made.played is not None:
+        mine, its = paid_to_models(done), Counter[str]()
+        for one in told:
+            its.update(one.story.paid if one.story else {one.call.model: one.cost * (one.served_by == "provider")})
+        yield from ((-1, f"paid to {key}", mine[key], its[key]) for key in mine | its if mine[key] != its[key])
     sums = (("baseline", done.calls.baseline_pusd, [one.call.baseline for one in told]),
             ("cost", costs, [one.cost for one in told]))  # fmt: skip
     yield from ((-1, f"sum of {what}", int(mine.sum()), sum(its)) for what, mine, its in sums if mine.sum() != sum(its))
+
+
+def paid_to_models(done: Replay) -> Counter[str]:
+    """What each model's attempts and answers cost by the walk."""
+    made, names = done.decisions, done.lanes.models
+    assert made.played is not None
+    paid = Counter(dict(zip(names, made.played.paid_pusd, strict=True)))
+    rest = (made.played.cost_pusd == AS_LOGGED) & (made.served_by == PROVIDER)
+    serving, costs = done.lanes.take("model", made.lane), done.lanes.take("cost_pusd", made.lane)
+    for at in np.flatnonzero(rest).tolist():
+        paid[names[serving[at]]] += int(costs[at])
+    return paid
 
 
 def attempts(done: Replay, at: int, one: Verdict) -> Iterator[tuple[str, Any, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -51,6 +52,7 @@ class Story:
         default_factory=lambda: dict.fromkeys(("attempts", "retries", "hedges", "timeouts"), 0)
     )
     notices: set[str] = field(default_factory=set)
+    paid: Counter[str] = field(default_factory=Counter)  # by model
 
     def passes(self, took_us: int | None) -> None:
         """Time goes by."""
@@ -60,6 +62,7 @@ class Story:
     def bills(self, offer: Offer) -> None:
         """One attempt is paid."""
         self.cost += offer.cost
+        self.paid[offer.key] += offer.cost
         self.tokens += offer.tokens
 
 
