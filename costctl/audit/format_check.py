@@ -11,6 +11,7 @@ from typing import Any
 from costctl.audit import pages
 from costctl.audit.carried import FACTS, FEATURES, Feature
 from costctl.audit.compute import reading_of, select_attempts
+from costctl.audit.notes import refused_strangers
 from costctl.audit.options import AuditOptions
 from costctl.errors import CostctlError, InputError
 from costctl.formats import generic
@@ -91,9 +92,10 @@ def _told(
                   for label, guesses in guessed.items() for guess in guesses]),
     )  # fmt: skip
     texts = {label: mapping_file(guesses) for label, guesses in guessed.items()}
-    warnings = tuple(
-        Warning("W128", f"{label}: none of its records is a request; a mapping is proposed", "look at what is unsure")
-        for label in guessed if label in left_out
+    warnings = (
+        *refused_strangers(list(pages.table(store, "rejected", "rejected.sql").dicts())),
+        *(Warning("W128", f"{label}: none of its records is a request; a mapping is proposed", "look at what is unsure")
+          for label in guessed if label in left_out),
     )  # fmt: skip
     return Report("formats check", totals, {table.name: table for table in tables if table.rows}, warnings,
                   {"logs": list(sources), "mapping_files": texts})  # fmt: skip

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from costctl.audit import pages
@@ -12,6 +13,7 @@ from costctl.audit.disputes import disputes
 from costctl.audit.doubts import doubts
 from costctl.audit.questions import stranger_count
 from costctl.errors import InputError
+from costctl.formats.strangers import stranger_of
 from costctl.prices.book import PriceBook
 from costctl.report import Table, Warning, counted
 from costctl.store import Store
@@ -38,12 +40,7 @@ def warnings(
         models = counted(len(unpriced) - UNPRICED_SHOWN, "further model is", "further models are")
         text = f"{models} unpriced, {counted(rest, 'request is', 'requests are')} left out"
         said.append(Warning("W201", text, "table unpriced names them: --output json"))
-    if found["rejected_count"]:
-        first = min(tables["rejected"].dicts(), key=lambda row: (str(row["source_file"]), int(str(row["source_line"]))))
-        place = f"{Path(str(first['source_file'])).name}:{first['source_line']}"
-        records = counted(found["rejected_count"], "record was", "records were")
-        text = f"{records} not understood, the first at {place}: {first['reason']}"
-        said.append(Warning("W110", text, "see them: costctl rejects"))
+    said += _refused(list(tables["rejected"].dicts()) if found["rejected_count"] else [])
     for row in tables["unread"].dicts() if "unread" in tables else ():
         count = int(str(row["value_count"]))
         if row["column_name"] == "cache_write_split":
@@ -102,6 +99,36 @@ def warnings(
         )
         said.append(Warning("W124", text, "audit each batch with its own input file"))
     return (*said, *_left_out(skipped))
+
+
+def refused_strangers(rejected: Sequence[Mapping[str, Any]]) -> list[Warning]:
+    """Requests that another format than that of their file would have read, by that format."""
+    said = []
+    for row in rejected:
+        name = stranger_of(str(row["reason"]))
+        if name is not None:
+            records = counted(int(row["record_count"]), "record is a request", "records are requests")
+            text = f"{records} of another format than the rest of the file and left out: {name}"
+            read = f"costctl audit {quote(str(row['source_file']))} --log-format {name}"
+            hint = f"read them: {read}; or split the file by format"
+            said.append(Warning("W111", f"{text}, the first at {_place(row)}", hint))
+    return said
+
+
+def _refused(rejected: Sequence[Mapping[str, Any]]) -> list[Warning]:
+    """Records that were refused: those of other formats, and those that nobody understands."""
+    said = refused_strangers(rejected)
+    others = [row for row in rejected if stranger_of(str(row["reason"])) is None]
+    if others:
+        first = min(others, key=lambda row: (str(row["source_file"]), int(row["source_line"])))
+        records = counted(sum(int(row["record_count"]) for row in others), "record was", "records were")
+        text = f"{records} not understood, the first at {_place(first)}: {first['reason']}"
+        said.append(Warning("W110", text, "see them: costctl rejects"))
+    return said
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    return f"{Path(str(row['source_file'])).name}:{row['source_line']}"
 
 
 def _where_counts_are(store: Store) -> str:

@@ -43,7 +43,7 @@ def is_capture(record: Record) -> bool:
     """Whether a record wraps a request to a model and its answer, or is the body of a failure alone."""
     pair = _pair(record)
     if pair is None:
-        return record.keys() <= _OF_A_FAILURE and isinstance(record.get("error"), dict) and bool(record["error"])
+        return is_failure(record)
     asked, answered = pair
     body = _body(answered)
     if is_answer(body) or isinstance(body.get("usage"), dict):
@@ -53,6 +53,11 @@ def is_capture(record: Record) -> bool:
     if isinstance(body.get("error"), dict | str) or body.get("type") == "error":
         return True
     return any(name in answered for name in _STATUSES) or (not answered and bool(record.get("error")))
+
+
+def is_failure(record: Record) -> bool:
+    """Whether a record is the body of a failure and nothing else: any API answers so."""
+    return record.keys() <= _OF_A_FAILURE and isinstance(record.get("error"), dict) and bool(record["error"])
 
 
 def _pair(record: Record) -> tuple[Record, Record] | None:

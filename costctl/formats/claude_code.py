@@ -25,10 +25,13 @@ OTHER_ROWS = frozenset(
     }
 )
 _ROW_IDS = ("sessionId", "uuid", "leafUuid", "messageId")
+_OF_QWEN = frozenset({"usageMetadata", "systemPayload"})  # its rows are of the same make, but for their counts
 
 
 def is_row(record: Record) -> bool:
     """A row of a transcript."""
+    if not _OF_QWEN.isdisjoint(record):
+        return False
     if "sessionId" in record and "message" in record:
         return "parentUuid" in record or "uuid" in record or "requestId" in record
     kind = record.get("type")

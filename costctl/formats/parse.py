@@ -15,6 +15,7 @@ from costctl.formats.base import UNREADABLE, Ignored, LogFormat, Outcome, Record
 from costctl.formats.cut import cut
 from costctl.formats.gather import CHUNK_RECORDS, Gathered
 from costctl.formats.sources import LINE_BYTES_MAX, Source
+from costctl.formats.strangers import Strangers
 from costctl.formats.tasks import Task
 
 DEPTH_MAX = 64
@@ -89,6 +90,7 @@ def parse_lines(data: bytes, task: Task, log_format: LogFormat, gathered: Gather
     rejected: list[Reject] = []
     ignored: Counter[str] = Counter()
     unfolded = _Unfolded(gathered, lines, rejected, ignored) if log_format.unfolds else None
+    strangers = Strangers(log_format)
     number = offset = records_read = 0
     # It only tells runs over the same content; a cryptographic hash of all bytes took 2 % of an audit.
     digest = zlib.crc32(data).to_bytes(4, "big")
@@ -121,6 +123,8 @@ def parse_lines(data: bytes, task: Task, log_format: LogFormat, gathered: Gather
                 unwrapped = unwrap(record)
             except UNREADABLE:
                 unwrapped = unreadable(log_format)
+            if type(unwrapped) is not dict or unwrapped.get("input_tokens") is None or strangers.is_resolved:
+                unwrapped = strangers.judged(record, unwrapped)
             if unfolded is not None:
                 unfolded.add(unwrapped, number, start)
                 continue
@@ -130,6 +134,7 @@ def parse_lines(data: bytes, task: Task, log_format: LogFormat, gathered: Gather
             if isinstance(unwrapped, Rejected):
                 rejected.append(Reject(number, start, unwrapped.reason))
                 continue
+            assert type(unwrapped) is dict, "only a format that unfolds answers with a list"
             record = unwrapped
         records.append(record)
         lines.append(number)
@@ -301,12 +306,19 @@ def _parse_rows(rows: list[tuple[int, Any]], log_format: LogFormat, gathered: Ga
     rejected: list[Reject] = []
     ignored: Counter[str] = Counter()
     unfolded = _Unfolded(gathered, lines, rejected, ignored) if log_format.unfolds else None
+    strangers = Strangers(log_format)
     for number, row in rows:
         fault = _row_fault(row)
         try:
             outcome = Rejected(fault) if fault else (unwrap(row) if unwrap else row)
         except UNREADABLE:
             outcome = unreadable(log_format)
+        if (
+            unwrap is not None
+            and not fault
+            and (type(outcome) is not dict or outcome.get("input_tokens") is None or strangers.is_resolved)
+        ):
+            outcome = strangers.judged(row, outcome)
         if unfolded is not None or isinstance(outcome, list):
             assert unfolded is not None, "only a format that unfolds answers with a list"
             unfolded.add(outcome, number, None)
