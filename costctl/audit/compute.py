@@ -16,6 +16,7 @@ from costctl.audit import findings, pages
 from costctl.audit.aggregates import NAME as AGGREGATES
 from costctl.audit.aggregates import aggregates, set_apart
 from costctl.audit.budgets import parse_latency_budget, parse_token_budget
+from costctl.audit.continued import join_continued
 from costctl.audit.disputes import find_disputes
 from costctl.audit.forks import drop_repeats
 from costctl.audit.notes import warnings
@@ -40,7 +41,9 @@ from costctl.store import Store
 from costctl.tiers.rules import TierRules, load_rules
 
 # What puts the rows of one request together, and in which table: the first takes its own away from the next.
-_JOINS = (("question_request", join_questions), ("span_request", merge_spans))
+_JOINS = (
+    ("question_request", join_questions), ("span_request", merge_spans), ("continued_request", join_continued),
+)  # fmt: skip
 # A mapped field under the name of the column that shows whether it was found.
 SHOWN_BY = {column.name: column.name for column in COLUMNS} | {"input_tokens": "input_uncached_tokens"}
 

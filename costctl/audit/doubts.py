@@ -1,24 +1,27 @@
-"""What a log says and may well not mean: days on which nobody can have asked, outcomes of which no word is known."""
+"""What a log says and may well not mean: impossible days, outcomes of unknown words, costs in another unit."""
 
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from costctl.prices.book import instant_utc
+from costctl.audit import pages
+from costctl.prices.book import PriceBook, instant_utc
 from costctl.report import Warning, counted
 from costctl.store import Store
 
 FIRST_DAY = date(2020, 1, 1)  # no model of the price set was sold before
 DAYS_AFTER_PRICES = 366
+NEARLY_ALL = 0.9  # of the requests with both costs
+IN_CENTS = {"portkey": "Portkey"}  # formats that document their costs in cents; files in dollars are met as well
 
 
-def doubts(store: Store, priced_on: date) -> list[Warning]:
+def doubts(store: Store, book: PriceBook) -> list[Warning]:
     """A warning for each kind, with the count of the requests and the place of the first.
 
-    `priced_on` is the day of the price set; no clock of this machine is asked, so that a report stays the same.
+    Dates are held against the day of the price set: no clock is asked, so that a report stays the same.
     """
-    return [*_dates(store, priced_on), *_outcomes(store)]
+    return [*_dates(store, book.dated), *_outcomes(store), *_units(store, book.called)]
 
 
 def _dates(store: Store, priced_on: date) -> list[Warning]:
@@ -43,6 +46,23 @@ def _outcomes(store: Store) -> list[Warning]:
         f"first at {place}: billed, and counted neither as answered nor as failed"
     )
     return [Warning("W133", text, "if another column tells it: --map status=...; if none does: --map status=none")]
+
+
+def _units(store: Store, ours: str) -> list[Warning]:
+    """Logged costs that are a hundred times what our prices say, or a hundredth, on nearly all requests of a format."""
+    said = []
+    for name, count, cents_count, hundredth_count in store.query(pages.page("cost_units.sql")):
+        of = f"{counted(count, 'request')} of {name} with both"
+        if cents_count >= count * NEARLY_ALL:
+            text = f"the logged cost is about 100 times {ours} in {cents_count:,} of {of}: it seems to be in cents"
+            said.append(Warning("W151", f"{text}, and is shown as dollars", "our own costs do not rest on it"))
+        elif name in IN_CENTS and hundredth_count >= count * NEARLY_ALL:
+            text = (
+                f"the logged cost is about a hundredth of {ours} in {hundredth_count:,} of {of}: it is read as cents, "
+                f"as {IN_CENTS[name]} documents, and seems to be in dollars"
+            )
+            said.append(Warning("W151", text, "our own costs do not rest on it"))
+    return said
 
 
 def _where(store: Store, condition: str, params: dict[str, datetime]) -> tuple[int, str, datetime | None]:

@@ -34,7 +34,7 @@ def warnings(
     said = _sums(found)
     unpriced = list(tables["unpriced"].dicts())
     for row in unpriced[:UNPRICED_SHOWN]:
-        said.append(_unpriced(row, book))
+        said.append(_unpriced(row, book, store))
     if len(unpriced) > UNPRICED_SHOWN:
         rest = sum(int(str(row["request_count"])) for row in unpriced[UNPRICED_SHOWN:])
         models = counted(len(unpriced) - UNPRICED_SHOWN, "further model is", "further models are")
@@ -56,7 +56,7 @@ def warnings(
         said.append(
             Warning("W131", f"{text} no date; {_day_of_undated(book, days)}", "" if days else "--priced-at DATE")
         )
-    said += doubts(store, book.dated)
+    said += doubts(store, book)
     uncounted = store.scalar("SELECT count(*) FROM request WHERE usage_source = 'missing' AND status = 'ok'")
     if uncounted:
         text = counted(uncounted, "successful request carries", "successful requests carry")
@@ -182,7 +182,21 @@ def _day_of_undated(book: PriceBook, days: Mapping[str, str]) -> str:
     return f"priced at {book.dated.isoformat()}, the date of the price set"
 
 
-def _unpriced(row: dict[str, Any], book: PriceBook) -> Warning:
+def _where_models_are(store: Store) -> str:
+    """What to do about requests that name no model; a rollout names it once, for all that follows."""
+    names = store.query(
+        "SELECT DISTINCT s.format_name FROM request r JOIN source_file s USING (file_id) "
+        "WHERE r.model IS NULL AND r.price_status = 'unpriced'"
+    )
+    if names == [("codex_cli",)]:
+        return (
+            "the file begins after the line that names the model (turn_context): audit it whole, or together with the "
+            "part before it where both hold one count in common"
+        )
+    return "say where the log names it: --map request_model=..."
+
+
+def _unpriced(row: dict[str, Any], book: PriceBook, store: Store) -> Warning:
     """One model without a price, and what its reason asks for."""
     reason, requests = str(row["reason"]), int(str(row["request_count"]))
     if not requests:  # sums over requests
@@ -192,7 +206,7 @@ def _unpriced(row: dict[str, Any], book: PriceBook) -> Warning:
     if row["model"] is None:
         names = counted(requests, "request names", "requests name")
         text = f"{names} no model, unpriced and left out of the total: {reason}"
-        return Warning("W201", text, "say where the log names it: --map request_model=...")
+        return Warning("W201", text, _where_models_are(store))
     left = counted(requests, "request is", "requests are")
     text = f"{row['model']} is unpriced, {left} left out of the total: {reason}"
     if "counts no" in reason:

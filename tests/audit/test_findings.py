@@ -231,6 +231,35 @@ def test_days_that_do_not_fit_the_screen_are_the_oldest(tmp_path: Path) -> None:
     assert len(rows(report, "by_day")) == 41
 
 
+def test_costs_in_cents_are_told_and_not_changed(tmp_path: Path) -> None:
+    """0.35 beside $0.0035: cents; one row of another kind among ten does not hide it, and two do."""
+    cents, dollars = {"cost": "0.35"}, {"cost": "0.0035"}
+    report = made(tmp_path, *[cents] * 9, dollars)
+    (warning,) = [item for item in report.warnings if item.code == "W151"]
+    assert warning.message == (
+        "the logged cost is about 100 times list in 9 of 10 requests of generic with both: it seems to be in cents, "
+        "and is shown as dollars"
+    )
+    (row,) = rows(report, "reconciliation")
+    assert row["explanation"] == "logged cost is about 100 times list: cents, it seems"
+    assert report.totals["logged_cost_usd"] == Decimal("3.1535")
+    for lines in ([cents] * 8 + [dollars] * 2, [{"cost": "0.00175"}], [{"cost": "0.35", "currency": "EUR"}]):
+        assert "W151" not in [item.code for item in made(tmp_path, *lines).warnings]
+
+
+@pytest.mark.parametrize(("cost", "is_told"), [("0.35", False), ("0.0035", True)])
+def test_portkey_costs_are_cents_unless_they_fit_dollars(tmp_path: Path, cost: str, *, is_told: bool) -> None:
+    """Its documentation says cents, and a sample of that documentation fits dollars."""
+    path = tmp_path / "export.jsonl"
+    line = {"id": "p1", "created_at": "2026-03-02T10:00:00Z", "ai_org": "openai", "ai_model": "gpt-4o",
+            "is_success": True, "req_units": 1000, "res_units": 100, "cost": cost, "cost_currency": "USD"}  # fmt: skip
+    path.write_text(json.dumps(line) + "\n", "utf-8")
+    said = [item.message for item in audited(tmp_path, path).warnings if item.code == "W151"]
+    assert [
+        text.endswith("it is read as cents, as Portkey documents, and seems to be in dollars") for text in said
+    ] == ([True] if is_told else [])
+
+
 def test_tags_are_sets_that_sum_and_each_tag_is_shown_beside(tmp_path: Path) -> None:
     """Six requests of $0.0035: a set counts once however it is spelled, and with each of its tags besides."""
     said: list[Any] = [["b", "a"], "a, b", '["a","b"]', ["a"], {"env": "prod"}, None]

@@ -129,3 +129,32 @@ def test_a_file_in_two_pieces_counts_as_one(tmp_path: Path, cut: int, overlap: i
              state(6, THIRD, usage(400, 210, 30)), state(7, THIRD, usage(400, 210, 30))]  # fmt: skip
     one, two = lines[:cut], lines[max(cut - overlap, 1) :]
     assert input_of(tmp_path, written(tmp_path, "a", one), written(tmp_path, "b", two)) == 700
+
+
+@pytest.mark.parametrize("is_turned", [False, True])
+@pytest.mark.parametrize("cut", [3, 4, 5])
+def test_the_second_half_takes_the_model_of_the_first(tmp_path: Path, cut: int, *, is_turned: bool) -> None:
+    """The line that names the model is in one half alone; where the halves overlap in a count, both have it."""
+    lines = [session(0, "s", model_provider="azure"), row(0.5, "turn_context", model="gpt-5.2-codex", cwd="/x/y"),
+             state(1, FIRST, FIRST), state(3, SECOND, usage(200, 90, 20)), state(6, THIRD, usage(400, 210, 30)),
+             row(7, "turn_context", model="gpt-5.1-codex-mini"),
+             state(8, usage(800, 300, 70), usage(100, 0, 10))]  # fmt: skip
+    halves = [written(tmp_path, "a", lines[:cut]), written(tmp_path, "b", lines[cut - 1 :])]
+    report = audited(tmp_path, *(halves[::-1] if is_turned else halves), by=("session", "project"))
+    whole = audited(tmp_path, written(tmp_path, "c", lines), by=("session", "project"))
+    for name in ("by_model", "by_provider", "by_session", "by_project"):
+        assert rows(report, name) == rows(whole, name)
+    assert {row["model"]: row["input_tokens"] for row in rows(report, "by_model")} == {
+        "gpt-5.2-codex": 700, "gpt-5.1-codex-mini": 100,
+    }  # fmt: skip
+
+
+def test_half_a_file_says_what_it_lacks(tmp_path: Path) -> None:
+    """Alone, or beside another session, it names no model, and nothing is guessed."""
+    half = written(tmp_path, "b", [state(3, SECOND, usage(200, 90, 20)), state(6, THIRD, usage(400, 210, 30))])
+    other = written(tmp_path, "a", [session(0, "t"), row(0.5, "turn_context", model="gpt-5"), state(1, FIRST, FIRST)])
+    for files in ([half], [half, other]):
+        report = audited(tmp_path, *files)
+        (warning,) = [item for item in report.warnings if item.code == "W201"]
+        assert "2 requests name no model" in warning.message
+        assert warning.hint.startswith("the file begins after the line that names the model (turn_context)")
