@@ -120,6 +120,8 @@ COLUMNS: tuple[Column, ...] = (
 )
 
 NAMES: tuple[str, ...] = tuple(column.name for column in COLUMNS)
+# What the tier rules work out: no log is asked for it, however it names its own columns.
+FROM_TEXT: tuple[str, ...] = ("intent", "language", "register")
 
 # What a format may say besides the columns of kind `said`; read and then dropped.
 RAW_EXTRAS: tuple[str, ...] = (

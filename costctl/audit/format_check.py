@@ -18,7 +18,7 @@ from costctl.formats import generic
 from costctl.formats.base import LogFormat
 from costctl.formats.contained import pieces_of
 from costctl.formats.detect import carried_records, format_named, sample_of
-from costctl.formats.evidence import evidence
+from costctl.formats.evidence import evidence, unread_columns
 from costctl.formats.ingest import read_all
 from costctl.formats.pool import Workers
 from costctl.formats.propose import CORE, Guess, is_enough, mapping_file, propose
@@ -26,6 +26,7 @@ from costctl.formats.sources import Source, find_sources
 from costctl.formats.told import FileCounts
 from costctl.formats.workspace import create_tables
 from costctl.report import Report, Table, Warning
+from costctl.request import FROM_TEXT
 from costctl.store import Store
 from costctl.tiers.rules import load_rules
 
@@ -77,6 +78,7 @@ def _told(
                   for item in files]),
         Table.of("signatures", ("log_format", "title", "signature", "matching_count", "sampled_count"),
                  list(_signatures(sources, files, mapped))),
+        Table.of("unread_columns", ("log_format", "path", "note"), list(_unread(sources, files, mapped))),
         pages.table(store, "kinds", "record_kinds.sql"),
         Table.of("carries", ("log_format", "fact", "request_count", "share_ratio"),
                  [(name, fact.name, counts[fact.name], counts[fact.name] / counts[""])
@@ -173,6 +175,18 @@ def _signatures(
             records = pieces_of(records) or carried_records(records) or records
             keys, count = evidence(log_format, records)
         yield name, "your mapping" if mapped else log_format.title, ", ".join(keys), count, len(records)
+
+
+def _unread(
+    sources: Mapping[str, Source], files: Sequence[FileCounts], mapped: LogFormat | None
+) -> Iterator[tuple[str, str, str]]:
+    """The columns of the first file with usual or mapped names that no field is read from."""
+    first = next((item.label for item in files if item.format_name == generic.FORMAT.name), None)
+    if first is None:
+        return
+    for path in unread_columns(mapped or generic.FORMAT, sample_of(sources[first])):
+        note = "worked out from the text of the prompts" if generic.folded(path) in FROM_TEXT else ""
+        yield generic.FORMAT.name, path, note
 
 
 def _guesses(

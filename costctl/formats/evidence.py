@@ -14,7 +14,8 @@ from costctl.formats import generic
 from costctl.formats.base import UNREADABLE, LogFormat, Path, Record
 from costctl.formats.columns import raw_columns
 from costctl.formats.detect import claims
-from costctl.formats.generic import written_path
+from costctl.formats.generic import folded, written_path
+from costctl.formats.propose import columns_of
 from costctl.formats.usual import COLUMNS
 
 DEPTH_MAX = 3
@@ -34,6 +35,16 @@ def evidence(log_format: LogFormat, records: Sequence[Record]) -> tuple[list[str
 def usual_columns(records: Sequence[Record]) -> list[str]:
     """The fields that are read by the usual names of their columns."""
     return sorted(raw_columns(records, generic.FORMAT, {})) if records else []
+
+
+def unread_columns(log_format: LogFormat, records: Sequence[Record]) -> list[str]:
+    """The columns of these records, as a mapping names them, that no field of a generic format is read from."""
+    read = {tuple(map(folded, path)) for paths in log_format.columns.values() for path in paths}
+    return [
+        written_path(path)
+        for path, _ in columns_of(records)
+        if not any(tuple(map(folded, path[: depth + 1])) in read for depth in range(len(path)))
+    ]
 
 
 def _holds(signature: Callable[[Record], bool], record: Record) -> bool:

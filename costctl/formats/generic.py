@@ -16,6 +16,7 @@ import yaml
 from costctl.errors import CostctlError
 from costctl.formats.base import LogFormat, Path, Record
 from costctl.formats.usual import COLUMNS, USAGE_KEYS
+from costctl.request import FROM_TEXT
 
 # A request names a model or counts tokens; one that only names a model must at least hold its
 # text, its cost or its outcome, or it may be a row of some statistics.
@@ -122,11 +123,16 @@ def parse_mapping(text: str) -> tuple[str, str]:
     """`field=column` of --map, the field checked; `a|b` names two columns, the first that is filled wins.
 
     Raises:
-        CostctlError: E130 with the nearest field.
+        CostctlError: E130 with the nearest field; also for what is worked out from texts and never read from a log.
     """
     name, separator, place = text.partition("=")
     if separator and place and name in COLUMNS:
         return name, place
+    if name in FROM_TEXT:
+        what = f"--map {text}: {name} is worked out from the text of the prompts, a log's own is never read"
+        raise CostctlError(
+            "E130", what, f"read it as a field that a policy can ask for: --map endpoint={place or name}"
+        )
     near = _usual_name_of(name) or next(iter(get_close_matches(name, COLUMNS, n=1, cutoff=0.5)), None)
     hint = f"did you mean {near}=...?" if near else f"fields: {', '.join(COLUMNS)}"
     raise CostctlError("E130", f"--map {text}: not field=column with a known field", hint)

@@ -40,7 +40,7 @@ class Guess(NamedTuple):
 
 def propose(records: Sequence[Record]) -> list[Guess]:
     """The mapping that these records suggest, one column to a field and one field to a column."""
-    columns = dict(_columns(records))
+    columns = dict(columns_of(records))
     ranked = sorted(
         (-score, place, order, look.field, path)
         for order, look in enumerate(LOOKS)
@@ -109,7 +109,7 @@ def mapping_file(guesses: Sequence[Guess]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _columns(records: Sequence[Record]) -> Iterator[tuple[Path, list[Any]]]:
+def columns_of(records: Sequence[Record]) -> Iterator[tuple[Path, list[Any]]]:
     """Every column of the records, dotted paths included, in the order in which they appear."""
     paths: dict[Path, None] = {}
     for record in records:

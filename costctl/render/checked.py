@@ -9,7 +9,7 @@ from costctl.money import ratio_display
 from costctl.render.cells import escaped, safe
 from costctl.report import Report, counted
 
-FILES_SHOWN, KINDS_SHOWN = 12, 6
+FILES_SHOWN, KINDS_SHOWN, UNREAD_SHOWN = 12, 6, 12
 FEATURE_CHARS = 32
 
 
@@ -49,6 +49,7 @@ def _format(report: Report, said: dict[str, Any]) -> list[str]:
     count = f"{said['matching_count']:,} of {counted(said['sampled_count'], 'record', 'records')} looked at"
     what = "usual names" if name == "generic" else "recognised by"
     lines.append(f"  {what}  {safe(str(said['signature']), 300) or 'nothing but the order of its records'}   ({count})")
+    lines += _unread([row for row in _rows(report, "unread_columns") if row["log_format"] == name])
     files = [row for row in _rows(report, "files") if row["log_format"] == name]
     lines += [_file(row) for row in files[:FILES_SHOWN]]
     lines += _more(len(files) - FILES_SHOWN)
@@ -65,6 +66,18 @@ def _format(report: Report, said: dict[str, Any]) -> list[str]:
         if row["log_format"] == name:
             lines.append(_feature(row))
     return lines
+
+
+def _unread(rows: list[dict[str, Any]]) -> list[str]:
+    """The columns of the log that nothing is read from, and what may be thought to be read from them."""
+    if not rows:
+        return []
+    names = [str(row["path"]) for row in rows[:UNREAD_SHOWN]]
+    more = f" and {len(rows) - UNREAD_SHOWN:,} more: --output json" if len(rows) > UNREAD_SHOWN else ""
+    notes = [
+        f"  {safe(str(row['path']), 40)} is {row['note']}, a log's own is never read" for row in rows if row["note"]
+    ]
+    return [f"  not read     {safe(', '.join(names), 300)}{more}", *notes]
 
 
 def _file(row: dict[str, Any]) -> str:

@@ -25,24 +25,26 @@ from costctl.store import Store
 
 # What caps and exclusions call a column of the log by.
 NAMED = {**COLUMN_OF, "user": "user_id"}
+OF_INTENTS = "intents are worked out from the text of the prompts by the tier rules, a log's own are not read"
 # What happens to calls on tiers and specialists alone.
 ON_TIERS = ("context", "compression", "batch", "retries", "limits", "kill_switch", "post_process")
 
 
 def unmet(store: Store, policy: Policy, book: PriceBook, done: Replay) -> list[Warning]:
     """A warning for each name of a value of the log, a provider or a model that nothing there is called."""
-    said = []
-    for key, name, known in dict.fromkeys(
-        (key, name, tuple(known)) for key, name, known in _names(store, policy, book, done)
+    values, said = _Values(store), []
+    for names, effect in (
+        (_names(values, policy, book, done), "so that entry has no effect"),
+        (_excluded(values, policy), "so that excludes no call"),
     ):
-        near = get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else ""
-        said.append(Warning("W237", f"{key}: nothing is called {name}, so that entry has no effect", hint))
+        for key, name, known in dict.fromkeys((key, name, tuple(known)) for key, name, known in names):
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else OF_INTENTS if key.endswith(("matrix", " intent")) else ""
+            said.append(Warning("W237", f"{key}: nothing is called {name}, {effect}", hint))
     return said
 
 
-def _names(store: Store, policy: Policy, book: PriceBook, done: Replay) -> Iterator[tuple[str, str, list[str]]]:
-    values = _Values(store)
+def _names(values: _Values, policy: Policy, book: PriceBook, done: Replay) -> Iterator[tuple[str, str, list[str]]]:
     yield from values.missing("routing.matrix", "intent", policy.routing.matrix)
     for key in ("usd_per_day", "tokens_per_day"):
         for cap in getattr(policy.budgets, key):
@@ -53,10 +55,6 @@ def _names(store: Store, policy: Policy, book: PriceBook, done: Replay) -> Itera
             yield from values.missing("cache.exclude", field, [name])
     if policy.batch is not None:
         yield from values.missing("batch.endpoints", "endpoint", policy.batch.endpoints)
-    for key, when in _conditions(policy):
-        for atom in _atoms(when, denied=True):
-            if isinstance(atom, OneOf):
-                yield from values.missing(f"{key}.{atom.field}", atom.field, atom.values)
     at_work = sorted({name.split("/", maxsplit=1)[0] for name in done.lanes.models})
     yield from _missing("limits", policy.limits, at_work)
     if policy.scenarios is not None and policy.scenarios.outage is not None:
@@ -75,10 +73,12 @@ def _names(store: Store, policy: Policy, book: PriceBook, done: Replay) -> Itera
                 yield f"assume.{key}", model, book.near(model)
 
 
-def _conditions(policy: Policy) -> Iterator[tuple[str, When]]:
-    """What must not be, where a misspelt name would hold of every call; `idle` tells the rest of these conditions."""
+def _excluded(values: _Values, policy: Policy) -> Iterator[tuple[str, str, list[str]]]:
+    """What must not be: a misspelt name there holds of every call. `idle` tells the rest of these conditions."""
     for key, when in (*_worked_on(policy), *_ruled(policy.routing)):
-        yield from ((key, one) for one in _denied(when))
+        for atom in _denied(when):
+            if isinstance(atom, OneOf):
+                yield from values.missing(f"{key}, not {atom.field}", atom.field, atom.values)
 
 
 def _worked_on(policy: Policy) -> Iterator[tuple[str, When]]:
@@ -90,7 +90,7 @@ def _worked_on(policy: Policy) -> Iterator[tuple[str, When]]:
 
 def _ruled(routing: Routing) -> Iterator[tuple[str, When]]:
     for key, items in (("rules", routing.rules), ("raise", routing.raises), ("floors", routing.floors)):
-        yield from ((f"routing.{key}.when", item.when) for item in items)
+        yield from ((f"routing.{key}: {item.name}: when", item.when) for item in items)
 
 
 class _Values:
@@ -157,12 +157,13 @@ def _in_vain(key: str, done: Replay, meets: NDArray[np.bool_]) -> str:
     calls = counted(int(np.count_nonzero(meets)), "call", "calls")
     if key == "rules":
         return f"rules before it take what meets it ({calls}), or that is not to be moved"
-    on_tier = done.routed.lane < done.lanes.tier_count
-    return (
-        ""
-        if (meets & on_tier).any()
-        else f"none of the {calls} that meet it is on a tier, and it lifts from tier to tier"
-    )
+    is_off = meets & (done.routed.lane >= done.lanes.tier_count)
+    if not is_off.any():
+        return ""
+    if (meets & ~is_off).any():
+        off = f"{int(np.count_nonzero(is_off)):,} of the {calls}"
+        return f"{off} that meet it are on no tier, and it lifts from tier to tier; the others are as high already"
+    return f"none of the {calls} that meet it is on a tier, and it lifts from tier to tier"
 
 
 def _unreached(policy: Policy, done: Replay) -> Iterator[str]:
@@ -182,8 +183,12 @@ def _meets(store: Store, when: When) -> NDArray[np.bool_]:
 
 
 def _never(store: Store, when: When) -> str:
-    never = [condition(atom) for atom in _atoms(when) if not _meets(store, atom).any()]
-    return f"never in this log: {'; '.join(dict.fromkeys(never))}" if never else "never all of it together"
+    never = [atom for atom in _atoms(when) if not _meets(store, atom).any()]
+    of_intents = (
+        [OF_INTENTS] if any(getattr(atom, "field", "") in {"intent", "external_facts"} for atom in never) else []
+    )
+    told = "; ".join(dict.fromkeys((*map(condition, never), *of_intents)))
+    return f"never in this log: {told}" if never else "never all of it together"
 
 
 def _unasked(done: Replay) -> Iterator[str]:
@@ -193,7 +198,7 @@ def _unasked(done: Replay) -> Iterator[str]:
     if unasked:
         why = "the ones before have all that is asked for"
         if len(unasked) == len(sources):
-            why = "no call that goes to a tier has the intent external_facts"
+            why = f"no call that goes to a tier has the intent external_facts; {OF_INTENTS}"
         yield f"data_sources: nobody asks {', '.join(unasked)}; {why}"
 
 
@@ -217,24 +222,24 @@ def _unsaved(policy: Policy, done: Replay) -> Iterator[str]:
         yield f"compression changes nothing; no call that goes to a tier has {least} that no cache served"
 
 
-def _denied(when: When) -> Iterator[When]:
-    """The parts of a condition that must not hold."""
+def _denied(when: When, *, is_denied: bool = False) -> Iterator[When]:
+    """The single conditions that must not hold; one that is denied twice must."""
     match when:
         case All(parts) | Any_(parts):
             for part in parts:
-                yield from _denied(part)
+                yield from _denied(part, is_denied=is_denied)
         case Not(part):
-            yield part
+            yield from _denied(part, is_denied=not is_denied)
+        case Compare() | Is() | OneOf():
+            if is_denied:
+                yield when
 
 
-def _atoms(when: When, *, denied: bool = False) -> Iterator[When]:
-    """The single conditions of a condition; what must not hold is left out, unless asked for."""
+def _atoms(when: When) -> Iterator[When]:
+    """The single conditions of a condition, but for what must not hold."""
     match when:
         case All(parts) | Any_(parts):
             for part in parts:
-                yield from _atoms(part, denied=denied)
-        case Not(part):
-            if denied:
-                yield from _atoms(part, denied=True)
+                yield from _atoms(part)
         case Compare() | Is() | OneOf():
             yield when

@@ -149,3 +149,24 @@ def test_nothing_of_the_log_reaches_the_terminal_unescaped(
     out = capsys.readouterr().out
     assert "PROPOSED MAPPING" in out
     assert all(line.isprintable() for line in out.splitlines())
+
+
+def test_columns_that_nothing_is_read_from_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever its spelling, a usual name is read with all that it holds; an intent of the log's own never is."""
+    row = {
+        "id": "a", "Timestamp": "2026-03-01T10:00:00Z", "model": "gpt-4o", "usage": {"input_tokens": 9, "odd": 1},
+        "messages": [{"role": "user", "content": "hi"}], "intent": "faq", "mood": "good", "sent": {"by.hand": 1},
+    }  # fmt: skip
+    log = tmp_path / "log.jsonl"
+    log.write_text(json.dumps(row), "utf-8")
+    told = [(one["path"], one["note"]) for one in rows(check(log), "unread_columns")]
+    assert told == [
+        ("usage.odd", ""), ("intent", "worked out from the text of the prompts"), ("mood", ""), (r"sent.by\.hand", ""),
+    ]  # fmt: skip
+    assert [one["path"] for one in rows(check(log, mapping=("team=mood",)), "unread_columns")][1:] == [
+        "intent", r"sent.by\.hand",
+    ]  # fmt: skip
+    assert run(["formats", "check", str(log)]) == 0
+    screen = capsys.readouterr().out
+    assert "  not read     usage.odd, intent, mood, sent.by" in screen
+    assert "  intent is worked out from the text of the prompts, a log's own is never read\n" in screen

@@ -111,6 +111,14 @@ def test_a_usual_column_name_as_target_of_a_mapping_names_the_field(
     assert (code, "E130" in text, f"did you mean {field}=" in text) == (2, True, True)
 
 
+def test_what_is_worked_out_from_texts_is_said_not_to_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    log(GOOD)
+    code, text = refused(capsys, "audit", "log.jsonl", "--map", "intent=kind")
+    assert (code, "E130" in text, "did you mean" in text) == (2, True, False)
+    assert "intent is worked out from the text of the prompts, a log's own is never read" in text
+    assert "--map endpoint=kind" in text
+
+
 def test_a_mapping_that_finds_nothing_points_at_the_columns_of_the_log(tmp_path: Path) -> None:
     said = audited(tmp_path, log(GOOD), mapping=("team=squad",)).warnings
     assert [item.hint for item in said if item.code == "W115"] == [

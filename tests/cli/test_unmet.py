@@ -102,8 +102,8 @@ scenarios: {{outage: {{provider: {7}, from: '2026-03-02T00:00Z', for: 1m}}}}
                 ("budgets.usd_per_day", "u1x", "u1"), ("budgets.usd_per_day", "rad", "red"),
                 ("budgets.tokens_per_day", "u1x", "u1"), ("cache.exclude", "/chatt", "/chat"),
                 ("cache.exclude", "blue*", ""), ("batch.endpoints", "/laed*", "/lead"),
-                ("post_process.translate.when.output_language", "xx", ""), ("limits", "opnai", "openai"),
-                ("scenarios.outage", "opanai", "openai"),
+                ("limits", "opnai", "openai"), ("scenarios.outage", "opanai", "openai"),
+                ("post_process.translate.when, not output_language", "xx", ""),
             ],
         ),
     ],
@@ -117,6 +117,42 @@ def test_names_that_no_call_has_are_told_wherever_they_stand(
         for one in report["warnings"] if one["code"] == "W237"
     ]  # fmt: skip
     assert said == [(key, name, f"did you mean {near}?" if near else "") for key, name, near in told]
+
+
+@pytest.mark.parametrize(
+    ("when", "field"),
+    [
+        ("{endpoint_not: /xyz}", "endpoint"), ("{not: {endpoint: [/xyz, /chat]}}", "endpoint"),
+        ("{any: [{input_tokens: '>1'}, {not: {all: [{team: red}, {user_id: nobody}]}}]}", "user_id"),
+        ("{not: {not: {endpoint: /xyz}}}", None),
+    ],
+)  # fmt: skip
+def test_a_name_that_must_not_be_and_is_nowhere_excludes_nothing(
+    simulated: Simulated, when: str, field: str | None
+) -> None:
+    """It says the opposite of a name that must be: the condition takes what it was meant to leave."""
+    rule = f"{{default: A, rules: [{{name: far, when: {when}, to: B}}]}}"
+    report = simulated(ROUTED.replace("{default: A}", rule), [asked(0)])
+    told = [one["message"] for one in report["warnings"] if one["code"] == "W237"]
+    name = "nobody" if field == "user_id" else "/xyz"
+    said = f"routing.rules: far: when, not {field}: nothing is called {name}, so that excludes no call"
+    assert told == ([] if field is None else [said])
+
+
+def test_the_intents_of_a_log_are_said_not_to_be_read(simulated: Simulated) -> None:
+    """The log calls its request by an intent of its own; the rules see a question like any other."""
+    policy = ROUTED.replace(
+        "{default: A}", "{default: A, matrix: {booking: A}, rules: [{name: b, when: {intent: booking}, to: B}]}"
+    )
+    report = simulated(f"{policy}data_sources: [{{name: own, hit_ratio: 50%}}]\n", [asked(0, intent="booking")])
+    why = "intents are worked out from the text of the prompts by the tier rules, a log's own are not read"
+    told = {(one["code"], one["message"], one["hint"]) for one in report["warnings"]}
+    unasked = "data_sources: nobody asks own; no call that goes to a tier has the intent external_facts"
+    assert told >= {
+        ("W237", "routing.matrix: nothing is called booking, so that entry has no effect", why),
+        ("W276", f"routing.rules: b meets no call; never in this log: intent booking; {why}", ""),
+        ("W276", f"{unasked}; {why}", ""),
+    }  # fmt: skip
 
 
 def test_what_calls_meet_in_vain_is_told(simulated: Simulated) -> None:
@@ -135,6 +171,13 @@ def test_what_calls_meet_in_vain_is_told(simulated: Simulated) -> None:
     assert [text.split(";")[0].split(" to a tier")[0] for text in told] == [
         "routing.raise: r changes nothing", "batch, retries: no call goes",
     ]  # fmt: skip
+    some = ROUTED.replace("{default: A}", "{default: logged, rules: [{name: b, when: {endpoint: /lead}, to: B}]}")
+    calls = [asked(0), asked(1), asked(2, endpoint="/lead")]
+    said = simulated(some.replace("to: B}]}", f"to: B}}],\n{raised[:-1].strip()}}}"), calls)["warnings"]
+    assert [one["message"] for one in said if one["code"] == "W276"] == [
+        "routing.raise: r changes nothing; 2 of the 3 calls that meet it are on no tier, "
+        "and it lifts from tier to tier; the others are as high already"
+    ]
     assert idle(ROUTED + "batch: {endpoints: [/chat], max_delay: 24h}\n") == []
     shorter = "context: {max_history_turns: 2}\ncompression: {ratio_kept: 0.5, min_input_tokens: 2k}\n"
     assert [text.split(";")[0] for text in idle(ROUTED + shorter)] == [
