@@ -169,7 +169,7 @@ def _sums(found: dict[str, Any]) -> list[Warning]:
     text = f"{counted(count, 'row is a sum', 'rows are sums')} over {many}"
     if found["request_count"]:
         text += "; they stand in table usage_aggregates and in no total, as they may count the same requests again"
-        return [Warning("W125", text, "--output json shows the table")]
+        return [Warning("W125", text, "costctl audit LOG --output json shows the table")]
     return [Warning("W125", f"{text}: no latencies, no tiers, and nothing that costctl simulate could replay")]
 
 

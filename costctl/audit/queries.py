@@ -20,6 +20,10 @@ from costctl.store import Store, open_store
 
 # What was noted of files while they were read, whichever audit read them.
 OF_FILES = ("rejected_record", "ignored_record")
+TOLD_OF_MERGED = (
+    "source_line", "request_id", "started_at", "request_model", "response_model", "input_uncached_tokens",
+    "cache_read_tokens", "output_tokens", "status", "logged_cost",
+)  # fmt: skip
 
 
 def opened(db: Path | None) -> Store:
@@ -60,7 +64,7 @@ def select(statement: str, db: Path | None) -> Report:
             raise CostctlError(
                 "E180",
                 "only one SELECT is allowed here",
-                "tables: request, anatomy_row, rejected_record",
+                "tables: request, anatomy_row, rejected_record, merged_record",
             )
         # The workspace remembers every file it read; `workspace.main.rejected_record` still has them all.
         for name in OF_FILES:
@@ -68,8 +72,23 @@ def select(statement: str, db: Path | None) -> Report:
                 f"CREATE TEMP VIEW {name} AS SELECT * FROM workspace.main.{name} "
                 "WHERE file_id IN (SELECT file_id FROM workspace.main.report_file)"
             )
+        _show_merged(store)
         columns, rows = store.answer(statement)
     return Report("sql", {"row_count": len(rows)}, {"rows": Table.of("rows", columns, rows)})
+
+
+def _show_merged(store: Store) -> None:
+    """Make the view `merged_record`: each record that counts with another one, with its file and line."""
+    sums = store.scalar("SELECT count(*) FROM duckdb_views() WHERE view_name = 'usage_aggregate'")
+    kept = " UNION ALL ".join(
+        f"SELECT file_id, source_line FROM {name}" for name in ("request", *(("usage_aggregate",) if sums else ()))
+    )
+    told = ", ".join(f"'{name}'" for name in TOLD_OF_MERGED)
+    store.execute(
+        f"CREATE TEMP VIEW merged_record AS SELECT s.label AS source_file, COLUMNS(lambda name: name IN ({told})) "
+        f"FROM attempt a ANTI JOIN ({kept}) k USING (file_id, source_line) JOIN source_file s USING (file_id) "
+        "WHERE file_id IN (SELECT file_id FROM workspace.main.report_file)"
+    )
 
 
 def known_formats() -> Report:

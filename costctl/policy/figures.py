@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from costctl.policy.units import shown
 
 METRICS = (
+    "records_read_count", "accepted_count", "merged_count", "ignored_count", "rejected_count",
     "call_count", "baseline_cost_usd", "policy_cost_usd", "saving_usd", "saving_ratio", "exact_hit_ratio",
     "semantic_hit_ratio", "semantic_refresh_ratio", "cache_hit_ratio", "prompt_cache_read_ratio",
     "wrong_per_hit_ratio", "wrong_per_request_ratio", "routing_accuracy_ratio", "complex_to_premium_ratio",

@@ -23,6 +23,7 @@ def head(report: Report, width: int) -> list[str]:
     lines = [
         f"costctl simulate   {policy}   seed {made['seed']}   {safe(logs, max(width - 60, 20))}",
         f"{counted(total['call_count'], 'call')} in time order; baseline: logged models at list {made['price_set']}",
+        *_reading(total),
         "",
         f"                {'baseline':>13} {'policy':>13} {'change':>13}",
         cost,
@@ -67,6 +68,15 @@ def head(report: Report, width: int) -> list[str]:
             before = f" (in the log {total['baseline_failed_count']:,})" if key == "policy_failed" else ""
             lines.append(f"  {count:>9,} {text}{before}")
     return lines
+
+
+def _reading(total: Mapping[str, Any]) -> list[str]:
+    """What became of the log's records, where some of them are no call of their own."""
+    if not total.get("merged_count") and not total.get("rejected_count"):
+        return []
+    count = {name: f"{total[f'{name}_count']:,}" for name in ("accepted", "merged", "ignored", "rejected")}
+    parts = " + ".join(f"{number} {name}" for name, number in count.items())
+    return [f"{counted(total['records_read_count'], 'record')} = {parts}"]
 
 
 def _wrong(total: Mapping[str, Any]) -> str:

@@ -36,6 +36,7 @@ from costctl.replay.near import know_texts_if_any
 from costctl.replay.near_told import tell_near
 from costctl.replay.notes import Replay, warnings
 from costctl.replay.plan import DEGRADED, EXACT_CACHE, OVER_BUDGET, REFUSED, SEMANTIC_CACHE
+from costctl.replay.reading_told import reading_totals, reading_warnings
 from costctl.replay.route import route
 from costctl.replay.self_hosted import serve, with_hosted
 from costctl.replay.sent_prices import sent_as_logged
@@ -189,12 +190,16 @@ def simulate(
             _read_ratio(outcome),
             "replayed under assumption",
         )
+    read = reading_totals(audit)
+    totals, status = totals | read, status | dict.fromkeys(read, "exact")
     changed = sum((Decimal(str(row[3])) for row in tables[0].rows), Decimal(0))
     assert changed == totals["policy_cost_usd"] - totals["baseline_cost_usd"], (
         "the waterfall does not sum to the change"
     )
-    said = [*warnings(policy, done, outcome, rest, audit), *attempt_warnings(store, policy, done, outcome)]
-    said += [
+    said = [
+        *reading_warnings(audit),
+        *warnings(policy, done, outcome, rest, audit),
+        *attempt_warnings(store, policy, done, outcome),
         *sent_warnings(policy, done),
         *timed.warnings,
         *learned.warnings,

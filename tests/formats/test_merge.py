@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from costctl.audit.queries import select
 from tests.support import ROOT, audited
 
 OK = {"request_id": "r1", "model": "gpt-4o", "input_tokens": 10, "output_tokens": 1, "status": "ok"}
@@ -81,3 +82,18 @@ def test_a_cost_that_differs_is_told_and_what_one_of_them_does_not_know_is_not(t
 
 def test_snapshots_of_a_growing_answer_do_not_disagree(tmp_path: Path) -> None:
     assert not [w for w in audited(tmp_path, ROOT / "sample_logs" / "claude_code.jsonl").warnings if w.code == "W129"]
+
+
+def test_merged_records_can_be_asked_for(tmp_path: Path) -> None:
+    """Those of the last audit alone; sums over requests are no merged records."""
+    db = tmp_path / "workspace" / "costctl.duckdb"
+
+    def merged() -> list[Any]:
+        found = select("SELECT source_line, request_id, output_tokens FROM merged_record ORDER BY ALL", db)
+        return list(found.tables["rows"].rows)
+
+    audited(tmp_path, write(tmp_path / "log.jsonl", OK, {**OK, "request_id": "r2"}, {**OK, "output_tokens": 5}))
+    assert merged() == [(1, "r1", 1)]
+    for name in ("anthropic_console.csv", "langsmith_runs.jsonl", "openai_batch_input.jsonl", "story.jsonl.gz"):
+        report = audited(tmp_path, ROOT / "sample_logs" / name)
+        assert len(merged()) == report.totals["merged_count"]
