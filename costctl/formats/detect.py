@@ -17,7 +17,7 @@ from costctl.formats.base import UNREADABLE, Ignored, LogFormat, Path, Record
 from costctl.formats.binary import is_binary, not_text
 from costctl.formats.contained import contained, pieces_of
 from costctl.formats.databases import database_rows, is_database
-from costctl.formats.documents import document_tasks, first_of_many, records_of
+from costctl.formats.documents import document_tasks, first_of_many, holds_whole_record, records_of
 from costctl.formats.envelopes import carried, enveloped, is_plain, places_of
 from costctl.formats.events import event_tasks, is_event_text
 from costctl.formats.generic import written_path
@@ -66,13 +66,18 @@ def _is_json_line(first: bytes, text: bytes) -> bool:
     except orjson.JSONDecodeError:
         # A broken first line of a JSONL file: most of the next ones are then objects of their own.
         others = [line for line in text.split(b"\n")[1:20] if line.strip()]
-        if not others and first_of_many(first.decode("utf-8", "replace")):
-            return False  # documents behind one another, without line ends
+        if not others and _is_cut_document(first.decode("utf-8", "replace")):
+            return False
         found = sum(_record(line) is not None for line in others)
         return found * 2 > len(others) if others else first.startswith(b"{")
     if isinstance(value, dict):
         return not _is_only_line(first, text) or records_of(value)[0] is value
     return not (isinstance(value, list) and value and isinstance(value[0], dict))
+
+
+def _is_cut_document(line: str) -> bool:
+    """Whether a line that is no JSON holds whole records: documents without line ends, or a cut list of records."""
+    return first_of_many(line) or (line.startswith("{") and holds_whole_record(line))
 
 
 def _is_only_line(first: bytes, text: bytes) -> bool:

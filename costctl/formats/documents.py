@@ -18,8 +18,14 @@ RECORD_LISTS = ("data", "requests", "records", "logs", "items", "rows", "results
 # Lists inside the elements of others; their own elements are whole even where the outer one is cut.
 INNER_LISTS = frozenset(
     {"resourceSpans", "resource_spans", "scopeSpans", "scope_spans", "spans", "resourceLogs", "scopeLogs", "logRecords",
-     "observations", "results"}
+     "resource_logs", "scope_logs", "log_records", "instrumentationLibrarySpans", "observations", "results"}
 )  # fmt: skip
+# Lists of records that a cut document may break off in; `messages` are records of a session only, else parts of one.
+_OUTER_LISTS = frozenset(
+    {*RECORD_LISTS, "runs", "post", "patch", "traces", "events", "logEvents", "hits", "tables", "batches", "value"}
+)
+_OF_A_SESSION = frozenset({"sessionId", "projectHash", "info"})
+_ROWS_OF = {"rows": "tables", "values": "result"}  # lists of lists, and the list that holds them: Log Analytics, Loki
 _OF_A_RECORD = frozenset({"usage", "model", "request", "response"})
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:]', re.DOTALL)
 
@@ -110,26 +116,16 @@ def first_of_many(text: str) -> bool:
     return text[end:].lstrip().startswith("{")
 
 
+def holds_whole_record(text: str) -> bool:
+    """Whether a cut object holds a list of records with a whole one in it."""
+    return next(_whole_records(text), None) is not None
+
+
 def _closed(text: str) -> Any:
     """A cut object, closed after the last whole element of a list of records; None where there is none."""
-    brackets: list[tuple[str, str]] = []  # each open one, with the key under which it lies
-    key = text_before = ""
-    whole: tuple[int, list[tuple[str, str]]] | None = None
-    for found in _TOKENS.finditer(text):
-        sign = found[0]
-        if sign == ":":
-            key = text_before
-        elif sign in {"{", "["}:
-            brackets.append((sign, key))
-            key = ""
-        elif sign in {"}", "]"}:
-            if not brackets:
-                break
-            brackets.pop()
-            if sign == "}" and brackets and _holds_records(brackets):
-                whole = found.end(), list(brackets)
-        else:
-            text_before = sign[1:-1]
+    whole = None
+    for whole in _whole_records(text):  # noqa: B007  (the last one is wanted)
+        pass
     if whole is None:
         return None
     end, still_open = whole
@@ -140,12 +136,42 @@ def _closed(text: str) -> Any:
         return None
 
 
-def _holds_records(brackets: list[tuple[str, str]]) -> bool:
+def _whole_records(text: str) -> Iterator[tuple[int, list[tuple[str, str]]]]:
+    """Where each whole element of a list of records ends, and what is open there: brackets and the keys of each."""
+    brackets: list[tuple[str, str]] = []
+    key = text_before = ""
+    names: set[str] = set()  # of the members of the document
+    for found in _TOKENS.finditer(text):
+        sign = found[0]
+        if sign == ":":
+            key = text_before
+            if len(brackets) == 1:
+                names.add(key)
+        elif sign in {"{", "["}:
+            brackets.append((sign, key))
+            key = ""
+        elif sign in {"}", "]"}:
+            if not brackets:
+                break
+            brackets.pop()
+            if brackets and _holds_records(brackets, names):
+                yield found.end(), list(brackets)
+        else:
+            text_before = sign[1:-1]
+
+
+def _holds_records(brackets: list[tuple[str, str]], names: set[str]) -> bool:
     """Whether the innermost open bracket is a list of records."""
     *outer, (bracket, key) = brackets
+    if bracket != "[":
+        return False
     lists = [name for kind, name in outer if kind == "["]
-    is_known = key in INNER_LISTS or (key in RECORD_LISTS and not lists)
-    return bracket == "[" and is_known and all(name in INNER_LISTS or name in RECORD_LISTS for name in lists)
+    if not lists:
+        is_known = key in _OUTER_LISTS or key in INNER_LISTS
+        is_session = key == "messages" and not _OF_A_SESSION.isdisjoint(names)
+        return (is_known or is_session) and _OF_A_RECORD.isdisjoint(names)
+    is_known = key in INNER_LISTS or _ROWS_OF.get(key) == lists[-1]
+    return is_known and all(name in INNER_LISTS or name in _OUTER_LISTS for name in lists)
 
 
 def _whole_elements(text: str, position: int) -> tuple[list[Any], bool]:

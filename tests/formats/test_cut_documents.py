@@ -1,0 +1,173 @@
+"""A JSON document on one line that is cut in its last record: the totals without that, and one rejected."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from costctl.errors import InputError
+from costctl.formats.documents import holds_whole_record
+from tests.formats.test_every_format import JSON_LOGS, lines_of, totals_of, write
+from tests.support import audited
+
+Record = dict[str, Any]
+
+
+def records_of(name: str) -> list[Any]:
+    return [json.loads(line) for line in lines_of(name)]
+
+
+def compact(document: Any) -> str:
+    return json.dumps(document, separators=(",", ":"))
+
+
+def check(tmp_path: Path, whole: Any, without: Any, last: Any) -> None:
+    """`whole` cut in the middle of its last record against the document `without` it."""
+    text, record = compact(whole), compact(last)
+    start = text.rindex(record)
+    expected = audited(tmp_path / "1", write(tmp_path / "whole" / "log.json", compact(without)))
+    cut = audited(tmp_path / "2", write(tmp_path / "cut" / "log.json", text[: start + len(record) // 2]))
+    assert totals_of(cut) == totals_of(expected)
+    assert expected.totals["accepted_count"]
+    assert cut.provenance["formats"] == expected.provenance["formats"]
+    assert (cut.totals["rejected_count"], expected.totals["rejected_count"]) == (1, 0)
+
+
+@pytest.mark.parametrize("name", [name for name in JSON_LOGS if name != "otlp_traces.jsonl"])
+def test_a_list_of_records_in_an_object(tmp_path: Path, name: str) -> None:
+    """As every API answers: `{"object": "list", "data": [...]}`; of OTLP whole spans are kept, see below."""
+    records = records_of(name)
+    around = {"object": "list", "data": records}
+    check(tmp_path, around, around | {"data": records[:-1]}, records[-1])
+
+
+LISTS: dict[str, tuple[str, Callable[[list[Any]], Any]]] = {
+    "LangSmith runs": ("langsmith_runs.jsonl", lambda records: {"runs": records, "cursors": {}}),
+    "LangSmith batch": ("langsmith_runs.jsonl", lambda records: {"post": records[:3], "patch": records[3:]}),
+    "MLflow traces": ("mlflow_traces.jsonl", lambda records: {"traces": records}),
+    "Braintrust events": ("braintrust_logs.jsonl", lambda records: {"events": records}),
+    "Weave calls": ("weave_calls.jsonl", lambda records: {"calls": records}),
+    "Cloudflare logs": ("cloudflare_logs.jsonl", lambda records: {"success": True, "result": records}),
+    "Azure records": ("azure_diagnostics.jsonl", lambda records: {"records": records}),
+    "Azure REST values": ("azure_apim.jsonl", lambda records: {"value": records}),
+    "Elastic hits": ("envoy_access.jsonl", lambda records: {"hits": {"hits": [{"_source": one} for one in records]}}),
+    "HAR entries": ("openai_captures.jsonl", lambda records: {"log": {"version": "1.2", "entries": records}}),
+    "CloudWatch events": (
+        "bedrock_invocations.jsonl",
+        lambda records: {"events": [{"timestamp": 1, "message": compact(one)} for one in records]},
+    ),
+    "Logs Insights": (
+        "bedrock_invocations.jsonl",
+        lambda records: {"results": [[{"field": "@message", "value": compact(one)}] for one in records]},
+    ),
+    "Loki values": (
+        "kong_requests.jsonl",
+        lambda records: {"data": {"result": [{"stream": {}, "values": [["1", compact(one)] for one in records]}]}},
+    ),
+    "Log Analytics rows": (
+        "azure_diagnostics.jsonl",
+        lambda records: {
+            "tables": [
+                {"name": "t", "columns": [{"name": key} for key in columns_of(records)],
+                 "rows": [[one.get(key) for key in columns_of(records)] for one in records]}
+            ]
+        },
+    ),
+}  # fmt: skip
+
+
+def columns_of(records: list[Record]) -> list[str]:
+    return list(dict.fromkeys(key for one in records for key in one))
+
+
+def last_of(document: Any) -> Any:
+    """The last record of the innermost list of records."""
+    for key in ("runs", "patch", "traces", "events", "calls", "result", "records", "value", "hits", "log", "entries",
+                "results", "data", "tables", "rows", "values"):  # fmt: skip
+        if isinstance(document, dict) and key in document:
+            return last_of(document[key])
+    return last_of(document[-1]) if isinstance(document, list) and is_of_records(document) else document
+
+
+def is_of_records(value: Any) -> bool:
+    return isinstance(value, list) and isinstance(value[-1], dict) and bool({"rows", "values"} & value[-1].keys())
+
+
+@pytest.mark.parametrize("shape", LISTS)
+def test_lists_as_their_tools_name_them(tmp_path: Path, shape: str) -> None:
+    name, document = LISTS[shape]
+    records = records_of(name)
+    whole = document(records)
+    found = last_of(whole)
+    check(tmp_path, whole, document(records[:-1]), found[-1] if isinstance(found, list) else found)
+
+
+def test_spans_in_their_scopes(tmp_path: Path) -> None:
+    """The last span of the last scope is cut; those before it count, in the same scope as well."""
+    exports = records_of("otlp_traces.jsonl")
+    resources = [one for export in exports for one in export.get("resourceSpans", [])]
+    spans = resources[-1]["scopeSpans"][-1]["spans"]
+    whole = compact({"resourceSpans": resources})
+    last = spans.pop()
+    rest = {"resourceSpans": resources}
+    if not spans:
+        resources[-1]["scopeSpans"].pop()
+    cut = whole[: whole.rindex(compact(last)) + len(compact(last)) // 2]
+    expected = audited(tmp_path / "1", write(tmp_path / "whole" / "log.json", compact(rest)))
+    found = audited(tmp_path / "2", write(tmp_path / "cut" / "log.json", cut))
+    assert totals_of(found) == totals_of(expected)
+    assert (found.totals["rejected_count"], expected.totals["rejected_count"]) == (1, 0)
+
+
+def test_messages_of_a_session(tmp_path: Path) -> None:
+    """Gemini CLI once wrote a session as one object."""
+    head, *rows = records_of("gemini_cli_session.jsonl")
+    messages = [row for row in rows if row.get("type") in {"user", "gemini"}]
+    session = head | {"messages": messages}
+    check(tmp_path, session, session | {"messages": messages[:-1]}, messages[-1])
+
+
+def test_observations_of_a_trace(tmp_path: Path) -> None:
+    """One trace with all its observations, as the UI of Langfuse downloads it."""
+    trace = next(one for one in records_of("langfuse_traces.jsonl") if len(one["observations"]) > 1)
+    kept = trace["observations"]
+    whole = {name: value for name, value in trace.items() if name != "observations"} | {"observations": kept}
+    check(tmp_path, whole, whole | {"observations": kept[:-1]}, kept[-1])
+
+
+def test_buckets_of_a_usage_api(tmp_path: Path) -> None:
+    buckets = [one for page in records_of("openai_usage.jsonl") for one in page.get("data", [page])]
+    page = {"object": "page", "data": buckets, "has_more": False}
+    check(tmp_path, page, page | {"data": buckets[:-1]}, buckets[-1])
+
+
+def test_a_packed_document(tmp_path: Path) -> None:
+    records = records_of("openai_chat.jsonl")
+    text = compact({"data": records})[:-40].encode()
+    report = audited(tmp_path, write(tmp_path / "logs" / "log.json.gz", gzip.compress(text)))
+    without = audited(tmp_path, write(tmp_path / "logs" / "log.json", compact({"data": records[:-1]})))
+    assert totals_of(report) == totals_of(without)
+    assert report.totals["rejected_count"] == 1
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"id": "c1", "object": "chat.completion", "model": "gpt-4o", "choices": [{"index": 0}, {"index": 1}]},
+        {"sessionId": "s", "model": "gpt-4o", "messages": [{"role": "user"}, {"role": "user"}]},
+        {"model": "gpt-4o", "data": [{"index": 0}, {"index": 1}]},
+        {"id": "m1", "type": "message", "content": [{"type": "text"}, {"type": "text"}]},
+    ],
+)
+def test_a_part_of_one_record_is_none(tmp_path: Path, record: Record) -> None:
+    """A cut record is lost: what stands before the cut is not taken for a request."""
+    text = compact(record)[:-5]
+    assert not holds_whole_record(text)
+    with pytest.raises(InputError, match="the first one ends before its record does") as caught:
+        audited(tmp_path, write(tmp_path / "logs" / "log.json", text))
+    assert caught.value.code == "E121"
