@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from costctl.audit import pages
 from costctl.audit.carried import FACTS, FEATURES, Feature
 from costctl.audit.compute import reading_of, select_attempts
-from costctl.audit.notes import refused_strangers
+from costctl.audit.notes import missing_histories, refused_strangers
 from costctl.audit.options import AuditOptions
 from costctl.errors import CostctlError, InputError
 from costctl.formats import generic
@@ -43,7 +44,8 @@ def check_files(logs: Sequence[str], options: AuditOptions) -> Report:
     """
     with tempfile.TemporaryDirectory(prefix="costctl-") as folder, Store.in_memory(threads=options.threads) as store:
         spool = Path(folder) / "spool"
-        sources = [source._replace(is_asked_for=False) for source in find_sources(list(logs), spool)]
+        missing: list[InputError] = []
+        sources = [source._replace(is_asked_for=False) for source in find_sources(list(logs), spool, missing)]
         workers = Workers(sources, options.processes)
         create_tables(store)
         reading = reading_of(options, load_rules(options.tier_rules), secrets.token_bytes(32))
@@ -53,7 +55,8 @@ def check_files(logs: Sequence[str], options: AuditOptions) -> Report:
             workers.stop()
         by_label = {source.label: source for source in sources}
         mapped = reading.log_format if options.mapping else None
-        return _told(store, by_label, files, left_out, mapped)
+        report = _told(store, by_label, files, left_out, mapped)
+        return replace(report, warnings=(*missing_histories(missing), *report.warnings))
 
 
 def _told(

@@ -115,6 +115,11 @@ def refused_strangers(rejected: Sequence[Mapping[str, Any]]) -> list[Warning]:
     return said
 
 
+def missing_histories(missing: Sequence[InputError]) -> list[Warning]:
+    """Agents whose history was asked for and is not there, while another log is."""
+    return [Warning("W123", f"{error.message}: the other logs are read without it", error.hint) for error in missing]
+
+
 def _refused(rejected: Sequence[Mapping[str, Any]]) -> list[Warning]:
     """Records that were refused: those of other formats, and those that nobody understands."""
     said = refused_strangers(rejected)

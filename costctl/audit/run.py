@@ -8,11 +8,12 @@ import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from costctl.audit.options import WORKSPACE, AuditOptions
-from costctl.errors import CostctlError, ExitCode
+from costctl.errors import CostctlError, ExitCode, InputError
 from costctl.formats.build import build
 from costctl.formats.pool import Workers
 from costctl.formats.sources import Reader, Source, find_sources, quick_identity
@@ -70,7 +71,8 @@ def audit(logs: Sequence[str], options: AuditOptions) -> Report:
     key = prepare_workspace(database)
     workers: Workers | None = None
     try:
-        sources = find_sources(list(logs), spool)
+        missing: list[InputError] = []
+        sources = find_sources(list(logs), spool, missing)
         workers = Workers(sources, options.processes)
         if not database.exists():
             workers.start()  # nothing is remembered: they import while this process does
@@ -81,18 +83,25 @@ def audit(logs: Sequence[str], options: AuditOptions) -> Report:
             create_tables(store)
             remembered = _remembered(store, question)
             if remembered is not None:
-                return remembered
+                return _with_missing(remembered, missing)
             if not holds_all(store, sources):
                 workers.start()
             from costctl.audit.compute import compute  # noqa: PLC0415  (heavy: imported while the workers start)
 
             report = compute(store, sources, spool, key, options, workers)
             _remember(store, question, report)
-            return report
+            return _with_missing(report, missing)
     finally:
         if workers:
             workers.stop()
         shutil.rmtree(spool, ignore_errors=True)
+
+
+def _with_missing(report: Report, missing: Sequence[InputError]) -> Report:
+    """The report with what else was asked for, which is no fact of the files that were read and is not remembered."""
+    from costctl.audit.notes import missing_histories  # noqa: PLC0415  (heavy, as what computes the report)
+
+    return replace(report, warnings=(*missing_histories(missing), *report.warnings)) if missing else report
 
 
 def last_audit(database: Path) -> Report:

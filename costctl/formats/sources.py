@@ -59,19 +59,28 @@ class Reader(NamedTuple):
         return self.spool.parents[1] / "near"
 
 
-def find_sources(names: list[str], spool: Path) -> list[Source]:
+def find_sources(names: list[str], spool: Path, missing: list[InputError] | None = None) -> list[Source]:
     """The files that the user means, sorted within each folder or glob.
 
+    Agents without a history on this machine are noted in `missing`, where that is given and something else is there.
+
     Raises:
-        InputError: E101 for a missing file, with similar names that exist; E102 for a folder without logs.
+        InputError: E101 for a missing file, with similar names that exist; E102 for a folder without logs; E103 and
+            E104 as `history_of`.
     """
     sources: list[Source] = []
+    absent: list[InputError] = []
     for name in names:
         path = Path(name)
         if name == STDIN:
             sources.append(Source(_spooled_stdin(spool), "stdin", True))
         elif name.startswith(HISTORY) and not path.exists():
-            sources.extend(Source(item, str(item), False) for item in history_of(name.removeprefix(HISTORY)))
+            try:
+                sources.extend(Source(item, str(item), False) for item in history_of(name.removeprefix(HISTORY)))
+            except InputError as error:
+                if error.code != "E104":
+                    raise
+                absent.append(error)
         elif path.is_dir():
             found = sorted(item for item in path.rglob("*") if item.is_file() and _is_log(item))
             if not found:
@@ -87,6 +96,10 @@ def find_sources(names: list[str], spool: Path) -> list[Source]:
             sources.extend(Source(Path(item), item, True) for item in matches if Path(item).is_file())
         else:
             raise InputError("E101", f"cannot read log: {name}", _similar(path))
+    if absent and (missing is None or not sources):
+        raise absent[0]
+    if missing is not None:
+        missing.extend(absent)
     return list({source.path.resolve(): source for source in sources}.values())
 
 

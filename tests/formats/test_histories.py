@@ -160,3 +160,31 @@ def test_another_or_a_damaged_database_is_refused(
     assert run(["audit", str(path), "--db", str(tmp_path / "c.duckdb")]) == 3
     said = capsys.readouterr().err
     assert "E113" in said if content is None else "E112" in said
+
+
+def test_of_two_agents_the_one_that_is_there_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The other is named, with where it was looked for, also where the report is remembered; alone it is an error."""
+    monkeypatch.setenv("CODEX_HOME", str(tmp_path / "codex"))
+    monkeypatch.setenv("QWEN_HOME", str(tmp_path / "nowhere"))
+    monkeypatch.delenv("QWEN_RUNTIME_DIR", raising=False)
+    (tmp_path / "codex" / "sessions").mkdir(parents=True)
+    shutil.copy(LOGS / "codex_rollout.jsonl", tmp_path / "codex" / "sessions" / "rollout-1.jsonl")
+    where = ["--db", str(tmp_path / "c.duckdb"), "--output", "json"]
+
+    def said(*agents: str) -> tuple[int, list[dict[str, str]]]:
+        code = run(["audit", *(part for agent in agents for part in ("--from", agent)), *where])
+        shown = capsys.readouterr().out
+        warnings = json.loads(shown)["warnings"] if shown else []
+        return code, [warning for warning in warnings if warning["code"] == "W123"]
+
+    wanted = "no history of qwen-code on this machine: the other logs are read without it"
+    for _ in range(2):
+        code, (warning,) = said("qwen-code", "codex")
+        assert (code, warning["message"]) == (0, wanted)
+        assert str(tmp_path / "nowhere") in warning["hint"]
+    assert said("codex") == (0, [])
+    assert said("qwen-code") == (3, [])
+    assert run(["formats", "check", "--from", "codex", "--from", "qwen-code"]) == 0
+    assert "[W123]" in capsys.readouterr().out
