@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 
@@ -14,12 +16,21 @@ class Fact(NamedTuple):
 
 
 class Feature(NamedTuple):
-    """Something that a command can do with requests that carry all of `needs`; `of_sums`: with sums, too."""
+    """Something that a command can do with requests that carry all of `needs`.
+
+    `of_sums`: with sums over requests, too; `only_sums`: with nothing else. `reads_texts`: the texts are read again,
+    which a profile does not hold.
+
+    `short` is its name in a list of many; none where only the file tells, as what it needs is of no format's own.
+    """
 
     command: str
     name: str
     needs: tuple[str, ...]
+    short: str = ""
     of_sums: bool = False
+    only_sums: bool = False
+    reads_texts: bool = False
 
 
 FACTS = (
@@ -43,28 +54,69 @@ FACTS = (
     Fact("score", "quality_score IS NOT NULL", "quality_score"),
     Fact("prefix", "session_id IS NOT NULL OR prefix_blocks IS NOT NULL OR prompt_chars IS NOT NULL",
          "session_id, prefix_blocks or messages"),
+    Fact("prefix blocks", "prefix_blocks IS NOT NULL", "prefix_blocks, block_tokens"),
 )  # fmt: skip
+# What of that a format's own word says (`LogFormat.carries`); nearly all carry the rest of it.
+OF_FORMATS = {
+    "text": ("prompt", "prompt text", "answer text", "prefix"), "time": ("date", "order"), "order": ("order",),
+    "latency": ("latency",), "cache": ("cached tokens",), "cost": ("cost",), "session": ("session", "prefix"),
+    "user": ("user",), "prefix": ("prefix", "prefix blocks"),
+}  # fmt: skip
+USUAL = ("model", "tokens")
 FEATURES = (
-    Feature("audit", "spend by model", ("model", "tokens"), True),
-    Feature("audit", "spend by day, prices of the day", ("model", "tokens", "date"), True),
-    Feature("audit", "cached tokens at their price", ("model", "tokens", "cached tokens"), True),
+    Feature("audit", "token counts", ("tokens",), "tokens", of_sums=True),
+    Feature("audit", "spend by model", ("model", "tokens"), "spend", of_sums=True),
+    Feature("audit", "spend by day, prices of the day", ("model", "tokens", "date"), "days", of_sums=True),
+    Feature(
+        "audit", "cached tokens at their price", ("model", "tokens", "cached tokens"), "cached tokens", of_sums=True
+    ),
     Feature("audit", "spend by endpoint", ("endpoint or app",)),
-    Feature("audit", "spend by user", ("user",), True),
-    Feature("audit", "latency", ("latency",)),
-    Feature("audit", "logged cost beside list cost", ("model", "tokens", "cost"), True),
-    Feature("audit", "exact repeats", ("model", "prompt", "date")),
-    Feature("audit", "near repeats", ("model", "prompt text", "date")),
-    Feature("audit", "missed prompt caching", ("tokens", "cached tokens", "order", "prefix")),
-    Feature("audit", "tiers by what was asked", ("prompt text",)),
-    Feature("simulate", "replay in order", ("model", "tokens", "order")),
-    Feature("simulate", "exact cache", ("prompt", "order")),
-    Feature("simulate", "semantic cache", ("prompt text", "order")),
-    Feature("simulate", "prompt caches", ("tokens", "order", "prefix")),
-    Feature("simulate", "latency", ("order", "latency")),
-    Feature("simulate", "budgets by day", ("tokens", "date")),
-    Feature("simulate", "stickiness, history", ("session", "order")),
-    Feature("simulate", "arms by user", ("user", "order")),
+    Feature("audit", "spend by user", ("user",), "users", of_sums=True),
+    Feature("audit", "latency", ("latency",), "latency"),
+    Feature("audit", "logged cost beside list cost", ("model", "tokens", "cost"), "logged cost", of_sums=True),
+    Feature("audit", "exact repeats", ("model", "prompt", "date"), "exact repeats"),
+    Feature("audit", "near repeats", ("model", "prompt text", "date"), "near repeats", reads_texts=True),
+    Feature("audit", "missed prompt caching", ("tokens", "cached tokens", "order", "prefix"), "missed prompt caching"),
+    Feature("audit", "prefix cache by its size", ("tokens", "prefix blocks", "order"), "prefix cache"),
+    Feature("audit", "tiers by what was asked", ("prompt text",), "tiers"),
+    Feature("simulate", "replay in order", ("model", "tokens", "order"), "replay"),
+    Feature("simulate", "exact cache", ("prompt", "order"), "exact cache"),
+    Feature("simulate", "semantic cache", ("prompt text", "order"), "semantic cache"),
+    Feature("simulate", "prompt caches", ("tokens", "order", "prefix"), "prompt caches"),
+    Feature("simulate", "latency", ("order", "latency"), "latency"),
+    Feature("simulate", "budgets by day", ("tokens", "date"), "budgets"),
+    Feature("simulate", "stickiness, history", ("session", "order"), "sessions"),
+    Feature("simulate", "arms by user", ("user", "order"), "arms"),
     Feature("simulate", "quality", ("score", "order")),
     Feature("simulate", "--scores, --probes", ("request id", "order")),
-    Feature("reconcile", "by day and model", ("model", "tokens", "date"), True),
+    Feature("reconcile", "by day and model", ("model", "tokens", "date"), "by day and model", of_sums=True),
+    Feature("reconcile", "as the invoice", ("date",), "as the invoice", of_sums=True, only_sums=True),
 )  # fmt: skip
+REPLAY = next(feature for feature in FEATURES if feature.command == "simulate")  # all else of it rests on that
+
+
+def computable(
+    carries: Sequence[str], lacks: Sequence[str] = (), *, are_sums: bool = False, has_texts: bool = True
+) -> Iterator[Feature]:  # fmt: skip
+    """The features that a log of a format has whose records carry all that the format can."""
+    facts = {fact for word in carries for fact in OF_FORMATS[word]} | {fact for fact in USUAL if fact not in lacks}
+    for feature in FEATURES:
+        if (are_sums and not feature.of_sums) or (feature.only_sums and not are_sums):
+            continue
+        if feature.reads_texts and not has_texts:
+            continue
+        needs = {*feature.needs, *(REPLAY.needs if feature.command == REPLAY.command else ())}
+        if feature.short and facts >= needs:
+            yield feature
+
+
+def listed(features: Iterable[Feature]) -> str:
+    """Features by command, in their order.
+
+    >>> listed(computable(["time"], ["tokens"])), listed(computable(["time"], are_sums=True))
+    ('', 'audit: spend, days; reconcile: by day and model')
+    """
+    by_command = {
+        command: [one.short for one in found] for command, found in groupby(features, lambda one: one.command)
+    }
+    return "; ".join(f"{command}: {', '.join(names)}" for command, names in by_command.items())

@@ -15,7 +15,7 @@ from costctl.audit.compute import reading_of, select_attempts
 from costctl.audit.notes import missing_histories, refused_strangers
 from costctl.audit.options import AuditOptions
 from costctl.errors import CostctlError, InputError
-from costctl.formats import generic
+from costctl.formats import generic, profile
 from costctl.formats.base import LogFormat
 from costctl.formats.contained import pieces_of
 from costctl.formats.detect import carried_records, format_named, sample_of
@@ -145,6 +145,11 @@ def _carried(store: Store) -> tuple[Counts, set[str]]:
 
 def _features(log_format: str, counts: Mapping[str, int], *, is_sum: bool) -> Iterator[tuple[Any, ...]]:
     for feature in FEATURES:
+        if feature.only_sums and not is_sum:
+            continue
+        if feature.reads_texts and log_format == profile.NAME:
+            yield (log_format, feature.command, feature.name, "no", 0, "the texts themselves")
+            continue
         is_mappable = log_format == generic.FORMAT.name
         verdict = _verdict(feature, counts, is_sum=is_sum, is_mappable=is_mappable)
         yield (log_format, feature.command, feature.name, *verdict)
@@ -171,6 +176,10 @@ def _signatures(
     """Why the first file of each format was taken for it."""
     first = {item.format_name: item.label for item in reversed(files)}
     for name, label in sorted(first.items()):
+        if name == profile.NAME:
+            count = next(item.records_read for item in files if item.format_name == name)
+            yield name, profile.TITLE, f"{profile.KEY} in the metadata of the file", count, count
+            continue
         log_format = mapped or format_named(name)
         records = sample_of(sources[label])
         keys, count = evidence(log_format, records)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from costctl import __version__
 from costctl.audit import pages
+from costctl.audit.carried import FEATURES, Feature, computable, listed
 from costctl.audit.options import WORKSPACE
 from costctl.errors import CostctlError, ExitCode
 from costctl.formats.profile import CARRIES as PROFILE_CARRIES
@@ -92,12 +94,23 @@ def _show_merged(store: Store) -> None:
 
 
 def known_formats() -> Report:
-    """Every format that is read, most specific first, and what a log in it carries."""
-    profile = (PROFILE, PROFILE_TITLE, ", ".join(PROFILE_CARRIES))
-    rows = [profile, *((item.name, item.title, ", ".join(item.carries)) for item in FORMATS)]
-    return Report(
-        "formats", {"format_count": len(rows)}, {"formats": Table.of("formats", ["format", "title", "carries"], rows)}
-    )
+    """Every format that is read, most specific first, what a log in it carries, and what can be computed of that."""
+    of_profile = tuple(computable((*PROFILE_CARRIES, "text"), has_texts=False))  # what is known of the texts stays
+    known: list[tuple[str, str, Sequence[str], Sequence[Feature]]] = [
+        (PROFILE, PROFILE_TITLE, PROFILE_CARRIES, of_profile)
+    ]
+    known += [
+        (item.name, item.title, item.carries, tuple(computable(item.carries, item.lacks, are_sums=item.are_sums)))
+        for item in FORMATS
+    ]
+    tables = (
+        Table.of("formats", ("format", "title", "carries", "computes"),
+                 [(name, title, ", ".join(carries), listed(found)) for name, title, carries, found in known]),
+        Table.of("features", ("format", "command", "feature", "works"),
+                 [(name, feature.command, feature.name, "yes" if feature in found else "no")
+                  for name, _, _, found in known for feature in FEATURES if feature.short]),
+    )  # fmt: skip
+    return Report("formats", {"format_count": len(known)}, {table.name: table for table in tables})
 
 
 def environment() -> Report:

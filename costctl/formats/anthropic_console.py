@@ -195,6 +195,7 @@ FORMATS = (
         columns=identity_columns(),
         cached_in_input=False,
         carries=("time", "cache"),
+        are_sums=True,
     ),
     LogFormat(
         name="anthropic_costs",
@@ -204,6 +205,8 @@ FORMATS = (
         unfolds=True,
         columns=identity_columns(),
         carries=("time", "cost"),
+        lacks=("tokens",),
+        are_sums=True,
     ),
     LogFormat(
         name="anthropic_report",
@@ -214,5 +217,6 @@ FORMATS = (
         columns=identity_columns(),
         cached_in_input=False,
         carries=("time", "cache", "cost"),
+        are_sums=True,
     ),
 )

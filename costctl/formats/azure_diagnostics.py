@@ -86,5 +86,6 @@ FORMATS = (
         unwrap=unwrap,
         columns=identity_columns(),
         carries=("time", "latency"),
+        lacks=("tokens",),
     ),
 )

@@ -62,7 +62,10 @@ class LogFormat:
     cached_in_input: bool = True
     reasoning_in_output: bool = True
     constants: Mapping[str, Any] = field(default_factory=dict)
-    carries: tuple[str, ...] = ()  # of: text, time, latency, cache, cost, session, user
+    # Of: text, time, order (offsets without a date), latency, cache, cost, session, user, prefix (hashed blocks).
+    carries: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()  # of what nearly all carry: model, tokens
+    are_sums: bool = False  # its rows are sums over requests
 
 
 def unreadable(log_format: LogFormat) -> Rejected:

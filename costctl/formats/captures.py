@@ -235,6 +235,6 @@ FORMATS = (
         signature=is_capture,
         unwrap=unwrap,
         columns=identity_columns(),
-        carries=("text", "time", "latency", "cache"),
+        carries=("text", "time", "latency", "cache", "session"),
     ),
 )

@@ -72,6 +72,6 @@ FORMATS = (
         signature=is_trace,
         unwrap=unwrap,
         columns=identity_columns(),
-        carries=("time", "latency", "cache", "session"),
+        carries=("time", "latency", "cache", "session", "prefix"),
     ),
 )

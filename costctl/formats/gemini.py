@@ -141,6 +141,6 @@ FORMATS = (
         signature=is_gemini_record,
         unwrap=unwrap,
         columns=identity_columns(),
-        carries=("cache",),
+        carries=("time", "cache"),
     ),
 )

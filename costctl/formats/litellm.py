@@ -207,6 +207,6 @@ FORMATS = (
         is_spend_row,
         identity_columns(),
         spend_row,
-        carries=("time", "latency", "cache", "cost", "user"),
+        carries=("time", "latency", "cache", "cost", "session", "user"),
     ),
 )

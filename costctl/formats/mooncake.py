@@ -29,6 +29,7 @@ FORMATS = (
             "prefix_blocks": paths("hash_ids"),
         },
         constants={"block_tokens": BLOCK_TOKENS},
-        carries=("time",),
+        carries=("order", "prefix"),
+        lacks=("model",),
     ),
 )

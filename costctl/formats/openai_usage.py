@@ -132,5 +132,6 @@ FORMATS = (
         unfolds=True,
         columns=identity_columns(),
         carries=("time", "cache", "cost"),
+        are_sums=True,
     ),
 )

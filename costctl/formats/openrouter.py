@@ -162,5 +162,6 @@ FORMATS = (
         unfolds=True,
         columns=identity_columns(),
         carries=("time", "cost"),
+        are_sums=True,
     ),
 )

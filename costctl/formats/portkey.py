@@ -144,6 +144,6 @@ FORMATS = (
         signature=is_portkey,
         unwrap=unwrap,
         columns=identity_columns(),
-        carries=("text", "time", "latency", "cost", "session", "user"),
+        carries=("text", "time", "latency", "cache", "cost", "session", "user"),
     ),
 )

@@ -55,6 +55,7 @@ FORMATS = (
         signature=is_azure,
         columns=_columns(started_at="TIMESTAMP", input_tokens="ContextTokens", output_tokens="GeneratedTokens"),
         carries=("time",),
+        lacks=("model",),
     ),
     LogFormat(
         name="burstgpt",
@@ -66,6 +67,6 @@ FORMATS = (
             output_tokens="Response tokens", total_tokens="Total tokens", session_id="Session ID",
             latency_s="Elapsed time", endpoint="Log Type",
         ),
-        carries=("time", "latency", "session"),
+        carries=("order", "latency", "session"),
     ),
 )  # fmt: skip

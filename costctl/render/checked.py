@@ -7,6 +7,7 @@ from typing import Any
 
 from costctl.money import ratio_display
 from costctl.render.cells import escaped, safe
+from costctl.render.wrap import pieces
 from costctl.report import Report, counted
 
 FILES_SHOWN, KINDS_SHOWN, UNREAD_SHOWN = 12, 6, 12
@@ -31,6 +32,17 @@ def checked(report: Report) -> list[str]:
         if row["hint"] and len(left_out) == 1 and "mapping" not in report.tables:
             lines.append(f"    {safe(str(row['hint']), 400)}")
     return [*lines, *_more(len(left_out) - FILES_SHOWN)]
+
+
+def known(report: Report, width: int) -> list[str]:
+    """The lines of `costctl formats`: of each format what its logs carry, and what can be computed of that."""
+    lines = [f"costctl formats   {counted(len(_rows(report, 'formats')), 'format')}, the most specific first"]
+    for row in _rows(report, "formats"):
+        lines += ["", f"{row['format']}: {row['title']}"]
+        parts = [part.partition(": ") for part in row["computes"].split("; ")]
+        for name, _, said in (("carries", "", row["carries"]), *parts):
+            lines += [f"  {name if not at else '':<9}  {line}" for at, line in enumerate(pieces(said, width - 13))]
+    return [*lines, "", "What a file really holds, and what it lacks: costctl formats check FILE"]
 
 
 def mappings(report: Report) -> list[str]:

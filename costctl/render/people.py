@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from costctl.money import tokens_display, usd_display
 from costctl.render.cells import cell, safe
-from costctl.render.checked import checked, mappings
+from costctl.render.checked import checked, known, mappings
 from costctl.render.described import described
 from costctl.render.exported import exported
 from costctl.render.grid import blocks, fits, grid
@@ -86,7 +86,6 @@ SCREENS: Mapping[str, tuple[Section, ...]] = {
                 ("tier", "base_share_ratio", "now_share_ratio", "change_ratio", "base_cost_usd", "now_cost_usd"), 30),
         Section("gates", "GATES", ("gate", "level", "base_verdict", "now_verdict", "base_value", "now_value"), 200),
     ),
-    "formats": (Section("formats", "FORMATS", ("format", "title", "carries"), 200, wrap_from=22),),
     "prices show": (
         Section("models", "MODELS", ("model", "price_key", "price_reason", "near"), 50, may_cut=False),
         Section(
@@ -119,7 +118,8 @@ SCREENS: Mapping[str, tuple[Section, ...]] = {
 def to_terminal(report: Report, width: int = 80) -> str:
     """The screen; numbers are never cut, columns are dropped by priority and names shortened."""
     screens = {"audit": _audit, "simulate": _simulated, "export-config": _exported, "formats check": _checked,
-               "reconcile": _reconciliation, "policy check": described, "rejects": _rejects}  # fmt: skip
+               "reconcile": _reconciliation, "formats": _formats, "policy check": described,
+               "rejects": _rejects}  # fmt: skip
     lines = screens.get(report.command, _plain)(report, width)
     files = mappings(report) if report.command == "formats check" else []
     return "\n".join([*wrapped(lines, width), *files]) + "\n"
@@ -151,6 +151,10 @@ def _exported(report: Report, width: int) -> list[str]:
 
 def _checked(report: Report, _: int) -> list[str]:
     return [*checked(report), *_warned(report)]
+
+
+def _formats(report: Report, width: int) -> list[str]:
+    return known(report, width)
 
 
 def _rejects(report: Report, width: int) -> list[str]:

@@ -12,8 +12,10 @@ import pytest
 from costctl.audit.carried import FACTS, FEATURES
 from costctl.audit.format_check import check_files
 from costctl.audit.options import AuditOptions
+from costctl.audit.queries import known_formats
 from costctl.cli import run
 from costctl.report import Report
+from tests.formats.test_every_format import LOGS
 from tests.support import ROOT, audited, rows
 
 SAMPLES = ROOT / "sample_logs"
@@ -81,6 +83,55 @@ def test_sums_are_good_for_audit_and_not_for_the_replay(tmp_path: Path) -> None:
     found = works(check(path))
     assert found["audit", "spend by model"] == found["reconcile", "by day and model"] == "yes"
     assert {found[key] for key in found if key[0] == "simulate"} == {"no"}
+
+
+# What the samples of these formats leave out, though the format can carry it.
+NOT_IN_SAMPLE = {
+    "openai_usage": {"logged cost"}, "mlflow": {"logged cost"}, "langsmith": {"logged cost"},
+    "braintrust": {"logged cost"}, "opencode": {"logged cost"}, "kong": {"logged cost"},
+    "openai_batch": {"exact repeats", "near repeats", "tiers", "exact cache", "semantic cache", "missed prompt caching",
+                     "prompt caches"},
+    "anthropic_batch": {"tiers"}, "capture": {"sessions"},
+    "cloudflare": {"exact repeats", "near repeats", "tiers", "exact cache", "semantic cache"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_what_can_be_computed_of_a_format_is_so_of_its_sample(name: str) -> None:
+    """`costctl formats` promises just what `formats check` finds; simulation needs model, tokens and order for all."""
+    short = {(feature.command, feature.name): feature.short for feature in FEATURES if feature.short}
+    checked = works(check(SAMPLES / name))
+    (log_format,) = {row["log_format"] for row in rows(check(SAMPLES / name), "features")}
+    promised = {
+        (row["command"], row["feature"])
+        for row in rows(known_formats(), "features") if row["format"] == log_format and row["works"] == "yes"
+    }  # fmt: skip
+    replays = checked["simulate", "replay in order"] != "no"
+    found = {key for key in short if checked.get(key, "no") != "no" and (key[0] != "simulate" or replays)}
+    assert found <= promised
+    assert {short[key] for key in promised - found} <= NOT_IN_SAMPLE.get(log_format, set())
+
+
+def test_the_screen_of_the_formats(capsys: Any) -> None:
+    assert run(["formats"]) == 0
+    screen = capsys.readouterr().out
+    assert max(map(len, screen.splitlines())) <= 80
+    azure = screen.partition("\nazure_diagnostics: ")[2].partition("\n\n")[0].splitlines()
+    assert azure[2:] == ["  carries    time, latency", "  audit      latency"]
+    console = screen.partition("\nanthropic_console: ")[2].partition("\n\n")[0]
+    assert "reconcile  by day and model, as the invoice" in console
+    assert "simulate" not in console
+
+
+def test_a_profile_is_known_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """It was an unknown format; texts that it does not hold cannot be compared again."""
+    monkeypatch.chdir(tmp_path)
+    assert run(["profile", str(SAMPLES / "langfuse_traces.jsonl"), "-o", "p.parquet"]) == 0
+    assert run(["formats", "check", "p.parquet"]) == 0
+    assert "recognised by  costctl.profile in the metadata of the file" in capsys.readouterr().out
+    found = works(check(Path("p.parquet")))
+    assert found["simulate", "exact cache"] in {"yes", "partly"}
+    assert found["audit", "near repeats"] == "no"
 
 
 def test_a_folder_by_file_and_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
