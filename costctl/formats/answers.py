@@ -109,6 +109,8 @@ def anthropic_answer(body: Record) -> Record:
         operation="chat", provider="anthropic", finish_reason=body.get("stop_reason"),
         tool_calls=sum(block.get("type") == "tool_use" for block in blocks), response_text=_text(blocks),
     )  # fmt: skip
+    if body.get("status") == "incomplete":  # a stream that broke off
+        found["status"] = "incomplete"
     if isinstance(usage, dict):
         found["service_tier"] = "fast" if usage.get("speed") == "fast" else service_tier(usage.get("service_tier"))
         found["region"] = region_of(usage)

@@ -69,6 +69,7 @@ class _Stream:
         self._parts: list[Any] = []
         self._calls: set[Any] = set()
         self._finish: Any = None
+        self._is_open = False  # an Anthropic message that has begun and not ended
 
     def add(self, event: Record) -> None:
         """Take one event of any provider."""
@@ -79,11 +80,15 @@ class _Stream:
             self._body = dict(event["response"])
         elif kind == "message_start" and isinstance(event.get("message"), dict):
             self._body = dict(event["message"])
+            self._is_open = self._body.get("stop_reason") is None
+        elif kind == "message_stop":
+            self._is_open = False
         elif kind == "message_delta":
             _merge(body, "usage", event.get("usage"))
             delta = event.get("delta")
             if isinstance(delta, dict) and delta.get("stop_reason") is not None:
                 body["stop_reason"] = delta["stop_reason"]
+                self._is_open = False
         elif kind in ("content_block_start", "content_block_delta"):
             self._block(event)
         elif event.get("object") in ("chat.completion.chunk", "text_completion"):
@@ -150,6 +155,10 @@ class _Stream:
         elif body.get("type") == "message" and not body.get("content"):
             blocks: list[Record] = [{"type": "tool_use"}] * len(self._calls)
             body["content"] = [{"type": "text", "text": text}, *blocks] if text else blocks
+        if self._is_open:
+            body["status"] = (
+                "incomplete"  # nobody knows whether the answer went on: its counts are those of the beginning
+            )
         if self._error:
             body["error"] = self._error
         return body

@@ -10,6 +10,7 @@ import pytest
 
 from costctl.formats.base import Record
 from costctl.report import Report
+from costctl.store import open_store
 from tests.support import ROOT, audited
 
 SAMPLE = (ROOT / "sample_logs" / "captured_streams.sse").read_text("utf-8")
@@ -106,6 +107,40 @@ def test_a_stream_cut_in_an_event_keeps_what_came_before(tmp_path: Path) -> None
     assert (total["request_count"], total["rejected_count"], total["input_tokens"]) == (1, 1, 40)
     headless = read(tmp_path, "headless.sse", text_of([*anthropic("a"), *anthropic("b")[2:]])).totals
     assert (headless["request_count"], headless["rejected_count"]) == (1, 1)
+
+
+def statuses(tmp_path: Path) -> list[str]:
+    with open_store(tmp_path / "workspace" / "costctl.duckdb", read_only=True) as store:
+        return [status for (status,) in store.query("SELECT status FROM request ORDER BY source_line")]
+
+
+@pytest.mark.parametrize(
+    ("kept", "status"),
+    [(3, "incomplete"), (4, "ok"), (5, "ok")],  # cut before message_delta, before message_stop, not at all
+)
+def test_a_message_that_broke_off_is_not_finished(tmp_path: Path, kept: int, status: str) -> None:
+    """Its beginning counts the input and a first token of the answer; how it ended nobody knows."""
+    read(tmp_path, "log.sse", text_of([*anthropic("a")[:kept], *anthropic("b")]))
+    assert statuses(tmp_path) == [status, "ok"]
+
+
+def test_a_captured_stream_that_broke_off_is_not_finished(tmp_path: Path) -> None:
+    """HTTP said 200 when it began."""
+    asked = {"model": "claude-sonnet-4-5", "messages": [], "stream": True}
+    log = tmp_path / "log.jsonl"
+    bodies = (text_of(anthropic("a")[:3]), text_of(anthropic("b")))
+    log.write_text("".join(
+        json.dumps({"request": {"body": asked}, "response": {"status": 200, "body": body}}) + "\n" for body in bodies
+    ), "utf-8")  # fmt: skip
+    total = audited(tmp_path, log).totals
+    assert (statuses(tmp_path), total["error_count"], total["input_tokens"]) == (["incomplete", "ok"], 0, 80)
+
+
+def test_a_message_that_only_its_last_event_ends_is_finished(tmp_path: Path) -> None:
+    """Some servers say no reason to stop, and send the last event all the same."""
+    start, *_, stop = anthropic("a")
+    read(tmp_path, "log.sse", text_of([start, stop]))
+    assert statuses(tmp_path) == ["ok"]
 
 
 def test_a_failure_inside_a_stream(tmp_path: Path) -> None:
