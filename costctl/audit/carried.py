@@ -114,7 +114,7 @@ def listed(features: Iterable[Feature]) -> str:
     """Features by command, in their order.
 
     >>> listed(computable(["time"], ["tokens"])), listed(computable(["time"], are_sums=True))
-    ('', 'audit: spend, days; reconcile: by day and model')
+    ('', 'audit: tokens, spend, days; reconcile: by day and model, as the invoice')
     """
     by_command = {
         command: [one.short for one in found] for command, found in groupby(features, lambda one: one.command)

@@ -198,7 +198,7 @@ def _where_models_are(store: Store) -> str:
             "the file begins after the line that names the model (turn_context): audit it whole, or together with the "
             "part before it where both hold one count in common"
         )
-    return "say where the log names it: --map request_model=..."
+    return "say where the log names it: --map request_model=...; costctl formats check proposes a column"
 
 
 def _unpriced(row: dict[str, Any], book: PriceBook, store: Store) -> Warning:

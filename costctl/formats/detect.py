@@ -20,7 +20,7 @@ from costctl.formats.databases import database_rows, is_database
 from costctl.formats.documents import document_tasks, first_of_many, holds_whole_record, records_of
 from costctl.formats.envelopes import carried, enveloped, is_plain, places_of
 from costctl.formats.events import event_tasks, is_event_text
-from costctl.formats.generic import written_path
+from costctl.formats.generic import leaves, written_path
 from costctl.formats.registry import FORMATS
 from costctl.formats.sources import LINE_BYTES_MAX, Source, behind_long_lines, head_of
 from costctl.formats.tables import delimiter_of, parquet_frame, sampled_rows
@@ -29,6 +29,8 @@ from costctl.report import counted
 SAMPLE_RECORDS = 200
 CARRIERS = 20  # records in which a place is looked for that holds others
 _OF_A_CALL = re.compile(rb"oken|usage|model|eyJ", re.IGNORECASE)  # one of these is in all that tells of a call
+KEYS_SHOWN = 12
+_PLAIN_KEY = re.compile(r"[^\W\d][\w -]{0,39}")
 NAME_CHARS_MAX = 60  # a longer name is a line of text, which may hold a prompt and is not shown
 _NO_NAME = frozenset("{}'\"")
 _READS = "costctl reads JSONL, JSON, CSV, Parquet and captured streams"
@@ -216,11 +218,18 @@ def _unrecognised(source: Source, records: list[Record], head: bytes) -> InputEr
     names = sorted(map(str, records[0]))
     if any(len(name) > NAME_CHARS_MAX or not _NO_NAME.isdisjoint(name) for name in names):
         return InputError("E121", f"{source.label}: its first line is no header, and no line is JSON", _READS)
-    keys = ", ".join(names[:8])
     return InputError(
-        "E121", f"{source.label} has records but none is a request; the first one's keys: {keys}",
+        "E121", f"{source.label} has records but none is a request; the first one's keys: {_keys_of(records[0])}",
         _mapping_hint(source, records),
     )  # fmt: skip
+
+
+def _keys_of(record: Record) -> str:
+    """The columns of a record as --map names them, a few of them; within objects no key that may be a value."""
+    paths = [path for path, _ in leaves(dict(sorted(record.items())))
+             if all(_PLAIN_KEY.fullmatch(key) for key in path[1:])]  # fmt: skip
+    more = f" and {len(paths) - KEYS_SHOWN:,} more" if len(paths) > KEYS_SHOWN else ""
+    return ", ".join(map(written_path, paths[:KEYS_SHOWN])) + more
 
 
 def _why_not(head: bytes) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
@@ -20,6 +20,7 @@ from costctl.request import FROM_TEXT
 
 # A request names a model or counts tokens; one that only names a model must at least hold its
 # text, its cost or its outcome, or it may be a row of some statistics.
+DEPTH_MAX = 5  # of objects within one another whose columns are looked at
 COUNTS = ("input_tokens", "output_tokens")
 NAMES = ("request_model", "response_model")
 EVIDENCE = ("messages", "logged_cost", "status", "http_status", "error_type", "latency_ms")
@@ -91,6 +92,21 @@ def take(record: Any, path: Path) -> Any:
         else:
             return None
     return record
+
+
+def leaves(record: Mapping[str, Any], above: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Every column of a record with its value, those of objects within it by their paths; lists are values.
+
+    >>> list(leaves({"tok": {"inp": 3}, "t": [1]}))
+    [(('tok', 'inp'), 3), (('t',), [1])]
+    """
+    for key, inner in record.items():
+        if not isinstance(key, str) or not key:
+            continue
+        if isinstance(inner, dict) and inner and len(above) + 1 < DEPTH_MAX:
+            yield from leaves(inner, (*above, key))
+        else:
+            yield (*above, key), inner
 
 
 FORMAT = LogFormat(

@@ -53,12 +53,16 @@ def _set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_TOKEN = _set("tokens token tok toks fichas ficha usage uso consumo count num cantidad n")
-_IN = _set(
-    "input prompt entrada entradas entrantes in sent enviados context contexto pregunta consulta request eingabe"
+# Words of one piece that mean tokens and a side at once.
+_IN_SHORT, _OUT_SHORT = _set("ptok ptoks itok itoks intok intoks"), _set("ctok ctoks otok otoks outtok outtoks")
+_TOKEN = _set("tokens token tok toks tk tks tkn tkns fichas ficha usage uso consumo count cnt num cantidad n nb")
+_IN = _IN_SHORT | _set(
+    "input inputs inp prompt prompts entrada entradas entrantes in sent enviados context contexto ctx pregunta "
+    "consulta request eingabe"
 )
-_OUT = _set("output completion salida salidas salientes out generated generados respuesta response answer reply "
-            "candidates received recibidos ausgabe sortie")  # fmt: skip
+_OUT = _OUT_SHORT | _set("output outputs outp completion completions compl salida salidas salientes out generated "
+                         "generation gen generados respuesta response resp answer ans reply candidates received "
+                         "recibidos ausgabe sortie")  # fmt: skip
 _CACHED = _set("cached cache cacheado cacheados cacheada cacheadas caches")
 _WRITE = _set("write written writes creation created creacion creados escritura escritos escritas")
 _REASONING = _set("reasoning razonamiento thinking pensamiento thoughts thought")
@@ -66,19 +70,23 @@ _TOTAL = _set("total totales suma sum gesamt overall")
 _MONEY = _set("cost costo costos coste costes price precio spend gasto amount importe monto usd dollars dolares eur "
               "euros charge cargo kosten cout")  # fmt: skip
 _DURATION = _set("latency latencia duration duracion elapsed demora tardanza took dauer duree runtime latenz")
-_SIZE = _set("chars caracteres characters bytes length longitud words palabras len")
+LENGTH = _set("length longitud len size")  # of tokens, or of characters
+_SIZE = _set("chars caracteres characters bytes words palabras")
 _LIMIT = _set("max maximo limit limite budget presupuesto min")
 _FIRST = _set("first primer primero ttft")
 _ENDED = _set("end ended fin final finish finished completed finalizado terminado termino hasta stop")
-_NO_COUNT = _MONEY | _DURATION | _SIZE | _LIMIT | _set("id hash key rate ms per ratio speed velocidad time tiempo")
+_NO_COUNT = _MONEY | _DURATION | _SIZE | _LIMIT | LENGTH | _set("id hash key rate ms per ratio speed velocidad "
+                                                                "time tiempo")  # fmt: skip
 _ID = _set("id uuid guid identificador identifier uid")
 _ANSWER = _OUT | _set("result resultado")
 
 LOOKS: tuple[Look, ...] = (
-    Look("request_model", "text", _set("model modelo modele modell engine motor llm deployment despliegue"),
+    Look("request_model", "text", _set("model modelo modele modell mdl engine motor llm deployment despliegue"),
          _set("name nombre id request"), _set("provider proveedor version tokens max type tipo")),
-    Look("input_tokens", "count", _IN, _TOKEN, _NO_COUNT | _CACHED | _OUT - _IN | _TOTAL | _REASONING, False),
-    Look("output_tokens", "count", _OUT, _TOKEN, _NO_COUNT | _CACHED | _IN - _OUT | _TOTAL | _REASONING, False),
+    Look("input_tokens", "count", _IN, _TOKEN | _IN_SHORT,
+         (_NO_COUNT - LENGTH) | _CACHED | _OUT - _IN | _TOTAL | _REASONING, False),
+    Look("output_tokens", "count", _OUT, _TOKEN | _OUT_SHORT,
+         (_NO_COUNT - LENGTH) | _CACHED | _IN - _OUT | _TOTAL | _REASONING, False),
     Look("cache_read_tokens", "count", _CACHED, _TOKEN | _IN | _set("read reads hit leidos lectura"),
          _NO_COUNT | _WRITE | _TOTAL | _OUT),
     Look("cache_write_tokens", "count", _WRITE, _TOKEN | _CACHED, _NO_COUNT | _TOTAL | _set("at by"), False),

@@ -15,11 +15,11 @@ import yaml
 
 from costctl.formats.base import Path, Record
 from costctl.formats.convert import SECONDS_MEDIAN_MAX, instants, numbers
-from costctl.formats.generic import folded, take, written_path
-from costctl.formats.looks import LOOKS, are_moments, has_units, is_of, looks_like_models, score_of, words
+from costctl.formats.generic import folded, leaves, take, written_path
+from costctl.formats.looks import LENGTH, LOOKS, are_moments, has_units, is_of, looks_like_models, score_of, words
 from costctl.formats.usual import COLUMNS
 
-DEPTH_MAX, COLUMNS_MAX = 5, 400
+COLUMNS_MAX = 400
 USUAL_SCORE = 10  # of a column that is read under this name anyway
 CORE = ("request_model", "input_tokens", "output_tokens", "started_at")
 _MILLISECONDS = frozenset({"ms", "millis", "milliseconds", "milisegundos", "msec"})
@@ -27,6 +27,7 @@ _SECONDS = frozenset({"s", "sec", "secs", "seconds", "segundos", "seg", "sekunde
 _ALONE = "no name speaks for it, but no other column has such values"
 _SUMMED = "no name speaks for it, but two counts and their sum; which is input is told by the order only"
 SUMMED_MAX = 20  # counts of which sums are looked for
+_CONTEXT = frozenset({"ctx", "context", "contexto"})
 _DOLLARS = frozenset({"usd", "dollars", "dolares"})
 
 
@@ -113,22 +114,13 @@ def columns_of(records: Sequence[Record]) -> Iterator[tuple[Path, list[Any]]]:
     """Every column of the records, dotted paths included, in the order in which they appear."""
     paths: dict[Path, None] = {}
     for record in records:
-        for path in _leaves(record, ()):
+        for path, value in leaves(record):
             if len(paths) >= COLUMNS_MAX:
                 break
-            paths[path] = None
+            if value is not None:
+                paths[path] = None
     for path in paths:
         yield path, [take(record, path) for record in records]
-
-
-def _leaves(value: Mapping[str, Any], above: Path) -> Iterator[Path]:
-    for key, inner in value.items():
-        if not isinstance(key, str) or not key:
-            continue
-        if isinstance(inner, dict) and inner and len(above) + 1 < DEPTH_MAX:
-            yield from _leaves(inner, (*above, key))
-        elif inner is not None:
-            yield (*above, key)
 
 
 def _usual(field: str, kind: str, path: Path, values: Sequence[Any]) -> int:
@@ -149,8 +141,20 @@ def _settled(guess: Guess, found: Mapping[str, tuple[Path, int]], columns: Mappi
     settle = {
         "cache_read_tokens": _cached, "cache_write_tokens": _cached, "reasoning_tokens": _reasoning,
         "latency_ms": _duration, "time_to_first_token_ms": _duration, "logged_cost": _cost,
+        "input_tokens": _size, "output_tokens": _size,
     }.get(guess.field)  # fmt: skip
     return settle(guess, {name: columns[path] for name, (path, _) in found.items()}) if settle else guess
+
+
+def _size(guess: Guess, values: Mapping[str, list[Any]]) -> Guess:
+    own, found = words(guess.path[-1]), [value for value in values[guess.field] if value is not None]
+    if own & LENGTH:
+        return guess._replace(
+            doubt="a length, taken as tokens; if it is one of characters or bytes, leave this line out"
+        )
+    if own & _CONTEXT and len(found) > 1 and len({str(value) for value in found}) == 1:
+        return guess._replace(doubt="the same in all records looked at: perhaps the size of the window")
+    return guess
 
 
 def _counts(values: Mapping[str, list[Any]], *names: str) -> Iterator[tuple[int, ...]]:

@@ -130,6 +130,67 @@ def test_a_table_is_proposed_for_like_lines(
     assert {name: found[name] for name in totals} == totals
 
 
+def short(given: str, output: str) -> Callable[[int], Row]:
+    """Two short names, dotted where one lies in an object, beside a model and a time."""
+
+    def row(n: int) -> Row:
+        found: Row = {"mdl": "gpt-4o", "t": f"2026-03-01T10:00:0{n}Z"}
+        for name, count in ((given, IN + n), (output, OUT + n)):
+            *above, own = name.split(".")
+            (found.setdefault(above[0], {}) if above else found)[own] = count
+        return found
+
+    return row
+
+
+@pytest.mark.parametrize(
+    ("given", "output", "is_sure"),
+    [
+        ("tok.inp", "tok.out", True), ("n_ctx", "n_gen", True), ("in_tok", "out_tok", True), ("itok", "otok", True),
+        ("ptok", "ctok", True), ("usg.inTkn", "usg.outTkn", True), ("prompt_n", "resp_n", True),
+        ("prompt_len", "gen_len", False), ("input_length", "output_length", False),
+    ],
+)  # fmt: skip
+def test_short_names_are_understood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, given: str, output: str, *, is_sure: bool
+) -> None:
+    """What E121 proposes, and what the check prints, both read the log; a length may be one of characters."""
+    monkeypatch.chdir(tmp_path)
+    rows = [short(given, output)(n) for n in range(COUNT)]
+    Path("log.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+    assert run(["audit", "log.jsonl"]) == 3
+    said = capsys.readouterr().err
+    assert {given, output} <= set(re.findall(r"[\w.]+", said.partition("keys: ")[2].partition("\n")[0]))
+    proposed = re.findall(r"--map (\w+=[\w.]+)", said)
+    assert {f"input_tokens={given}", f"output_tokens={output}", "request_model=mdl", "started_at=t"} == set(proposed)
+    found = audited(tmp_path, "log.jsonl", mapping=tuple(proposed)).totals
+    assert found["input_tokens"] == COUNT * IN + 15
+    assert found["output_tokens"] == COUNT * OUT + 15
+    unsure = {guess.field for guess in propose(rows) if guess.doubt}
+    assert ({"input_tokens", "output_tokens"} <= unsure) is not is_sure
+
+
+def test_a_window_is_no_count() -> None:
+    """`n_ctx` is also what llama.cpp calls the size of its window, which is the same in all records."""
+    rows = [{"llm": "gpt-4o", "n_ctx": 4096, "n_gen": 10 + n} for n in range(3)]
+    assert doubts(rows)["input_tokens"] == "the same in all records looked at: perhaps the size of the window"
+    assert doubts([row | {"n_ctx": 10 + n} for n, row in enumerate(rows)])["input_tokens"] == ""
+
+
+def test_the_keys_of_an_unknown_log_are_dotted_and_few(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """Within objects a key may be a value of the log: only what looks like a name is shown."""
+    monkeypatch.chdir(tmp_path)
+    row = {"a": {"b": {"c": 1}}, "by_user": {"maria@example.com": 3, "Ünal": 4, "4711": 5}, "l": [{"x": 1}],
+           **{f"k{n:02d}": n for n in range(12)}}  # fmt: skip
+    Path("log.jsonl").write_text(json.dumps(row) + "\n", "utf-8")
+    assert run(["audit", "log.jsonl"]) == 3
+    said = capsys.readouterr().err
+    assert "keys: a.b.c, by_user.Ünal, k00, k01, k02, k03, k04, k05, k06, k07, k08, k09 and 3 more\n" in said
+    assert "maria" not in said and "4711" not in said
+
+
 def doubts(rows: list[Row]) -> dict[str, str]:
     return {guess.field: guess.doubt for guess in propose(rows)}
 
