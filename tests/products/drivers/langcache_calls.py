@@ -21,7 +21,7 @@ SEEN: list[tuple[dict[str, Any], str]] = []
 
 
 class Service(BaseHTTPRequestHandler):
-    """Answers every search with one entry of similarity 0.85."""
+    """Finds no equal prompt, and for every other search one entry of similarity 0.85."""
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -29,7 +29,8 @@ class Service(BaseHTTPRequestHandler):
         entry = {"id": "1", "prompt": "p", "response": "kept", "attributes": {}, "similarity": 0.85,
                  "searchStrategy": "semantic"}  # fmt: skip
         is_search = self.path.endswith("/search")
-        text = json.dumps({"data": [entry]} if is_search else {"entryId": "1"}).encode()
+        data = [] if body.get("searchStrategies") == ["exact"] else [entry]
+        text = json.dumps({"data": data} if is_search else {"entryId": "1"}).encode()
         self.send_response(200 if is_search else 201)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(text)))
