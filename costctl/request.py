@@ -127,6 +127,7 @@ FROM_TEXT: tuple[str, ...] = ("intent", "language", "register")
 RAW_EXTRAS: tuple[str, ...] = (
     "ended_at",  # gives latency_ms where the log has only two instants
     "latency_s",  # seconds instead of milliseconds
+    "latency",  # one or the other, as the size of the values tells
     "time_to_first_token_s",
     "first_token_at",
     "input_tokens",  # as counted by the format, see LogFormat.cached_in_input

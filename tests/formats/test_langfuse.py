@@ -175,3 +175,22 @@ def test_a_row_of_the_blob_export_as_parquet(tmp_path: Path) -> None:
 def test_a_later_version_of_a_row_replaces_it(tmp_path: Path) -> None:
     running = ROW | {"end_time": None, "usage_details": {}, "cost_details": {}}
     check_row(read(tmp_path, running, ROW | MAPS, running))
+
+
+@pytest.mark.parametrize("unit", [1, 1000], ids=["seconds", "milliseconds"])
+@pytest.mark.parametrize("ended", ["left out", None, ""])
+def test_a_latency_without_an_end_is_kept(tmp_path: Path, ended: str | None, unit: int) -> None:
+    """Exports differ in its unit: over two minutes it is milliseconds. An end that is told decides."""
+    rows = []
+    for number, seconds in enumerate((1.5, 2.5)):
+        row: dict[str, Any] = {
+            "id": f"o{number}", "trace_id": "t1", "type": "GENERATION", "start_time": f"2026-03-02T10:00:0{number}Z",
+            "end_time": ended, "latency": seconds * unit, "provided_model_name": "gpt-4o",
+            "usage_details": {"input": 100, "output": 10, "total": 110},
+        }  # fmt: skip
+        if ended == "left out":
+            del row["end_time"]
+        rows.append(row)
+    rows.append(rows[0] | {"id": "o9", "end_time": "2026-03-02T10:00:04Z"})
+    found = read(tmp_path, *rows)
+    assert sorted(row["latency_ms"] for row in found) == [1500, 2500, 4000]
