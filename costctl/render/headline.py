@@ -131,8 +131,8 @@ def more_figures(total: Mapping[str, Any]) -> list[str]:
         span = _span(total, "probed_quality_mean", str)
         lines.append(f"  mean score of all answers by these tries: {total['probed_quality_mean']}{span}")
     for name, text in (
-        ("routing_accuracy", "in the expected tier"),
-        ("complex_to_premium", "of the dearest served there"),
+        ("routing_accuracy", "routed to the expected tier, before budgets and attempts"),
+        ("complex_to_premium", "of the dearest tier served there"),
     ):
         if f"{name}_ratio" in total:
             span = _span(total, f"{name}_ratio", ratio_display)

@@ -197,10 +197,11 @@ def _labels(main: Main, evidence: Evidence, found: Found) -> None:
     rows: list[tuple[Value, ...]] = []
     for expected in range(tier_count):
         for number, name in enumerate(outcome.lanes.names):
-            count = int(np.count_nonzero(asked & (label == expected) & (outcome.decisions.lane == number)))
-            if count:
-                rows.append((outcome.lanes.names[expected], name, count))
-    found.tables.append(Table.of("labels", ("expected_tier", "tier", "call_count"), rows))
+            here = asked & (label == expected) & (outcome.decisions.routed_lane == number)
+            for serving in np.unique(outcome.decisions.lane[here]).tolist():
+                count = int(np.count_nonzero(here & (outcome.decisions.lane == serving)))
+                rows.append((outcome.lanes.names[expected], name, outcome.lanes.names[serving], count))
+    found.tables.append(Table.of("labels", ("expected_tier", "routed_tier", "tier", "call_count"), rows))
     is_right = outcome.decisions.routed_lane == label
     _ratio(found, "routing_accuracy_ratio", asked, is_right, served)
     top = tier_count - 1

@@ -204,7 +204,9 @@ def test_routing_accuracy_and_the_recall_of_complex_requests(reports: Reports) -
     assert totals["complex_to_premium_ratio"] == 0.5
     assert report["provenance"]["status"]["routing_accuracy_ratio"] == "estimated"
     assert (totals["routing_accuracy_ratio_low"], totals["routing_accuracy_ratio_high"]) == wilson(2, 3)
-    assert [tuple(row.values()) for row in report["tables"]["labels"]] == [("A", "A", 1), ("C", "A", 1), ("C", "C", 1)]
+    assert [tuple(row.values()) for row in report["tables"]["labels"]] == [
+        ("A", "A", "A", 1), ("C", "A", "A", 1), ("C", "C", "C", 1),
+    ]  # fmt: skip
     assert "no score of a call" in report["provenance"]["not_computed"]["policy_quality_mean"]
 
 
@@ -221,9 +223,13 @@ def test_with_a_label_for_every_call_the_accuracy_is_no_estimate(reports: Report
 def test_budgets_take_complex_requests_from_the_dear_tier_but_not_from_the_accuracy(reports: Reports) -> None:
     labels = reports.scores("request_id,expected_tier\nr0,C\nr1,C\n")
     requests = [request(number, endpoint="/lead") for number in range(2)]
-    totals = reports(LEADS + "budgets: {usd_per_day: 0.0036}\n", requests, "--scores", labels)["totals"]
+    report = reports(LEADS + "budgets: {usd_per_day: 0.0036}\n", requests, "--scores", labels)
+    totals = report["totals"]
     assert totals["routing_accuracy_ratio"] == 1.0
     assert totals["complex_to_premium_ratio"] == 0.5
+    assert [tuple(row.values()) for row in report["tables"]["labels"]] == [("C", "C", "A", 1), ("C", "C", "C", 1)]
+    screen = " ".join(reports.said("--scores", labels, output="table")[1].split())
+    assert "100.0 % of 2 labelled calls routed to the expected tier, before budgets and attempts" in screen
 
 
 def test_calls_that_a_cache_answers_have_no_tier(reports: Reports) -> None:
