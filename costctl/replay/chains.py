@@ -70,15 +70,15 @@ class Attempting:
 
     @property
     def unit_count(self) -> int:
-        """How many there are of what limits and kill switch watch: providers, or deployments."""
-        return len(self.chains) * len(self.provider_of_model) if self.counts_failures else len(self.providers)
+        """How many there are of what limits and kill switch watch: providers, and behind them deployments."""
+        deployments = len(self.chains) * len(self.provider_of_model) if self.counts_failures else 0
+        return len(self.providers) + deployments
 
-    def unit_of(self, lane: int, model: Code) -> Int:
-        """What limits and kill switch watch where a lane asks these models, -1: nothing."""
-        if not self.counts_failures:
-            return self.provider_of(model)
+    def watched(self, lane: int, model: Code) -> Int:
+        """The deployment that the kill switch watches where a lane asks these models, -1: none."""
         is_ours = (model >= 0) & (lane < len(self.rules[0]) - 1)  # the last lane is the logged one
-        return np.where(is_ours, lane * len(self.provider_of_model) + model.astype(np.int64), UNKNOWN)
+        unit = len(self.providers) + lane * len(self.provider_of_model) + model.astype(np.int64)
+        return np.where(is_ours, unit, UNKNOWN)
 
     def provider_of(self, model: Code) -> Int:
         """The provider of each model, -1 where the model is unknown."""

@@ -290,6 +290,10 @@ def _rows(
     def stacked(columns: Sequence[Any]) -> Any:
         return make(np.stack(columns, axis=1).astype(np.int64).ravel()) if columns else make(nothing)
 
+    provider = stacked([attempts.provider_of(lane.model[cut]) for lane in lanes.lanes] if attempts else [])
+    watched = provider
+    if attempts is not None and attempts.counts_failures:
+        watched = stacked([attempts.watched(at, lane.model[cut]) for at, lane in enumerate(lanes.lanes)])
     needs_cost = budgets is not None or attempts is not None
     floor = None if plan.floor is None else plan.floor[cut].clip(min=0)
     turns = Turns([], [], []) if attempts is None else attempts.turns(calls, lanes, start, stop)
@@ -311,9 +315,7 @@ def _rows(
             [lane.input_tokens[cut].clip(min=0) + lane.output_tokens[cut] for lane in lanes.lanes] if needs_cost else []
         ),
         can_hold=stacked([lane.can_hold[cut] for lane in lanes.lanes]),
-        provider=stacked(
-            [attempts.unit_of(at, lane.model[cut]) for at, lane in enumerate(lanes.lanes)] if attempts else []
-        ),
+        provider=provider, watched=watched,
         model=stacked([lane.model[cut] for lane in lanes.lanes] if attempts else []),
         turn=stacked(turns.packed), turn_latency_us=stacked(turns.latency_us), turn_failures=stacked(turns.failures),
         is_escalated=make(nothing) if attempts is None else column(attempts.is_escalated),

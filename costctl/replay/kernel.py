@@ -118,7 +118,8 @@ class Rows(NamedTuple):
     cost_pusd: Any
     tokens: Any
     can_hold: Any
-    provider: Any
+    provider: Any  # whose limits count
+    watched: Any  # what the kill switch watches: the provider, or a deployment
     model: Any
     turn: Any
     turn_latency_us: Any
@@ -179,8 +180,8 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
     start, walked, base, times_us, is_ok = rows.start, rows.walked, rows.base, rows.times_us, rows.is_ok
     keys, is_kept, sessions, days, lowest = rows.key, rows.is_kept, rows.session, rows.day, rows.lowest
     units, costs, tokens, can_hold = rows.unit, rows.cost_pusd, rows.tokens, rows.can_hold
-    providers, turns, turn_latency_us, is_escalated = (
-        rows.provider, rows.turn, rows.turn_latency_us, rows.is_escalated,
+    providers, watched, turns, turn_latency_us, is_escalated = (
+        rows.provider, rows.watched, rows.turn, rows.turn_latency_us, rows.is_escalated,
     )  # fmt: skip
     lane_count, place_count = len(can_hold) // len(base), len(turns) // len(base)
     numbers, slot = state.numbers, state.slot
@@ -341,25 +342,24 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
                             cap_used[row] = used[cap_first[broken] + units[row * caps + broken]]
                         place += 1
                         continue
-                provider, wait_us = providers[row * lane_count + at], 0
-                if provider >= 0:
-                    if has_switch and at != logged and time_us < of_provider[OUT_UNTIL_US][provider]:
-                        notice |= KILLED
+                unit, provider, wait_us = watched[row * lane_count + at], providers[row * lane_count + at], 0
+                if has_switch and unit >= 0 and at != logged and time_us < of_provider[OUT_UNTIL_US][unit]:
+                    notice |= KILLED
+                    place += 1
+                    continue
+                if has_limits and provider >= 0 and at == logged:
+                    _count_logged(of_provider, provider, time_us // MINUTE_US, tokens[row * lane_count + at])
+                elif has_limits and provider >= 0:
+                    ready_us = _admitted(limit, of_provider, provider, time_us, tokens[row * lane_count + at])
+                    if ready_us < 0:
+                        notice |= LIMITED
+                        if ready_us == -1 - ERROR:
+                            break
                         place += 1
                         continue
-                    if has_limits and at == logged:
-                        _count_logged(of_provider, provider, time_us // MINUTE_US, tokens[row * lane_count + at])
-                    elif has_limits:
-                        ready_us = _admitted(limit, of_provider, provider, time_us, tokens[row * lane_count + at])
-                        if ready_us < 0:
-                            notice |= LIMITED
-                            if ready_us == -1 - ERROR:
-                                break
-                            place += 1
-                            continue
-                        wait_us = max(0, ready_us - time_us - took_us)
-                        if wait_us > 0:
-                            notice |= LIMITED | QUEUED
+                    wait_us = max(0, ready_us - time_us - took_us)
+                    if wait_us > 0:
+                        notice |= LIMITED | QUEUED
                 turn = turns[row * place_count + place]
                 took_us += wait_us
                 if turn_latency_us[row * place_count + place] < 0:
@@ -374,12 +374,12 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
                 paid[payee + 1] += cost % PART
                 spent += cost
                 billed_tokens += billed * tokens[row * lane_count + at]
-                if is_counting and provider >= 0:
+                if is_counting and unit >= 0:
                     failures = turn_failures[row * place_count + place]
-                    _count_failures(switch, of_provider, provider, time_us, failures)
-                elif has_switch and provider >= 0 and time_us >= of_provider[OUT_UNTIL_US][provider]:
+                    _count_failures(switch, of_provider, unit, time_us, failures)
+                elif has_switch and unit >= 0 and time_us >= of_provider[OUT_UNTIL_US][unit]:
                     attempts, failures = (turn >> ATTEMPTS) & FIELD, (turn >> FAILURES) & FIELD
-                    _watch(switch, of_provider, events, numbers, provider, time_us, attempts, failures)
+                    _watch(switch, of_provider, events, numbers, unit, time_us, attempts, failures)
                 if end == NONE:
                     notice |= ESCALATED
                 if turn >= IS_OK:
@@ -410,11 +410,11 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
             payee = 2 * models[row * lane_count + lane]
             paid[payee] += spent // PART
             paid[payee + 1] += spent % PART
-            provider = providers[row * lane_count + lane]
+            unit, provider = watched[row * lane_count + lane], providers[row * lane_count + lane]
             if provider >= 0 and has_limits:
                 _count_logged(of_provider, provider, time_us // MINUTE_US, billed_tokens)
-            if provider >= 0 and has_switch and time_us >= of_provider[OUT_UNTIL_US][provider]:
-                _watch(switch, of_provider, events, numbers, provider, time_us, 1, 0 if is_ok[row] else 1)
+            if unit >= 0 and has_switch and not is_counting and time_us >= of_provider[OUT_UNTIL_US][unit]:
+                _watch(switch, of_provider, events, numbers, unit, time_us, 1, 0 if is_ok[row] else 1)
         if has_budgets:
             numbers[DAY_CALLS] += 1
             lane_calls[lane] += 1

@@ -83,9 +83,9 @@ class Attempts:
 
     def stay(self, call: Call, offer: Offer) -> None:
         """A call on the logged lane: providers see it, nothing holds it."""
+        self.providers.passes(offer.provider, call.time_us, offer.tokens)
         if isinstance(self.policy.kill_switch, CountedFailures):
             return
-        self.providers.passes(offer.provider, call.time_us, offer.tokens)
         self.providers.saw(offer.provider, call.time_us, 1, 0 if call.is_ok else 1)
 
     def play(

@@ -13,7 +13,7 @@ from costctl.policy.behaviour import CountedFailures, RequestCache, SpendFilter,
 from costctl.policy.load import parse_policy
 from costctl.policy.schema import LOGGED, Policy
 from costctl.replay.engine import walk
-from costctl.replay.kernel import KILLED, REFUSED
+from costctl.replay.kernel import KILLED, LIMITED, REFUSED
 from tests.replay.compare import Bench, differences
 from tests.replay.policies import Maker, text_of
 from tests.replay.test_oracle import decided
@@ -38,7 +38,10 @@ def litellm_policies(seed: int, maker: Maker, count: int) -> list[Policy]:
             continue
         lanes = {one.name: tuple((model, None) for model in one.models) for one in kept}
         written = Written(lanes, rng.choice(kept).name, rng.random() < 0.5, rng.random() < 0.8)
-        made.append(as_litellm(policy, written)[0])
+        behaving = as_litellm(policy, written)[0]
+        # LiteLLM keeps no limit of a provider; one part of it beside the limits of the policy is replayed, too.
+        limits = policy.limits if rng.random() < 0.5 else behaving.limits
+        made.append(behaving.model_copy(update={"limits": limits}))
     return made
 
 
@@ -57,8 +60,9 @@ def test_the_replay_agrees_with_its_oracle() -> None:
         seen["passed over"] += int(((made.cap >= 0) & (made.served_by == 0)).sum()) * is_filter
         seen["out"] += int(((made.notice & KILLED) > 0).sum()) * isinstance(policy.kill_switch, CountedFailures)
         seen["hits"] += int(made.is_cached.sum()) * isinstance(policy.cache.exact, RequestCache)
+        seen["limited"] += int(((made.notice & LIMITED) > 0).sum()) * isinstance(policy.kill_switch, CountedFailures)
         seen["stepped"] += isinstance(policy.retries, SteppedRetries) and policy.retries.max_count > 0
-    assert all(seen[name] for name in ("refused", "passed over", "out", "hits", "stepped")), seen
+    assert all(seen[name] for name in ("refused", "passed over", "out", "hits", "limited", "stepped")), seen
 
 
 def test_the_engine_of_the_walk_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,4 +93,4 @@ def decided(told: Decisions) -> dict[str, Any]:
     """Every column of the decisions as a list."""
     parts = (told, *([told.played] if told.played else []))
     columns = {one.name: getattr(part, one.name) for part in parts for one in fields(part) if one.name != "played"}
-    return {name: column.tolist() for name, column in columns.items()}
+    return {name: list(column) for name, column in columns.items()}
