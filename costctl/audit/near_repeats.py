@@ -43,7 +43,7 @@ def near_repeats(store: Store, reader: Reader | None, is_failed_or_repeated: str
     store.execute("CREATE OR REPLACE TEMP TABLE near_hit (file_id INTEGER, source_line BIGINT)")
     store.execute("CREATE OR REPLACE TEMP TABLE near_said (code VARCHAR, message VARCHAR, hint VARCHAR)")
     if reader is None:
-        return NearRepeats(False, "not computed: costctl audit LOG --near-repeats (reads the texts again)")
+        return NearRepeats(False, "not computed: costctl audit LOG --near-repeats (reads the texts)")
     try:
         texts = near_texts(store, reader, reader.kept)
     except CostctlError as error:

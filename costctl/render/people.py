@@ -52,6 +52,9 @@ THEN = (
         ("blocks_held_count", "blocks_served_count", "block_hit_ratio", "served_tokens", "token_hit_ratio"), 20,
     ),
 )  # fmt: skip
+PLAIN_NOTE = "all of it, at most"  # of a class of the anatomy: the heading says it, and the two amounts are equal
+OF_TOKENS = "tokens per request"  # a cause of a jump
+MORE_SHOWN = 3
 JUMPS_SHOWN = 8
 BY_SHOWN, TIMES_SHOWN = 20, 31  # rows of a dimension; of days a whole month
 BY_HEADINGS = {
@@ -201,9 +204,11 @@ def _audit(report: Report, width: int) -> list[str]:
     lines += _broken_budgets(report)
     named = {section.table for section in (*FIRST, *THEN)} | told
     hidden = [name for name in report.tables if name not in named and report.tables[name].rows]
-    lines += ["", *_warned(report), "", f"  more in --output json|csv|markdown: {', '.join(hidden)}"]
-    refused = "   costctl rejects" if report.totals["rejected_count"] else ""
-    return [*lines, f"  next:  costctl audit LOG --by endpoint{refused}   costctl sql 'SELECT ...'"]
+    more = f" and {len(hidden) - MORE_SHOWN} more" if len(hidden) > MORE_SHOWN else ""
+    lines += ["", *_warned(report)]
+    lines += [f"  more in --output json|csv|markdown: {', '.join(hidden[:MORE_SHOWN])}{more}"] if hidden else []
+    further = "costctl rejects" if report.totals["rejected_count"] else "costctl sql 'SELECT ...'"
+    return [*lines, f"  next:  costctl audit LOG --by endpoint   {further}"]
 
 
 def _dimension(
@@ -229,7 +234,9 @@ def _anatomy_notes(report: Report) -> list[str]:
     return [
         f"  {row['title']}: {safe(str(row['note']), 400)}"
         for row in rows
-        if row["note"] and (row["request_count"] != 0 or row["class"] == "near_repeat")  # asked for: none is an answer
+        if row["note"]
+        and row["note"] != PLAIN_NOTE
+        and (row["request_count"] != 0 or row["class"] == "near_repeat")  # asked for: none is an answer
     ]
 
 
@@ -242,7 +249,7 @@ def _shares(report: Report) -> list[str]:
         only = f" ({cell(row['only_here_ratio'], 'ratio')} sold only there)" if row["only_here_usd"] else ""
         name = safe(str(row["provider"])) if row["provider"] else "not in the log"
         providers.append(f"{name} {cell(row['share_ratio'], 'ratio')}{only}")
-    lines = [f"  SPEND BY TIER      {tier_text}   (rules on cost, no evidence of quality)"]
+    lines = [f"  SPEND BY TIER      {tier_text}   (no evidence of quality)"]
     if any(row["provider"] for row in _rows(report, "provider_share")):  # else the line would say nothing
         lines.append(f"  SPEND BY PROVIDER  {'   '.join(providers)}")
     return lines
@@ -276,7 +283,8 @@ def _jumps(report: Report) -> list[str]:
     for row in rows[:JUMPS_SHOWN]:
         days = str(row["first_on"]) + (f"..{str(row['last_on'])[8:]}" if row["last_on"] != row["first_on"] else "")
         amount = usd_display(row["excess_usd"])
-        lines.append(f"  {safe(str(row['name']), 30)}  {days}  {amount}  {row['cause']}: {safe(str(row['note']), 200)}")
+        cause = "" if row["cause"] == OF_TOKENS else f"{row['cause']}: "  # the note names these
+        lines.append(f"  {safe(str(row['name']), 30)}  {days}  {amount}  {cause}{safe(str(row['note']), 200)}")
     return [*lines, f"  and {len(rows) - JUMPS_SHOWN:,} more: --output json"] if len(rows) > JUMPS_SHOWN else lines
 
 

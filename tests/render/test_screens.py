@@ -73,6 +73,22 @@ def test_numbers_of_a_select_stand_under_each_other() -> None:
     assert to_terminal(report).splitlines()[-3:] == ["  a      1,375", "  b         72", "  c          —"]
 
 
+def test_the_screen_of_the_story_is_short_and_keeps_what_matters(tmp_path: Path) -> None:
+    """What a heading or another line says already is folded; every class, jump and warning stays."""
+    report = audited(tmp_path, ROOT / "sample_logs" / "story.jsonl.gz")
+    screen = to_terminal(report, 80)
+    assert len(screen.splitlines()) <= 63
+    assert "all of it, at most" not in screen and "all of it, at most" in {
+        row["note"] for row in report.tables["anatomy"].dicts()
+    }
+    for row in report.tables["anatomy"].dicts():
+        assert str(row["title"]) in screen
+    for row in report.tables["anomalies"].dicts():
+        assert f"{row['name']}  " in screen
+    assert all(f"[{warning.code}]" in screen for warning in report.warnings)
+    assert "token_budgets, baseline, daily and 4 more" in screen
+
+
 def test_a_command_is_never_broken() -> None:
     line = "  next:  costctl audit LOG --by endpoint   costctl rejects   costctl sql 'SELECT ...'"
     assert wrapped([line], 80)[1] == "    costctl sql 'SELECT ...'"
