@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from costctl.money import usd_display
 from costctl.render.cells import escaped, safe
 from costctl.render.exported import alike
 from costctl.render.grid import grid
@@ -23,6 +24,8 @@ SECTIONS = (
      ("tier", "call_count", "share_ratio", "baseline_cost_usd", "policy_cost_usd", "moved_count"), 12),
     ("by_model", "BY MODEL: calls by who answers them, dollars by whom they are paid to",
      ("model", "policy_cost_usd", "baseline_cost_usd", "policy_call_count", "baseline_call_count"), 8),
+    ("prompt_cache_arms", "PROMPT CACHES: the same policy if they save nothing, or do what they did in the log",
+     ("arm", "policy_cost_usd", "what"), 4),
     ("budgets", "BUDGETS: calls by the first cap that each is over",
      ("cap", "limit", "degraded_count", "over_budget_count", "refused_count", "passed_over_count"), 20),
     ("sent", "WHAT IS SENT: input tokens step by step, with the work that a step takes beside the call",
@@ -154,6 +157,17 @@ def _compared(report: Report, width: int) -> list[str]:
     return [*lines, *grid(shown, table.columns, width, COMPARED_MAX)] if rows else lines
 
 
+def _predicted_reads(report: Report, *, is_first: bool) -> list[str]:
+    """What of the saving rests on reads of prompt caches that the log does not show."""
+    table = report.tables.get("prompt_cache_arms")
+    arms: dict[str, Any] = {str(row["arm"]): row["policy_cost_usd"] for row in table.dicts()} if table else {}
+    if not arms or arms["pessimistic"] == arms["replayed"]:
+        return []
+    saved = usd_display(arms["pessimistic"] - arms["replayed"])
+    said = f"predicted reads of prompt caches: {saved} of the saving, nothing at its low end"
+    return [f"  RESTS ON  {said}" if is_first else f"    {said}"]
+
+
 def _rests(report: Report) -> list[str]:
     """What the figures rest on: statuses, token ratios, what is not computed."""
     rows = list(report.tables["assumptions"].dicts())
@@ -169,6 +183,7 @@ def _rests(report: Report) -> list[str]:
         lines.append(f"    {pair}: {row['what']} x {row['factor']}{span}, {row['how']}, {calls}")
     if len(shown) > 6:
         lines.append(f"    and {len(shown) - 6} more: --output json")
+    lines += _predicted_reads(report, is_first=not rows)
     missing: Any = report.provenance["not_computed"]
     reasons: dict[str, list[str]] = {}
     for name, reason in missing.items():

@@ -201,13 +201,18 @@ def _known_usd(outcome: Outcome, pusd: Int, here: Flag) -> Decimal | None:
 def prompt_cache_arms(outcome: Outcome) -> Table:
     """The policy's cost under three readings of the providers' prompt caches."""
     cached, spent = outcome.cached, exact_sum(outcome.policy_pusd)
-    cold = spent - exact_sum(cached.change_pusd)
+    neutral = spent - exact_sum(cached.change_pusd) + exact_sum(cached.neutral_change_pusd)
     rows = (
-        ("pessimistic", usd(cold), "nothing is cached on a moved call, the others as logged"),
+        ("pessimistic", usd(spent + prompt_cache_saving(outcome)), "no call saves by a predicted read"),
         ("replayed", usd(spent), "by session, caller and model, cold after a switch"),
-        ("neutral", usd(cold + exact_sum(cached.neutral_change_pusd)), "a moved call reads what it read in the log"),
+        ("neutral", usd(neutral), "every call reads what it read in the log"),
     )
     return Table.of("prompt_cache_arms", ("arm", "policy_cost_usd", "what"), rows)
+
+
+def prompt_cache_saving(outcome: Outcome) -> int:
+    """What predicted reads of prompt caches save on the calls that they make cheaper, in picodollars."""
+    return -exact_sum(np.minimum(outcome.cached.change_pusd, 0))
 
 
 def daily(outcome: Outcome) -> Table:
@@ -286,8 +291,11 @@ def rests(outcome: Outcome, candidates: dict[str, Candidate]) -> Iterator[Rest]:
                 yield Rest(logged, key, count, spent - of_output, of_output, candidate.input_ratios[logged], ratio)
 
 
-def cost_range(policy_pusd: int, rest: list[Rest]) -> tuple[Decimal, Decimal]:
-    """The policy's cost if every ratio stood at its low or at its high end, decisions as they are."""
+def cost_range(policy_pusd: int, rest: list[Rest], cached_pusd: int = 0) -> tuple[Decimal, Decimal]:
+    """The policy's cost if every ratio stood at its low or at its high end, decisions as they are.
+
+    `cached_pusd` is what predicted reads of prompt caches save: at the high end they save nothing.
+    """
     ends = []
     for end in ("low", "high"):
         change = sum(
@@ -298,5 +306,6 @@ def cost_range(policy_pusd: int, rest: list[Rest]) -> tuple[Decimal, Decimal]:
             ),
             Decimal(0),
         )
-        ends.append(usd(int((policy_pusd + change).to_integral_value())))
+        unread = cached_pusd if end == "high" else 0
+        ends.append(usd(int((policy_pusd + change).to_integral_value()) + unread))
     return ends[0], ends[1]

@@ -266,8 +266,9 @@ def _totals(outcome: project.Outcome, rest: list[project.Rest]) -> tuple[dict[st
         totals |= {"unanswered_count": lost_count, "unanswered_saving_usd": project.usd(kept)}
     status = {name: "exact" if name.startswith(("call", "baseline")) else "replayed" for name in totals}
     ratios = [ratio for one in rest for ratio in (one.input, one.output)]
-    if any(ratio.low != ratio.high for ratio in ratios):
-        low, high = project.cost_range(spent, rest)
+    cached = project.prompt_cache_saving(outcome)
+    if cached or any(ratio.low != ratio.high for ratio in ratios):
+        low, high = project.cost_range(spent, rest, cached)
         whole = project.usd(baseline)
         totals |= {"policy_cost_usd_low": low, "policy_cost_usd_high": high,
                    "saving_usd_low": whole - high, "saving_usd_high": whole - low,

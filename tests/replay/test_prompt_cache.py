@@ -24,10 +24,12 @@ SESSION = [
 TIERS = "tiers: {A: {models: [gpt-4o-mini]}}\nassume: {output_tokens_ratio: 1, input_tokens_ratio: 1}\n"
 
 
-def simulated(folder: Path, capsys: pytest.CaptureFixture[str], log: Path, policy: str) -> dict[str, Any]:
+def simulated(
+    folder: Path, capsys: pytest.CaptureFixture[str], log: Path, policy: str, code: int = 0
+) -> dict[str, Any]:
     (folder / "policy.yaml").write_text("version: 1\n" + policy, "utf-8")
     where = ["--policy", str(folder / "policy.yaml"), "--db", str(folder / "c.duckdb"), "--output", "json"]
-    assert run(["simulate", str(log), *where]) == 0
+    assert run(["simulate", str(log), *where]) == code
     report: dict[str, Any] = json.loads(capsys.readouterr().out)
     return report
 
@@ -74,6 +76,26 @@ def test_the_arms_bound_the_replay(tmp_path: Path, capsys: pytest.CaptureFixture
         "pessimistic": "0.001562400000", "replayed": "0.001178400000", "neutral": "0.001178400000",
     }  # fmt: skip
     assert report["totals"]["prompt_cache_read_ratio"] == pytest.approx(5120 / 9216)
+    # What is read there is predicted, so the saving is a range, and a gate looks at its worse end.
+    totals = report["totals"]
+    assert (totals["policy_cost_usd_low"], totals["policy_cost_usd_high"]) == ("0.001178400000", "0.001562400000")
+    assert (totals["saving_usd_low"], totals["saving_usd"]) == ("0.018077600000", "0.018461600000")
+    assert report["provenance"]["status"]["saving_usd"] == "estimated"
+    gated = simulated(tmp_path, capsys, log, policy + "gates: ['saving_ratio >= 0.93']\n", code=6)
+    assert totals["saving_ratio"] > 0.93 > totals["saving_ratio_low"]
+    assert [row["verdict"] for row in gated["tables"]["gates"]] == ["FAIL"]
+
+
+def test_the_pessimistic_arm_is_never_cheaper(tmp_path: Path, capsys: pytest.CaptureFixture[str], log: Path) -> None:
+    """A call that stays finds 1,024 tokens less (0.00128) because another left: that is no saving to be taken back.
+
+    Neutral: it finds them, and the call that left reads its 2,048 of the log at half the price (0.0001536 less).
+    """
+    policy = TIERS + "routing: {rules: [{name: u2, when: {user_id: u2}, to: A}]}\ncache: {prompt: {providers: auto}}\n"
+    arms = simulated(tmp_path, capsys, log, policy)["tables"]["prompt_cache_arms"]
+    assert {row["arm"]: row["policy_cost_usd"] for row in arms} == {
+        "pessimistic": "0.015320800000", "replayed": "0.015320800000", "neutral": "0.013887200000",
+    }  # fmt: skip
 
 
 BLOCK_HEAD = (*HEAD, "prefix_blocks", "block_tokens")
