@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 RECORD_LINES_MAX = 10_000  # a record with more has a quote that was never meant to be closed
 UNCLOSED = "not a CSV row: a quote is never closed"
+_SEPARATOR = re.compile('"?sep=([,;\t|])"?', re.IGNORECASE)  # a line that Excel writes and reads before the header
 _BROKEN = re.compile("[\udc80-\udcff]")  # what stands for a byte that is not UTF-8
 
 
@@ -131,7 +132,11 @@ def _csv_rows(source: Iterator[str], delimiter: str) -> tuple[list[str], Iterato
     """The names of the header, and the records after it."""
     csv.field_size_limit(LINE_BYTES_MAX)
     lines = _Lines(source)
-    header = [name.strip() for name in next(csv.reader(lines, delimiter=delimiter), [])]
+    reader = csv.reader(lines, delimiter=delimiter)
+    names = next(reader, [])
+    if lines.taken and _SEPARATOR.fullmatch(lines.taken[0].rstrip("\r\n")):
+        names = next(reader, [])
+    header = [name.strip() for name in names]
     return header, _records(lines, delimiter, len(header))
 
 
@@ -215,6 +220,9 @@ def _csv_tasks(source: Source) -> Iterator[Task]:
 
 
 def delimiter_of(head: bytes) -> str:
-    """The delimiter of a CSV header, by what separates most names."""
+    """The delimiter of a CSV header: what a line before it names, else what separates most names."""
     first = head.split(b"\n", 1)[0].decode("utf-8", "replace")
+    named = _SEPARATOR.fullmatch(first.rstrip("\r"))
+    if named is not None:
+        return named[1]
     return max(",;\t|", key=first.count)

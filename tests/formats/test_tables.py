@@ -104,3 +104,20 @@ def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     log.write_text("model,input_tokens,input_tokens,output_tokens\ngpt-4o,1,2,3\n", "utf-8")
     with pytest.raises(InputError, match="more than one column named input_tokens"):
         audited(tmp_path, log)
+
+
+@pytest.mark.parametrize(
+    ("line", "separator"), [("sep=;", ";"), ('"sep=,"', ","), ("SEP=\t", "\t"), ("\ufeffsep=;", ";"), ("sep=|", "|")]
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_line_that_names_the_separator(tmp_path: Path, line: str, separator: str, end: str) -> None:
+    """Excel writes it before the header, and is believed also where the header has more of another sign."""
+    last = "prompt" if separator == "," else "a, b, c, d, e"
+    header = separator.join(["model", "input_tokens", "output_tokens", last])
+    text = [line, header, separator.join(["gpt-4o", "10", "1", "hola"]), separator.join(["gpt-4o", "20"])]
+    log = tmp_path / "log.csv"
+    log.write_bytes(end.join([*text, ""]).encode())
+    report = audited(tmp_path, log)
+    assert (report.totals["accepted_count"], report.totals["input_tokens"]) == (1, 10)
+    (refused,) = rows(report, "rejected")
+    assert (refused["source_line"], refused["reason"]) == (4, "2 fields under a header of 4")
