@@ -22,7 +22,20 @@ INNER_LISTS = frozenset(
 )  # fmt: skip
 # Lists of records that a cut document may break off in; `messages` are records of a session only, else parts of one.
 _OUTER_LISTS = frozenset(
-    {*RECORD_LISTS, "runs", "post", "patch", "traces", "events", "logEvents", "hits", "tables", "batches", "value"}
+    {
+        *RECORD_LISTS,
+        "runs",
+        "post",
+        "patch",
+        "traces",
+        "events",
+        "logEvents",
+        "hits",
+        "tables",
+        "batch",
+        "batches",
+        "value",
+    }
 )
 _OF_A_SESSION = frozenset({"sessionId", "projectHash", "info"})
 _ROWS_OF = {"rows": "tables", "values": "result"}  # lists of lists, and the list that holds them: Log Analytics, Loki

@@ -19,6 +19,7 @@ from costctl.formats.conversation import (
     system_of,
     tool_calls_of,
 )
+from costctl.formats.langfuse_events import events_of, is_event, told
 from costctl.formats.placed import placed, whole
 from costctl.formats.span_records import call_within_call
 from costctl.formats.usage import read_usage
@@ -44,6 +45,8 @@ def is_langfuse(record: Record) -> bool:
     observations = record.get("observations")
     if isinstance(observations, list) and (isinstance(record.get("trace"), dict) or _are_observations(observations)):
         return True
+    if events_of(record) is not None:
+        return True
     kind = record.get("type")
     if not isinstance(kind, str) or kind.upper() not in _TYPES:
         return False
@@ -58,6 +61,9 @@ def _are_observations(items: list[Any]) -> bool:
 
 def unwrap(record: Record) -> list[Outcome]:
     """Every observation of a trace, or the one of a row; those that call no model are ignored by type."""
+    events = events_of(record)
+    if events is not None:
+        return _of_events(events)
     trace = record.get("trace")
     trace = trace if isinstance(trace, dict) else {}
     observations = record.get("observations", trace.get("observations"))
@@ -67,6 +73,23 @@ def unwrap(record: Record) -> list[Outcome]:
     parents = {item.get("id"): _said(item, "parent_observation_id") for item in observations if isinstance(item, dict)}
     call_within_call(outcomes, parents)
     return outcomes or [Ignored("a trace without observations")]
+
+
+def _of_events(events: list[Any]) -> list[Outcome]:
+    """One outcome for each event: of an observation where it is first told, else ignored by its kind."""
+    outcomes: list[Outcome] = [Rejected("an event that is none") for event in events if not is_event(event)]
+    parents = {}
+    for one in told(events):
+        if one.observation is None:
+            outcomes.append(Ignored(f"event: {one.kind}"))
+            continue
+        outcome = _observation(one.observation, one.trace)
+        if one.is_update and isinstance(outcome, dict):
+            outcome["is_part"] = True
+        parents[one.observation.get("id")] = _said(one.observation, "parent_observation_id")
+        outcomes.append(outcome)
+    call_within_call(outcomes, parents)
+    return outcomes
 
 
 @cache

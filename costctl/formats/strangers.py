@@ -37,7 +37,8 @@ KEYS: dict[str, tuple[str, ...]] = {
         "spans", "tags", "start_ns", "span_id", "spanId", "SpanId", "context.span_id",
     ),
     "langfuse": (
-        "observations", "usageDetails", "usage_details", "costDetails", "cost_details", "modelParameters",
+        "observations", "batch", "body", "usageDetails", "usage_details",
+        "costDetails", "cost_details", "modelParameters",
         "model_parameters", "provided_model_name", "parentObservationId", "parent_observation_id",
         "completionStartTime", "completion_start_time", "statusMessage", "status_message",
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import polars as pl
 import pytest
 
 from costctl.audit.queries import select
-from tests.support import audited
+from tests.support import audited, rows
 
 
 def observation(**more: Any) -> dict[str, Any]:
@@ -194,3 +195,62 @@ def test_a_latency_without_an_end_is_kept(tmp_path: Path, ended: str | None, uni
     rows.append(rows[0] | {"id": "o9", "end_time": "2026-03-02T10:00:04Z"})
     found = read(tmp_path, *rows)
     assert sorted(row["latency_ms"] for row in found) == [1500, 2500, 4000]
+
+
+def event(kind: str, **body: Any) -> dict[str, Any]:
+    return {"id": f"e-{kind}-{body['id']}", "timestamp": "2026-03-02T10:00:00Z", "type": kind, "body": body}
+
+
+def posted() -> list[dict[str, Any]]:
+    """A trace with a span, in it a generation, and an embedding whose end comes as an update."""
+    return [
+        event("trace-create", id="t1", name="ask", userId="u1", sessionId="s1"),
+        event("span-create", id="s1", traceId="t1", startTime="2026-03-02T10:00:00Z"),
+        event("generation-create", id="g1", traceId="t1", parentObservationId="s1", model="gpt-4o",
+              startTime="2026-03-02T10:00:01Z", input=[{"role": "user", "content": "Hola"}], endTime=None),
+        event("generation-update", id="g1", traceId="t1", endTime="2026-03-02T10:00:03Z", model=None,
+              usage={"input": 100, "output": 10, "total": 110, "unit": "TOKENS"}),
+        event("observation-create", id="g2", traceId="t1", type="EMBEDDING", model="text-embedding-3-small",
+              startTime="2026-03-02T10:00:04Z", endTime="2026-03-02T10:00:05Z", usageDetails={"input": 7, "total": 7}),
+        event("score-create", id="c1", traceId="t1", name="ok", value=1),
+        event("sdk-log", id="l1", log={"message": "flushed"}),
+    ]  # fmt: skip
+
+
+EVENT_SHAPES: dict[str, Callable[[list[dict[str, Any]]], list[Any]]] = {
+    "batch": lambda events: [{"batch": events, "metadata": {"sdk_name": "js"}}],
+    "one a line": lambda events: events,
+    "one a line, shuffled": lambda events: [events[number] for number in (5, 3, 0, 6, 4, 2, 1)],
+    "batch with the update first": lambda events: [{"batch": [events[3], *events[:3], *events[4:]]}],
+    "two batches": lambda events: [{"batch": events[:3]}, {"batch": events[3:]}],
+    "the same batch twice": lambda events: [{"batch": events}] * 2,
+}
+
+
+@pytest.mark.parametrize("shape", EVENT_SHAPES)
+def test_events_as_they_are_posted(tmp_path: Path, shape: str) -> None:
+    """A generation and an embedding: 100 + 7 tokens in, 10 out, however the events are divided."""
+    one, two = read(tmp_path, *EVENT_SHAPES[shape](posted()))
+    assert (one["request_id"], one["response_model"], one["trace_id"]) == ("g1", "gpt-4o", "t1")
+    assert (one["input_tokens"], one["output_tokens"], one["prompt_chars"]) == (100, 10, 4)
+    assert (two["request_id"], two["operation"], two["input_tokens"]) == ("g2", "embeddings", 7)
+    if "batch" in shape and shape != "two batches":
+        assert (one["latency_ms"], one["session_id"], one["user_id"]) == (2000, "s1", "u1")
+
+
+def test_events_of_no_call_are_ignored_by_kind(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text(json.dumps({"batch": [*posted(), "x"]}), "utf-8")
+    report = audited(tmp_path, path)
+    assert (report.totals["records_read_count"], report.totals["rejected_count"]) == (8, 1)
+    assert {row["kind"]: row["record_count"] for row in rows(report, "ignored")} == {
+        "event: trace-create": 1, "observation: span": 1, "event: generation-update": 1, "event: score-create": 1,
+        "event: sdk-log": 1,
+    }  # fmt: skip
+
+
+def test_a_batch_that_is_cut_keeps_its_whole_events(tmp_path: Path) -> None:
+    path = tmp_path / "log.json"
+    path.write_text(json.dumps({"batch": posted()[:5]})[:-9], "utf-8")
+    totals = audited(tmp_path, path).totals
+    assert (totals["request_count"], totals["input_tokens"], totals["rejected_count"]) == (1, 100, 1)
