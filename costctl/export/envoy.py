@@ -1,7 +1,8 @@
 """Envoy AI Gateway: one file of Kubernetes resources of its version v1beta1, with those of Envoy Gateway beside them.
 
-The caller asks for the name of its tier as the model. A rule of the route takes that name to the models of the tier and
-of its fallbacks, in the order of `priority`, each under its own name.
+The caller asks for the name of its tier as the model. The route of a tier takes that name to its models and those of
+its fallbacks, in the order of `priority`, each under its own name. Only a retry goes to the next priority, and only
+after `numAttemptsPerPriority` tries, so each tier whose chain goes on has a BackendTrafficPolicy of its own.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ import yaml
 from costctl.export.base import Carried, Exported, Target, approximated, dropped, expressed, header, told
 from costctl.export.envoy_schema import faults_of
 from costctl.export.orders import as_listed
+from costctl.export.reliability import FAILURES, retried_codes
 from costctl.export.resolved import Lane, Resolved
 from costctl.export.text import commented, to_yaml
 from costctl.policy.parts import PARTS
 
 FILE = "gateway.yaml"
 VERIFIED = "the documented fields of Envoy AI Gateway v1beta1 (it was not run)"
-ROUTE = "costctl"
+GATEWAY = "costctl"
 # Host, what its API looks like, and the way to it.
 _HOSTS = {
     "openai": ("api.openai.com", "OpenAI", ""), "anthropic": ("api.anthropic.com", "Anthropic", ""),
@@ -46,9 +48,8 @@ def export(given: Resolved) -> Exported:
         "Keys stand in secrets of the same namespace, under apiKey: " + ", ".join(f"{one}-key" for one in slugs),
         "Hosts below models.svc.cluster.local are names for engines of your own: make services of these names.",
     ])  # fmt: skip
-    documents = [_route(given, lanes), *(one for name in providers for one in _backend(name))]
-    if given.policy.retries is not None and given.policy.retries.max_count:
-        documents.append(_traffic(given))
+    documents = [*(_route(given, lane) for lane in lanes), *(one for name in providers for one in _backend(name))]
+    documents += [_traffic(given, lane) for lane in lanes if _tries(given, lane) > 1]
     return Exported({FILE: head + notes + "---\n".join(map(to_yaml, documents))}, told(given, _carried(given)))
 
 
@@ -56,12 +57,17 @@ def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
-def _route(given: Resolved, lanes: list[Lane]) -> dict[str, Any]:
+def _name(lane: Lane) -> str:
+    """Of the resources of a lane, and of the model that the caller asks for."""
+    return f"tier-{lane.slug}"
+
+
+def _route(given: Resolved, lane: Lane) -> dict[str, Any]:
     return {
-        "apiVersion": "aigateway.envoyproxy.io/v1beta1", "kind": "AIGatewayRoute", "metadata": {"name": ROUTE},
+        "apiVersion": "aigateway.envoyproxy.io/v1beta1", "kind": "AIGatewayRoute", "metadata": {"name": _name(lane)},
         "spec": {
-            "parentRefs": [{"name": ROUTE, "kind": "Gateway", "group": "gateway.networking.k8s.io"}],
-            "rules": [_rule(given, lane) for lane in lanes],
+            "parentRefs": [{"name": GATEWAY, "kind": "Gateway", "group": "gateway.networking.k8s.io"}],
+            "rules": [_rule(given, lane)],
             "llmRequestCosts": [
                 {"metadataKey": "llm_input_token", "type": "InputToken"},
                 {"metadataKey": "llm_output_token", "type": "OutputToken"},
@@ -72,18 +78,37 @@ def _route(given: Resolved, lanes: list[Lane]) -> dict[str, Any]:
 
 def _rule(given: Resolved, lane: Lane) -> dict[str, Any]:
     rule: dict[str, Any] = {
-        "matches": [{"headers": [{"type": "Exact", "name": "x-ai-eg-model", "value": f"tier-{lane.slug}"}]}],
+        "matches": [{"headers": [{"type": "Exact", "name": "x-ai-eg-model", "value": _name(lane)}]}],
         "backendRefs": _refs(given, lane),
     }
-    spans = [one.settings.timeout_us for one in given.chain(lane.name) if one.settings.timeout_us is not None]
-    if spans and len(spans) == len(given.chain(lane.name)):
-        # Of the whole request with all its tries, so that the last of the chain still has its own time.
-        tries = sum(
-            one.settings.timeout_us * max(len(one.models), 1)
-            for one in given.chain(lane.name) if one.settings.timeout_us is not None
-        )  # fmt: skip
-        rule["timeouts"] = {"request": _span(tries)}
+    each_us = _each_us(given, lane)
+    if each_us is not None:
+        # Of all tries and the pauses between them, so that the last of the chain still has its own time.
+        tries = _tries(given, lane)
+        pauses = sum(min(_pause_us(given) * 2**number, _pause_us(given) * 10) for number in range(tries - 1))
+        rule["timeouts"] = {"request": _span(each_us * tries + pauses)}
     return rule
+
+
+def _each_us(given: Resolved, lane: Lane) -> int | None:
+    """How long one try may take: all of a chain have one time, the longest; None where one of them has no limit."""
+    spans = [one.settings.timeout_us for one in given.chain(lane.name) if one.models]
+    known = [span for span in spans if span is not None]
+    return max(known) if len(known) == len(spans) else None
+
+
+def _tries_each(given: Resolved) -> int:
+    """Tries of one priority before the next one is asked."""
+    return 1 + (given.policy.retries.max_count if given.policy.retries is not None else 0)
+
+
+def _tries(given: Resolved, lane: Lane) -> int:
+    """Tries of a whole chain."""
+    return _tries_each(given) * len({one["priority"] for one in _refs(given, lane)})
+
+
+def _pause_us(given: Resolved) -> int:
+    return max(given.policy.retries.backoff_us if given.policy.retries is not None else 0, 1000)
 
 
 def _refs(given: Resolved, lane: Lane) -> list[dict[str, Any]]:
@@ -156,21 +181,26 @@ def _backend(provider: str) -> list[dict[str, Any]]:
     return documents
 
 
-def _traffic(given: Resolved) -> dict[str, Any]:
-    retries = given.policy.retries
-    assert retries is not None, "asked for its retries"
-    codes = {"rate_limit": [429], "server_error": [500, 502, 503], "error": [500, 502, 503], "timeout": [504]}
-    backoff = max(retries.backoff_us, 1000)
+def _traffic(given: Resolved, lane: Lane) -> dict[str, Any]:
+    goes_on = len({one["priority"] for one in _refs(given, lane)}) > 1
+    on = given.policy.retries.on if given.policy.retries is not None else ()
+    pause_us, each_us = _pause_us(given), _each_us(given, lane)
+    # A try that runs out of its time is reset, and has no status.
+    slow = ["reset"] if goes_on or "timeout" in on else []
     return {
-        "apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "BackendTrafficPolicy", "metadata": {"name": ROUTE},
+        "apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "BackendTrafficPolicy",
+        "metadata": {"name": _name(lane)},
         "spec": {
-            "targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": ROUTE}],
+            "targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": _name(lane)}],
             "retry": {
-                "numRetries": retries.max_count,
-                "perRetry": {"backOff": {"baseInterval": _span(backoff), "maxInterval": _span(backoff * 10)}},
+                "numRetries": _tries(given, lane) - 1, "numAttemptsPerPriority": _tries_each(given),
+                "perRetry": {
+                    "backOff": {"baseInterval": _span(pause_us), "maxInterval": _span(pause_us * 10)},
+                    **({} if each_us is None else {"timeout": _span(each_us)}),
+                },
                 "retryOn": {
-                    "httpStatusCodes": sorted({code for kind in retries.on for code in codes[kind]}),
-                    "triggers": ["connect-failure", "retriable-status-codes"],
+                    "httpStatusCodes": sorted({*retried_codes(given), *(FAILURES if goes_on else ())}),
+                    "triggers": ["connect-failure", *slow, "retriable-status-codes"],
                 },
             },
         },
@@ -186,7 +216,8 @@ def _carried(given: Resolved) -> dict[str, Carried]:
     money = dropped("it counts tokens, not money: cap it at the provider, or write a limit of tokens by hand")
     looks = dropped("it has no such step: let the application do it before or after the call")
     always = approximated("always the first model: order them in the policy as you want them asked")
-    tier = "one rule each, by the model tier-... that the caller asks for"
+    tier = "one route each, by the model tier-... that the caller asks for"
+    codes = ", ".join(map(str, FAILURES))
     own: dict[str, Carried] = {
         "tiers": approximated(tier), "specialists": approximated(tier),
         "tiers.models.logged": expressed("a model that no rule names is not touched by this route"),
@@ -195,10 +226,18 @@ def _carried(given: Resolved) -> dict[str, Carried]:
         "tiers.select: cheapest": always, "tiers.select: fastest": always,
         "tiers.max_output_tokens": sent, "tiers.temperature": sent,
         "tiers.context_tokens": dropped("it counts no tokens beforehand: costctl_route.py moves what does not fit"),
-        "tiers.timeout_s": approximated("one timeout a rule, of all tries of its chain together"),
+        "tiers.timeout_s": approximated(
+            "one timeout for each try, the longest of the tiers of its chain, and none where one of them has none"
+        ),
         "routing.default: logged": expressed("requests for other models are not touched by this route"),
-        "fallbacks": approximated("backends by priority: the next one is asked by the retries, so retries must be on"),
-        "retries": approximated("a BackendTrafficPolicy for all tiers; a try may go to the next priority at once"),
+        "fallbacks": approximated(
+            f"backends by priority: retries go on to the next one after the statuses {codes}, lost connections and "
+            "slow tries; another status is the answer"
+        ),
+        "retries": approximated(
+            "numAttemptsPerPriority of a BackendTrafficPolicy a tier; where its chain goes on, every failure that "
+            "leads to the next model is tried again first, also one that retries do not name"
+        ),
         "kill_switch": dropped("set outlier detection in a BackendTrafficPolicy by hand: it counts failures in a row"),
         "limits": tokens, "budgets.tokens_per_day": tokens,
         "budgets.max_share_per_day": dropped("it counts no shares: write a limit of tokens by hand"),

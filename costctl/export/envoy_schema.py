@@ -70,11 +70,12 @@ _TLS = Keys(
 _RETRY = Keys(
     {
         "numRetries": WHOLE,
-        "perRetry": Keys({"backOff": Keys({"baseInterval": SECONDS, "maxInterval": SECONDS})}),
+        "numAttemptsPerPriority": WHOLE,
+        "perRetry": Keys({"backOff": Keys({"baseInterval": SECONDS, "maxInterval": SECONDS})}, {"timeout": SECONDS}),
         "retryOn": Keys(
             {
                 "httpStatusCodes": Items(Number(400, 599, is_whole=True)),
-                "triggers": Items(Choice(("connect-failure", "retriable-status-codes"))),
+                "triggers": Items(Choice(("connect-failure", "reset", "retriable-status-codes"))),
             }
         ),
     }
@@ -105,15 +106,19 @@ def _references(documents: list[dict[str, Any]]) -> Iterator[str]:
         named.setdefault(one["kind"], []).append(one["metadata"]["name"])
     for kind, names in named.items():
         yield from (f"{kind} {name}: stands twice" for name in sorted({one for one in names if names.count(one) > 1}))
-    routes = named.get("AIGatewayRoute", [])
-    yield from [] if len(routes) == 1 else ["there must be just one AIGatewayRoute"]
+    routes = [one for one in documents if one["kind"] == "AIGatewayRoute"]
+    yield from [] if routes else ["there must be an AIGatewayRoute"]
+    yield from _order([rule for one in routes for rule in one["spec"]["rules"]])
+    tries = {
+        one["metadata"]["name"]: one["spec"]["retry"] for one in documents if one["kind"] == "BackendTrafficPolicy"
+    }
+    for one in routes:
+        yield from _reached(one, tries.get(one["metadata"]["name"]))
     for one in documents:
         spec, at = one["spec"], f"{one['kind']} {one['metadata']['name']}"
         for wanted, kind in _wanted(one["kind"], spec):
             if wanted not in named.get(kind, []):
                 yield f"{at}: {wanted}: {unknown(wanted, named.get(kind, []), kind)}"
-        if one["kind"] == "AIGatewayRoute":
-            yield from _order(spec["rules"])
         if one["kind"] == "BackendSecurityPolicy":
             field = "apiKey" if spec["type"] == "APIKey" else "anthropicAPIKey"
             yield from [] if field in spec else [f"{at}: type {spec['type']} needs {field}"]
@@ -130,6 +135,16 @@ def _wanted(kind: str, spec: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if kind == "BackendTrafficPolicy":
         # The gateway makes a plain route of the same name.
         yield from ((ref["name"], "AIGatewayRoute") for ref in spec["targetRefs"])
+
+
+def _reached(route: dict[str, Any], retry: dict[str, Any] | None) -> Iterator[str]:
+    """Every model of a chain must be asked by a retry: without one nobody is asked after the first."""
+    name, least = route["metadata"]["name"], 1 if retry is None else retry["numRetries"] + 1
+    each = 1 if retry is None else retry["numAttemptsPerPriority"]
+    for rule in route["spec"]["rules"]:
+        tries = each * len({ref["priority"] for ref in rule["backendRefs"]})
+        if tries > least:
+            yield f"{name}: numRetries must be at least {tries - 1}, so that the last priority is asked"
 
 
 def _order(rules: list[dict[str, Any]]) -> Iterator[str]:

@@ -85,25 +85,103 @@ def test_a_split_of_three_draws_twice() -> None:
     assert list(elements["b-split-2"]["outputs"]) == ["50%", "else"]
 
 
+def envoy_of(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The rules and the retries of what is exported for Envoy, by tier."""
+    documents = list(yaml.safe_load_all(envoy.export(given(text)).files["gateway.yaml"]))
+    named = {(one["kind"], one["metadata"]["name"]): one["spec"] for one in documents}
+    rules = {name: one["rules"][0] for (kind, name), one in named.items() if kind == "AIGatewayRoute"}
+    retries = {name: one["retry"] for (kind, name), one in named.items() if kind == "BackendTrafficPolicy"}
+    assert all(rule["matches"][0]["headers"][0]["value"] == name for name, rule in rules.items())
+    return rules, retries
+
+
 def test_envoy_has_the_chain_by_priority() -> None:
-    route, *others = yaml.safe_load_all(envoy.export(given(EXAMPLE)).files["gateway.yaml"])
-    rules = {one["matches"][0]["headers"][0]["value"]: one for one in route["spec"]["rules"]}
+    rules, retries = envoy_of(EXAMPLE)
     refs = rules["tier-c"]["backendRefs"]
     assert [(one["priority"], one["name"], one["modelNameOverride"]) for one in refs] == [
         (0, "openai", "gpt-4o"), (1, "openai", "gpt-4o-mini"), (2, "anthropic", "claude-3-5-haiku-latest"),
         (3, "openrouter", "meta-llama/llama-3.1-8b-instruct"),
     ]  # fmt: skip
-    assert rules["tier-c"]["timeouts"] == {"request": "48s"}  # 18 + 2 x 12 + 6
-    assert rules["tier-a"]["timeouts"] == {"request": "6s"}
-    (retry,) = (one["spec"]["retry"] for one in others if one["kind"] == "BackendTrafficPolicy")
+    # Four models, each tried twice and for 18 s at most; pauses of 0.5, 1, 2, 4, 5, 5 and 5 s.
+    assert rules["tier-c"]["timeouts"] == {"request": "166500ms"}
+    assert rules["tier-a"]["timeouts"] == {"request": "12500ms"}
+    retry = retries["tier-c"]
+    assert (retry["numRetries"], retry["numAttemptsPerPriority"]) == (7, 2)
     assert retry["perRetry"]["backOff"] == {"baseInterval": "500ms", "maxInterval": "5s"}
-    assert retry["retryOn"]["httpStatusCodes"] == [429, 500, 502, 503, 504]
+    assert retry["retryOn"]["httpStatusCodes"] == [408, 429, 500, 502, 503, 504, 529]
+
+
+CHAIN = """version: 1
+tiers:
+  A: {models: [openai/gpt-4o-mini], timeout_s: 6}
+  B: {models: [mistral/mistral-medium-latest], timeout_s: 12}
+  C: {models: [anthropic/claude-sonnet-4-5], timeout_s: 18}
+routing: {default: C}
+fallbacks: {C: [B, A], B: [A]}
+"""
+
+
+def answering_at_envoy(text: str, tier: str, failing: dict[str, str]) -> list[str]:
+    """Whom Envoy asks, in order: `failing` has the status of a model, or `slow`. As its documentation says.
+
+    A try goes to the first priority that had fewer than `numAttemptsPerPriority`; without retries there is one try.
+    """
+    rules, retries = envoy_of(text)
+    retry = retries.get(tier, {"numRetries": 0, "numAttemptsPerPriority": 1, "retryOn": {}, "perRetry": {}})
+    asked: list[str] = []
+    for number in range(retry["numRetries"] + 1):
+        priority = number // retry["numAttemptsPerPriority"]
+        refs = [one for one in rules[tier]["backendRefs"] if one["priority"] == priority]
+        asked.append(refs[0]["modelNameOverride"])
+        said = failing.get(asked[-1])
+        if said is None:
+            break
+        if said == "slow":
+            if "timeout" not in retry["perRetry"] or "reset" not in retry["retryOn"]["triggers"]:
+                break
+        elif int(said) not in retry["retryOn"].get("httpStatusCodes", []):
+            break
+    return asked
+
+
+@pytest.mark.parametrize("said", ["500", "429", "504", "slow"])
+@pytest.mark.parametrize("retries", ["", "retries: {max: 0}\n", "retries: {max: 1, on: [server_error]}\n"])
+def test_envoy_asks_the_whole_chain_whatever_retries_say(said: str, retries: str) -> None:
+    each = 2 if "max: 1" in retries else 1
+    failing = {"claude-sonnet-4-5": said, "mistral-medium-latest": said}
+    asked = answering_at_envoy(CHAIN + retries, "tier-c", failing)
+    assert asked == [*["claude-sonnet-4-5"] * each, *["mistral-medium-latest"] * each, "gpt-4o-mini"]
+
+
+def test_envoy_gives_each_try_of_a_chain_its_time() -> None:
+    rules, retries = envoy_of(CHAIN)
+    assert {name: one["perRetry"]["timeout"] for name, one in retries.items()} == {"tier-c": "18s", "tier-b": "12s"}
+    # Three tries of 18 s, pauses of 1 and 2 ms; the last of the chain retries nothing.
+    assert rules["tier-c"]["timeouts"] == {"request": "54003ms"}
+    assert rules["tier-a"]["timeouts"] == {"request": "6s"}
+
+
+def test_envoy_stops_no_try_where_one_of_the_chain_may_take_all_the_time() -> None:
+    rules, retries = envoy_of(CHAIN.replace("gpt-4o-mini], timeout_s: 6", "gpt-4o-mini]"))
+    assert "timeouts" not in rules["tier-c"]
+    assert "timeout" not in retries["tier-c"]["perRetry"]
+
+
+def test_envoy_tries_one_model_again_only_after_what_the_policy_names() -> None:
+    alone = "version: 1\ntiers: {A: {models: [gpt-4o-mini]}}\nretries: {max: 2, on: [rate_limit]}\n"
+    _, retries = envoy_of(alone)
+    assert retries["tier-a"]["retryOn"] == {
+        "httpStatusCodes": [429],
+        "triggers": ["connect-failure", "retriable-status-codes"],
+    }
+    assert retries["tier-a"]["numRetries"] == 2
 
 
 def test_envoy_has_weights_within_one_priority() -> None:
-    route, *_ = yaml.safe_load_all(envoy.export(given(TWO)).files["gateway.yaml"])
-    refs = route["spec"]["rules"][1]["backendRefs"]
-    assert [(one["priority"], one["weight"]) for one in refs] == [(0, 333), (0, 333), (0, 333), (1, 1)]
+    rules, _ = envoy_of(TWO)
+    assert [(one["priority"], one["weight"]) for one in rules["tier-b"]["backendRefs"]] == [
+        (0, 333), (0, 333), (0, 333), (1, 1),
+    ]  # fmt: skip
 
 
 def test_bifrost_takes_the_tier_from_the_header_and_weights_that_sum_to_one() -> None:
