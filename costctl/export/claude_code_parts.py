@@ -81,6 +81,18 @@ def longest_ms(given: Resolved, lanes: Iterable[Lane]) -> int | None:
     return max(longest, 1_000)
 
 
+def waiting(given: Resolved) -> str:
+    """How long Claude Code waits for an answer, as a loss report says it."""
+    lanes = [lane for lane in given.lanes if lane.models]
+    if longest_ms(given, lanes) is not None:
+        return "API_TIMEOUT_MS, the sum of the longest chain, is how long Claude Code waits"
+    without = [lane.name for lane in lanes if any(one.settings.timeout_us is None for one in given.chain(lane.name))]
+    return (
+        "API_TIMEOUT_MS is not written, as it would stop those that may take all the time: give a timeout_s to all of "
+        f"the chains of {', '.join(without)}, and it is the sum of the longest chain"
+    )
+
+
 def not_there() -> dict[str, Carried]:
     """What neither version has, by part, with the next best thing."""
     money = dropped("it counts no money: cap it at the provider's key, or put the target litellm-plugin behind it")

@@ -1,6 +1,7 @@
 """claude-code-router 2: providers and fallbacks in `config.json`, and a custom router that asks our own decision.
 
-Its fallbacks belong to scenarios and not to models, so each lane is a scenario of its own, which `router.js` sets.
+Its fallbacks belong to scenarios and not to models, so each model of a lane is a scenario of its own, which `router.js`
+sets: after a failure the others of its chain follow, and never the same one.
 """
 
 from __future__ import annotations
@@ -11,7 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from costctl.export.base import Carried, Exported, Target, approximated, dropped, expressed, header, told
-from costctl.export.claude_code_parts import asked, chain_of, lane_data, longest_ms, not_there, providers, reading
+from costctl.export.claude_code_parts import (
+    asked,
+    chain_of,
+    lane_data,
+    longest_ms,
+    not_there,
+    providers,
+    reading,
+    waiting,
+)
 from costctl.export.claude_code_schema import config_faults, router_faults
 from costctl.export.decision import FILE as DECISION
 from costctl.export.decision import decision_file
@@ -37,13 +47,22 @@ def export(given: Resolved) -> Exported:
     if not lanes:
         return Exported({CONFIG: to_json({})}, losses)
     head = commented(header(given, "claude-code-router", VERIFIED), "//")
-    data = json.dumps(
-        {lane.name: {"scenario": group_of(lane), **lane_data(lane, _BETWEEN)} for lane in lanes}, indent=2
-    )
+    data = json.dumps({lane.name: _lane(lane) for lane in lanes}, indent=2)
     code = _CODE.read_text("utf-8").replace("const LANES = {};", f"const LANES = {data};", 1)
     decision = decision_file(given.policy, given.policy_digest, given.content, given.book, given.router, given.version)
     files = {CONFIG: to_json(_config(given, lanes)), ROUTER: head + code, DECISION: decision}
     return Exported({**files, INSTALL: _INSTALLING.read_text("utf-8")}, losses)
+
+
+def _lane(lane: Lane) -> dict[str, Any]:
+    found = lane_data(lane, _BETWEEN)
+    models = [{**one, "scenario": _scenario(lane, at)} for at, one in enumerate(found["models"])]
+    return {**found, "models": models}
+
+
+def _scenario(lane: Lane, at: int) -> str:
+    """Of the model in this place of a lane; no name of a lane has a low line."""
+    return f"{group_of(lane)}_{at + 1}" if at else group_of(lane)
 
 
 def _config(given: Resolved, lanes: list[Lane]) -> dict[str, Any]:
@@ -51,12 +70,17 @@ def _config(given: Resolved, lanes: list[Lane]) -> dict[str, Any]:
     assert last is not None
     tiers = [lane for lane in lanes if lane.is_tier] or lanes
     scenarios = {"default": last, "background": tiers[0], "think": tiers[-1]}
-    chains = {**scenarios, **{group_of(lane): lane for lane in lanes}}
+    asking = {name: (lane, kept_models(lane)[0][0]) for name, lane in scenarios.items()}
+    asking |= {_scenario(lane, at): (lane, one) for lane in lanes for at, (one, _) in enumerate(kept_models(lane))}
+    rests = {
+        name: [one for one in chain_of(given, lane, _BETWEEN) if one != asked(model, _BETWEEN)]
+        for name, (lane, model) in asking.items()
+    }
     found: dict[str, Any] = {
         "HOST": "127.0.0.1", "PORT": 3456, "LOG": False,
         "Providers": providers([one for lane in lanes for one in lane.models], _transforming),
         "Router": {name: asked(kept_models(lane)[0][0], _BETWEEN) for name, lane in scenarios.items()},
-        "fallback": {name: rest for name, lane in chains.items() if (rest := chain_of(given, lane, _BETWEEN)[1:])},
+        "fallback": {name: rest for name, rest in rests.items() if rest},
         "CUSTOM_ROUTER_PATH": "$HOME/.claude-code-router/router.js",
     }  # fmt: skip
     if (longest := longest_ms(given, lanes)) is not None:
@@ -76,21 +100,19 @@ def _carried(given: Resolved) -> dict[str, Carried]:
     by_rules = approximated(exact_way)
     thinks = "a request that thinks keeps its own; after a fallback that of the first tier counts"
     own: dict[str, Carried] = {
-        "tiers": expressed("a model of a provider each, with a scenario of its own for its fallbacks"),
-        "specialists": expressed("a model of a provider each, with a scenario of its own for its fallbacks"),
+        "tiers": expressed("models of providers, each with a scenario of its own for its fallbacks"),
+        "specialists": expressed("models of providers, each with a scenario of its own for its fallbacks"),
         "tiers.models.logged": approximated("left to the router's scenarios: default, background, think"),
         "tiers.select: first": expressed("router.js takes the first model that can hold the request"),
         "tiers.select: cheapest": approximated("order by price of input; the policy prices each request"),
         "tiers.select: fastest": approximated("order of the policy: it does not go by latency"),
         "tiers.select: weights": approximated(
-            "router.js draws for each request; after a failure the models follow in the order of the policy"
+            "router.js draws for each request; after a failure the others follow in the order of the policy"
         ),
         "tiers.max_output_tokens": approximated(f"router.js lowers max_tokens to it; {thinks}"),
         "tiers.temperature": approximated(f"router.js sets it; {thinks}"),
         "tiers.context_tokens": approximated("by the router's own count of tokens"),
-        "tiers.timeout_s": dropped(
-            "it stops no slow provider; API_TIMEOUT_MS, the sum of the longest chain, is how long Claude Code waits"
-        ),
+        "tiers.timeout_s": dropped(f"it stops no slow provider; {waiting(given)}"),
         "routing.default: logged": approximated("left to the router's scenarios: default, background, think"),
         "routing.rules": by_rules, "routing.matrix": by_rules, "routing.raise": by_rules, "routing.floors": by_rules,
         "routing.classifier": by_rules,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from costctl.export.base import Carried, Exported, Target, approximated, dropped, expressed, header, told
-from costctl.export.claude_code_parts import chain_of, lane_data, longest_ms, not_there, providers, reading
+from costctl.export.claude_code_parts import chain_of, lane_data, longest_ms, not_there, providers, reading, waiting
 from costctl.export.claude_code_schema_v3 import script_faults, seed_faults
 from costctl.export.decision import FILE as DECISION
 from costctl.export.decision import decision_file
@@ -114,12 +114,12 @@ def _carried(given: Resolved) -> dict[str, Carried]:
         "tiers.select: cheapest": approximated("order by price of input; the policy prices each request"),
         "tiers.select: fastest": approximated("order of the policy: it does not go by latency"),
         "tiers.select: weights": approximated(
-            "the script draws for each request; after a failure the models follow in the order of the policy"
+            "the script draws for each request; after a failure the others follow in the order of the policy"
         ),
         "tiers.max_output_tokens": approximated(f"the script lowers max_tokens to it; {thinks}"),
         "tiers.temperature": approximated(f"the script sets it; {thinks}"),
         "tiers.context_tokens": approximated("by the router's own estimate of tokens"),
-        "tiers.timeout_s": dropped("there is none for a tier: API_TIMEOUT_MS is the sum of the longest chain"),
+        "tiers.timeout_s": dropped(f"there is none for a tier; {waiting(given)}"),
         "routing.rules": by_rules, "routing.matrix": by_rules, "routing.raise": by_rules, "routing.floors": by_rules,
         "routing.classifier": by_rules,
         "routing.raise.add_instruction": expressed("the script adds it to the system prompt"),

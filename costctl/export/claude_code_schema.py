@@ -45,8 +45,8 @@ class Maybe(Shape):
 
 _LANE = Keys(
     {
-        "scenario": NAME, "max_tokens": Maybe(WHOLE), "temperature": Maybe(Number(0, 2)),
-        "models": Items(Keys({"name": Text(), "asked": _ASKED, "weight": Number()})),
+        "max_tokens": Maybe(WHOLE), "temperature": Maybe(Number(0, 2)),
+        "models": Items(Keys({"name": Text(), "asked": _ASKED, "weight": Number(), "scenario": NAME})),
     }
 )  # fmt: skip
 
@@ -77,7 +77,11 @@ def router_faults(code: str, config: Mapping[str, Any]) -> list[str]:
     known = models_of(config)
     asked = [(name, one["asked"]) for name, lane in lanes.items() for one in lane["models"]]
     wrong = [f"router.js.{name}: {unknown(one, known, 'model')}" for name, one in asked if one not in known]
-    scenarios = {lane["scenario"] for lane in lanes.values()} | set(config["Router"])
+    asking = {one["scenario"]: one["asked"] for lane in lanes.values() for one in lane["models"]}
+    scenarios = {*asking, *config["Router"]}
+    every = {**config["Router"], **asking}
+    wrong += [f"fallback.{name}: asks {one} again, which has failed"
+              for name, one in every.items() if one in config["fallback"].get(name, ())]  # fmt: skip
     return wrong + [f"fallback.{one}: {unknown(one, scenarios, 'scenario')}"
                     for one in config["fallback"] if one not in scenarios]  # fmt: skip
 

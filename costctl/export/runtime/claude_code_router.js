@@ -92,7 +92,7 @@ module.exports = async function router(req) {
   const model = lane && picked(lane, found.models);
   if (!model) return undefined;
   limited(body, lane, found.add_instruction);
-  // Its fallbacks are those of the scenario, which the router sets to "default" after this: each lane keeps its own.
-  Object.defineProperty(req, "scenarioType", { get: () => lane.scenario, set() {}, enumerable: true });
+  // Its fallbacks are those of the scenario, which the router sets to "default" after this: each model keeps its own.
+  Object.defineProperty(req, "scenarioType", { get: () => model.scenario, set() {}, enumerable: true });
   return model.asked;
 };
