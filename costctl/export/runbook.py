@@ -6,8 +6,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from costctl.export.base import Carried, Exported, Target, expressed, header, told
-from costctl.export.resolved import Resolved
+from costctl.export.resolved import Lane, Resolved
+from costctl.policy.describe import CHOSEN, describe
+from costctl.policy.describe_stages import Row
 from costctl.policy.parts import PARTS
+from costctl.policy.schema import LOGGED
 from costctl.policy.tell import condition, duration
 from costctl.policy.units import shown
 from costctl.report import counted
@@ -19,9 +22,23 @@ HEADINGS = (
     "When something goes wrong",
     "Budgets",
     "Caches",
+    "Before and after a call",
+    "Experiments",
     "Where to look",
 )
-_CARRIED: Mapping[str, Carried] = {part: expressed("described for people") for part in PARTS}
+_SECTIONS: Mapping[str, str] = {
+    **dict.fromkeys(("tiers", "specialists"), HEADINGS[0]), "routing": HEADINGS[1],
+    **dict.fromkeys(("limits", "fallbacks", "retries", "hedge", "escalate", "kill_switch"), HEADINGS[2]),
+    "budgets": HEADINGS[3], "cache": HEADINGS[4],
+    **dict.fromkeys(
+        ("context", "compression", "data_sources", "batch", "self_hosted", "post_process"), HEADINGS[5]
+    ),
+    "experiments": HEADINGS[6],
+}  # fmt: skip
+"""Where each key of a policy is told."""
+_CARRIED: Mapping[str, Carried] = {
+    part: expressed(f"told under “{_SECTIONS[part.partition('.')[0]]}”") for part in PARTS
+}
 _UNSAFE = re.compile(r"([\\`*_{}\[\]<>|#~!])")
 
 
@@ -46,7 +63,8 @@ def export(given: Resolved) -> Exported:
         *(f"_{_md(line)}_  " for line in header(given, "people", "no product")),
         "",
     ]
-    for heading, part in zip(HEADINGS, (_tiers, _routing, _trouble, _budgets, _caches, _where_to_look), strict=True):
+    sections = (_tiers, _routing, _trouble, _budgets, _caches, _beside, _experiments, _where_to_look)
+    for heading, part in zip(HEADINGS, sections, strict=True):
         lines += [f"## {heading}", "", *part(given)]
     return Exported({FILE: "\n".join(lines).rstrip() + "\n"}, told(given, _CARRIED))
 
@@ -58,7 +76,7 @@ def _tiers(given: Resolved) -> Iterator[str]:
         (
             (
                 lane.name, ", ".join((*(one.name for one in lane.models), *["as asked for"] * lane.has_logged)),
-                lane.settings.select if len(lane.settings.models) > 1 else "the only one",
+                _chosen(lane),
                 _tokens(lane.settings.max_output_tokens), _tokens(lane.settings.context_tokens),
                 "as asked for" if lane.settings.temperature is None else f"{lane.settings.temperature:f}",
                 "none" if lane.settings.timeout_us is None else duration(lane.settings.timeout_us),
@@ -69,6 +87,18 @@ def _tiers(given: Resolved) -> Iterator[str]:
     if not given.lanes:
         yield "No tiers: every request is left on the model that it asks for."
         yield ""
+
+
+def _chosen(lane: Lane) -> str:
+    tier = lane.settings
+    if len(tier.models) < 2:
+        return "the only one"
+    return CHOSEN.get(tier.select) or f"drawn by {' : '.join(f'{one:f}' for one in tier.weights)}"
+
+
+def _to(name: str | None) -> str:
+    """Where a step sends a request: the log's own model has no name that people on call know."""
+    return "left on the model that it asks for" if name in {None, LOGGED} else f"to {_md(name)}"
 
 
 def _routing(given: Resolved) -> Iterator[str]:
@@ -82,19 +112,17 @@ def _routing(given: Resolved) -> Iterator[str]:
         return f"{number}. {text}"
 
     for rule in routing.rules:
-        yield step(f"**{_md(rule.name)}**: where {_md(condition(rule.when))}, to {_md(rule.to)}.")
+        yield step(f"**{_md(rule.name)}**: where {_md(condition(rule.when))}, {_to(rule.to)}.")
     if routing.classifier is not None:
-        yield step(f"The learned router {_md(routing.classifier.file)} decides, where it can read the request.")
+        for _, file, what, _ in _rows(given, "routing.classifier"):
+            yield step(f"The learned router {_md(file)} decides, where it can read the request: {_md(what)}.")
     if routing.matrix:
         by_tier: dict[str, list[str]] = {}
         for intent, tier in sorted(routing.matrix.items()):
             by_tier.setdefault(tier, []).append(intent)
-        told_intents = "; ".join(f"{', '.join(map(_md, intents))} to {_md(tier)}" for tier, intents in by_tier.items())
+        told_intents = "; ".join(f"{', '.join(map(_md, intents))} {_to(tier)}" for tier, intents in by_tier.items())
         yield step(f"By what the message is after: {told_intents}.")
-    default = routing.default
-    yield step(
-        f"Everything else to {_md(default)}." if default else "Everything else stays on the model that it asks for."
-    )
+    yield step(f"Everything else: {_to(routing.default)}.")
     for item in routing.raises:
         more = f" The prompt gains: “{_md(item.add_instruction)}”" if item.add_instruction else ""
         yield step(f"**{_md(item.name)}**: where {_md(condition(item.when))}, up to {_md(item.to)}.{more}")
@@ -128,7 +156,8 @@ def _trouble(given: Resolved) -> Iterator[str]:
         )
     if escalate:
         what = f"the answer of {escalate.from_tier} is not good enough ({', '.join(escalate.when)})"
-        rows.append((what, f"{escalate.to} is asked too; both are paid"))
+        ratio = "" if escalate.ratio is None else f"; expected of {escalate.ratio:%} where nothing tells how often"
+        rows.append((what, f"{escalate.to} is asked too; both are paid{ratio}"))
     if kill:
         what = f"{kill.error_ratio:%} of a provider's answers in {duration(kill.window_us)} are errors"
         rows.append(
@@ -148,57 +177,60 @@ def _trouble(given: Resolved) -> Iterator[str]:
                 ],
             )
         )
-    rows.append(("no rule, intent or default speaks", "the request stays on the model that it asks for"))
     rows.append(
         ("the text of a request is not known", "rules about text do not match; matrix and default go by what is known")
     )
     yield from _table(("what happens", "what is done"), rows)
 
 
+def _rows(given: Resolved, *keys: str) -> list[Row]:
+    """What `policy check` says of these keys and of those below them, in the order of the file."""
+    said = describe(given.policy).tables["policy"].rows
+    rows: list[Row] = [(str(kind), str(name), str(what), str(key)) for kind, name, what, key in said]
+    return [row for row in rows if any(row[3] == key or row[3].startswith(f"{key}.") for key in keys)]
+
+
 def _budgets(given: Resolved) -> Iterator[str]:
     """Caps, and what is done over them."""
-    budgets = given.policy.budgets
-    rows: list[tuple[str, str]] = [
-        (f"share of {tier} a day", f"{share:%}") for tier, share in sorted(budgets.max_share_per_day.items())
-    ]
-    rows += [
-        (f"dollars a day, {cap.scope} {cap.name or ''}".strip(), f"${cap.max_usd:f}") for cap in budgets.usd_per_day
-    ]
-    rows += [(f"tokens a day, {cap.scope} {cap.name}", f"{cap.max_tokens:,}") for cap in budgets.tokens_per_day]
-    if budgets.usd_per_request_max is not None:
-        rows.append(("dollars a request", f"${budgets.usd_per_request_max:f}"))
+    rows = _rows(given, "budgets")
     if not rows:
         yield from ("None. A cost spike is stopped by nobody here.", "")
         return
-    yield from _table(("cap", "at most"), rows)
-    over = "the next lower tier that stays below it" if budgets.over == "degrade" else "the request is refused"
-    yield f"Over a cap: {over}{'' if budgets.over_floor else '; never below a floor'}."
-    yield ""
+    yield from _table(("cap", "what it does"), (row[1:3] for row in rows))
 
 
 def _caches(given: Resolved) -> Iterator[str]:
-    """What is answered without asking a model."""
-    cache = given.policy.cache
-    said = False
-    if cache.exact:
-        said = True
-        whose = ", ".join(cache.exact.scope) or "everybody"
-        yield f"- Equal questions: for {duration(cache.exact.ttl_us)} from {cache.exact.ttl_from}, per {whose}."
-    if cache.semantic:
-        said = True
-        spans, least = ", ".join(duration(one.ttl_us) for one in cache.semantic.ttls), cache.semantic.refresh_min
-        yield f"- Near questions: served from a similarity of {cache.semantic.serve_min:f} on, for {spans}."
-        if least is not None:
-            yield f"- Between {least:f} and that, {_md(cache.semantic.refresh_tier)} writes the kept answer anew."
-    if cache.prompt:
-        said = True
-        yield "- The providers' own prompt caches are counted on; a switch of model begins cold."
-    if cache.exclude or said:
-        more = "".join(f", {_md(one)}" for one in cache.exclude if one != "personal_data")
-        yield f"- Never kept: personal data{more}."
-    if not said:
-        yield "None."
+    """What is answered without asking a model, and what is counted on at the providers."""
+    rows = _rows(given, "cache")
+    if not rows:
+        yield from ("None.", "")
+        return
+    yield from _table(("cache", "what it does"), (row[1:3] for row in rows))
+    if given.policy.cache.exact or given.policy.cache.semantic:
+        yield "- Personal data is never kept, whatever is excluded."
+    if given.policy.cache.prompt:
+        yield "- A switch of model begins with a cold prompt cache."
     yield ""
+
+
+def _beside(given: Resolved) -> Iterator[str]:
+    """What is sent, where facts come from, what waits, engines of one's own, and what becomes of answers."""
+    rows = _rows(given, *(key for key, heading in _SECTIONS.items() if heading == HEADINGS[5]))
+    if not rows:
+        yield from ("Nothing: requests are sent as they are, and answers are given as they come.", "")
+        return
+    yield from _table(("step", "of", "what it does"), (row[:3] for row in rows))
+    if given.policy.data_sources:
+        yield from ("Data sources are asked in this order, each where none before it had the facts.", "")
+
+
+def _experiments(given: Resolved) -> Iterator[str]:
+    """Who has other settings than those above."""
+    rows = _rows(given, "experiments")
+    if not rows:
+        yield from ("None: everybody has the tiers above.", "")
+        return
+    yield from _table(("experiment", "who has what"), (row[1:3] for row in rows))
 
 
 def _where_to_look(given: Resolved) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,13 @@ cache: {exclude: [personal_data, 'endpoint:/private*']}
 """
 
 
+# Reading the prices takes longer than an export, and nothing changes them.
+shipped_prices = functools.cache(load_book)
+
+
 def given(text: str) -> Resolved:
     """A policy resolved by the shipped prices."""
-    book = load_book()
+    book = shipped_prices()
     policy = parse_policy(text, "policy.yaml", not_yet={}, book=book)
     learned = router() if policy.routing.classifier else None
     return resolved(policy, "0" * 64, book, load_rules().content, learned)
