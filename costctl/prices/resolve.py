@@ -31,6 +31,7 @@ MAKERS = (
 )  # fmt: skip
 RESELLERS = ("groq", "together", "fireworks", "cerebras", "aws", "azure", "openrouter")
 
+DISTILLED = "distill"
 # Words for a region that is not known; a seller's rule for any region but `global` must not fit them.
 NOWHERE = frozenset({"not_available", "unknown", "none", "null", "n/a", "na", "-", "unspecified", "undefined"})
 
@@ -220,6 +221,9 @@ class Resolver:
                     return Resolution(f"{provider}/{model['id']}", "exact", "the model's own id")
         for name in names:
             for model in models:
+                # A distilled model carries the name of the one that taught it, and is another one.
+                if DISTILLED in name and DISTILLED not in str(model["id"]).lower():
+                    continue
                 if matches(model["match"], name):
                     is_alias = name.startswith(str(model["id"]).lower()) or equals_any(model["match"], name)
                     how = "alias" if is_alias else "family"

@@ -103,6 +103,21 @@ def test_the_logged_provider_decides(name: str, provider: str, key: str) -> None
     assert shipped().resolve(name, provider).model_key == key
 
 
+@pytest.mark.parametrize(
+    ("name", "provider", "key"),
+    [
+        ("deepseek-r1-distill-llama-70b", None, "groq/deepseek-r1-distill-llama-70b"),
+        ("deepseek/deepseek-r1-distill-llama-8b", None, "openrouter/deepseek/deepseek-r1-distill-llama-8b"),
+        ("DeepSeek-R1-Distill-Llama-8B", "deepseek", "openrouter/deepseek-r1-distill-llama-8b"),
+        ("deepseek-r1-distill-nobody-1b", None, None),
+        ("deepseek-r1", None, "deepseek/deepseek-reasoner"),
+    ],
+)
+def test_a_distilled_model_has_not_the_price_of_its_teacher(name: str, provider: str | None, key: str | None) -> None:
+    """An open model of 8 billion parameters was priced as DeepSeek R1, whose name it begins with."""
+    assert shipped().resolve(name, provider).model_key == key
+
+
 def test_how_sure_a_resolution_is() -> None:
     book = shipped()
     assert [book.resolve(name).how for name in ("gpt-4o", "gpt-4o-2024-08-06", "Llama-3.1-8B", "gpt-9")] == [
