@@ -16,7 +16,7 @@ from costctl.replay.engine import Decisions
 from costctl.replay.extras import Extras
 from costctl.replay.lanes import Lanes
 from costctl.replay.latency import Latency
-from costctl.replay.plan import EXACT_CACHE, REFUSED, SEMANTIC_CACHE, Plan
+from costctl.replay.plan import EXACT_CACHE, PROVIDER, REFUSED, SEMANTIC_CACHE, Plan
 from costctl.replay.route import Route
 from costctl.replay.self_hosted import Hosted
 from costctl.replay.sent import Sent
@@ -48,7 +48,7 @@ def warnings(
     policy: Policy, done: Replay, outcome: project.Outcome, rest: list[project.Rest], audit: Report | None
 ) -> tuple[Warning, ...]:
     """Every warning of a simulation, in a fixed order; `audit` is the report of the log's audit."""
-    return (*_of_calls(policy, done, outcome, rest, audit), *_cold_budgets(policy, done))
+    return (*_of_calls(policy, done, outcome, rest, audit), *_cold_budgets(policy, done), *_tokens_over(done))
 
 
 def _of_calls(
@@ -157,6 +157,24 @@ def _unsaid_reads(policy: Policy, done: Replay, outcome: project.Outcome) -> lis
         "cache gave there: the price stays as logged, and cache.prompt changes nothing of it"
     )
     return [Warning("W279", what, "log the cached tokens that the provider reports, also where they are 0")]
+
+
+def _tokens_over(done: Replay) -> list[Warning]:
+    """Another tier takes the same tokens: going down a tier does not keep a cap on tokens."""
+    made, budgets, said = done.decisions, done.plan.budgets, []
+    for number, cap in enumerate(budgets.caps if budgets is not None and not budgets.is_filtering else ()):
+        here = (made.cap == number) & (made.served_by == PROVIDER)
+        if not cap.is_tokens or not here.any():
+            continue
+        tokens = done.lanes.take("input_tokens", made.entry_lane).clip(min=0)
+        tokens = tokens + done.lanes.take("output_tokens", made.entry_lane)
+        here &= made.cap_used + tokens > cap.limit
+        count, over = int(np.count_nonzero(here)), exact_sum(tokens, here)
+        if count:
+            calls = counted(count, "call is", "calls are")
+            what = f"{calls} served over {cap.title}, with {over:,} tokens: a lower tier takes the same tokens"
+            said.append(Warning("W299", what, "budgets: {over: refuse} keeps the cap"))
+    return said
 
 
 def _cold_budgets(policy: Policy, done: Replay) -> list[Warning]:

@@ -285,6 +285,21 @@ def test_a_cap_is_told_with_its_limit_and_whose_it_is(reports: Reports) -> None:
     assert usd(explained(reports, "r2")["totals"]["policy_cost_usd"]) == A_USD
 
 
+def test_a_cap_on_tokens_is_not_kept_by_a_lower_tier(reports: Reports) -> None:
+    """1,100 tokens a call under a cap of 2,000: the second and third go down a tier, over the cap all the same."""
+    policy = (
+        f"{TIERS}routing: {{default: C}}\nassume: {{output_tokens_ratio: 1, input_tokens_ratio: 1}}\n"
+        "budgets: {tokens_per_day: [{user: u1, max: 2000}], over: degrade}\n"
+    )
+    calls = [request(number) for number in range(3)]
+    (said,) = [one for one in reports(policy, calls)["warnings"] if one["code"] == "W299"]
+    assert said["message"] == (
+        "2 calls are served over tokens_per_day user u1, with 2,200 tokens: a lower tier takes the same tokens"
+    )
+    refusing = reports(policy.replace("degrade", "refuse"), calls)
+    assert not [one for one in refusing["warnings"] if one["code"] == "W299"]
+
+
 @pytest.mark.parametrize(
     ("budget", "count", "reason"),
     [
