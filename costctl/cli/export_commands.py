@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from costctl.cli.options import DEFAULT_TARGETS, Db, Output, Prices
-from costctl.cli.output import Form, emit
+from costctl.cli.output import Form, check_target, emit, write_text
 from costctl.cli.progress import progress
 from costctl.errors import CostctlError, ExitCode
 
@@ -45,34 +45,47 @@ def export_config(
     from costctl.export.resolved import resolved  # noqa: PLC0415
     from costctl.export.run import differences, export_config, refuse_losses  # noqa: PLC0415
     from costctl.policy.classifier import load_classifier  # noqa: PLC0415
-    from costctl.policy.describe import policy_digest  # noqa: PLC0415
     from costctl.policy.load import load_policy  # noqa: PLC0415
+    from costctl.policy.plain import plain_digest  # noqa: PLC0415
     from costctl.prices.book import load_book  # noqa: PLC0415
     from costctl.tiers.rules import load_rules  # noqa: PLC0415
 
     if diff and (check or write or logs or measure):
         raise CostctlError("E473", "--diff writes, checks and measures nothing", "leave out the others")
+    if diff and output != Form.TABLE:
+        raise CostctlError("E473", f"--diff is a unified diff, not {output}", "--output table, or --check for a report")
     book = load_book(prices)
     wanted = load_policy(policy, book)
     given = resolved(
-        wanted, policy_digest(policy), book, load_rules(tier_rules).content, load_classifier(wanted, policy)
+        wanted, plain_digest(wanted), book, load_rules(tier_rules).content, load_classifier(wanted, policy)
     )
-    names = tuple(dict.fromkeys(targets or (wanted.export.targets if wanted.export else DEFAULT_TARGETS)))
+    own = wanted.export.targets if wanted.export else DEFAULT_TARGETS
+    names = tuple(dict.fromkeys(targets or own))
     if diff:
-        sys.stdout.write(differences(given, names, folder))
+        text = differences(given, names, folder, is_whole=not targets)
+        if out is None:
+            sys.stdout.write(text)
+        else:
+            check_target(out, [str(policy)])
+            write_text(text, out)
         return
     accepted = wanted.export.accept_loss if wanted.export else ()
     measured = None
     if logs or measure:
         from costctl.export.measuring import measured_on  # noqa: PLC0415
+        from costctl.policy.describe import policy_digest  # noqa: PLC0415
 
         options = AuditOptions(prices=prices, tier_rules=tier_rules, db=db, progress=progress())
-        measured = measured_on(logs or (), options, given, names)
-    report = export_config(given, names, folder, is_check=check, is_write=False, measured=measured)
+        measured = measured_on(logs or (), options, given, names, policy_digest(policy))
+    report = export_config(
+        given, names, folder, is_check=check, is_write=False, is_whole=not targets, measured=measured
+    )
     if strict:
-        refuse_losses(report, accepted)
+        refuse_losses(report, wanted.export.targets if wanted.export else names, accepted)
     if write or not check:
-        report = export_config(given, names, folder, is_check=check, is_write=True, measured=measured)
+        report = export_config(
+            given, names, folder, is_check=check, is_write=True, is_whole=not targets, measured=measured
+        )
     if check:
         report = replace(report, provenance={**report.provenance, "is_check": True, "is_verbose": verbose})
     emit(report, output, out)

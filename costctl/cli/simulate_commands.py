@@ -78,6 +78,7 @@ def simulate(
     from costctl.policy.classifier import load_classifier  # noqa: PLC0415
     from costctl.policy.describe import policy_digest  # noqa: PLC0415
     from costctl.policy.load import load_policy  # noqa: PLC0415
+    from costctl.policy.plain import plain_digest  # noqa: PLC0415
     from costctl.policy.targets import LITELLM, simulated_target  # noqa: PLC0415
     from costctl.prices.book import load_book  # noqa: PLC0415
     from costctl.replay.as_target import AsTarget  # noqa: PLC0415
@@ -96,7 +97,7 @@ def simulate(
     book = load_book(prices)
     wanted = load_policy(policy, book)
     router = load_classifier(wanted, policy)
-    given = resolved(wanted, policy_digest(policy), book, load_rules().content, router)
+    given = resolved(wanted, plain_digest(wanted), book, load_rules().content, router)
     target, replayed = None, wanted
     if router_name is not None:
         replayed, changes = carried_out(given, router_name)

@@ -84,7 +84,8 @@ class Target:
 
     `verified` names the product and version against which the export was tried. `reading` is how it decides, as far as
     we read it; None where the caller decides, or what decides cannot be run here. `apart` are the other parts that it
-    carries out in a way of its own that can be replayed.
+    carries out in a way of its own that can be replayed. `is_closed` where all that stands in its files decides
+    who answers.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Target:
     faults: Callable[[Mapping[str, str]], list[str]]
     reading: Callable[[Resolved], Reading | None] | None = None
     apart: Callable[[Resolved], Mapping[str, Apart]] | None = None
+    is_closed: bool = False
 
 
 def told(given: Resolved, carried: Mapping[str, Carried]) -> tuple[Loss, ...]:

@@ -191,4 +191,4 @@ def faults(files: Mapping[str, str]) -> list[str]:
     return faults_of(found, TIER_KEY) if found else []
 
 
-TARGET = Target("cloudflare", "Cloudflare AI Gateway", VERIFIED, export, faults, apart=as_listed)
+TARGET = Target("cloudflare", "Cloudflare AI Gateway", VERIFIED, export, faults, apart=as_listed, is_closed=True)

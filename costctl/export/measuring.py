@@ -72,8 +72,12 @@ class PartsApart:
             self.found[name] = {part: Agreement(*counts) for part, counts in alike.counts(parts.items()).items()}
 
 
-def measured_on(logs: Sequence[str], options: AuditOptions, given: Resolved, names: Sequence[str]) -> Measured:
+def measured_on(
+    logs: Sequence[str], options: AuditOptions, given: Resolved, names: Sequence[str], digest: str
+) -> Measured:
     """Simulate the policy on these logs, or on the one audited last, and see how often each target decides so.
+
+    `digest` is that of the policy's text, by which the simulation is found again.
 
     Raises:
         CostctlError: as `audit`, `simulate` and `measured`.
@@ -82,7 +86,7 @@ def measured_on(logs: Sequence[str], options: AuditOptions, given: Resolved, nam
     with audited_store(logs, options) as (store, audited):
         apart = PartsApart(given, names)
         asked = Asked(reader=reader, router=given.router, measure=apart)
-        simulate(store, given.policy, given.book, SEED, audited, given.policy_digest, asked)
+        simulate(store, given.policy, given.book, SEED, audited, digest, asked)
         return measured(store, reader, given, names, apart)
 
 

@@ -156,4 +156,4 @@ def faults(files: Mapping[str, str]) -> list[str]:
     return wrong
 
 
-TARGET = Target("openrouter", "OpenRouter", VERIFIED, export, faults, apart=by_price)
+TARGET = Target("openrouter", "OpenRouter", VERIFIED, export, faults, apart=by_price, is_closed=True)

@@ -164,4 +164,4 @@ def faults(files: Mapping[str, str]) -> list[str]:
     return config_faults(config) + ([] if MODULE in files else [f"{MODULE}: is missing"])
 
 
-TARGET = Target("portkey", "Portkey gateway", VERIFIED, export, faults, apart=by_price)
+TARGET = Target("portkey", "Portkey gateway", VERIFIED, export, faults, apart=by_price, is_closed=True)

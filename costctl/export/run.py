@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from costctl.errors import CostctlError, ExitCode
 from costctl.export.agreement import Measured, with_agreement
 from costctl.export.base import Agreement, Exported, Target
-from costctl.export.files import Drift, drifts, kept_agreement, tree_of, unmanaged, write_tree
+from costctl.export.files import (
+    Drift,
+    drifts,
+    kept_agreement,
+    other_targets,
+    planned,
+    stale,
+    tree_of,
+    unmanaged,
+    write_tree,
+)
 from costctl.export.resolved import Resolved
 from costctl.export.targets import exported
 from costctl.export.text import comment_of
 from costctl.report import Report, Table, Value, Warning, counted
 
 KINDS = ("expressed", "approximated", "dropped")
+NAMED_MAX = 5
+"""Of more keys or files a warning names the first; a table has them all."""
 
 
 def export_config(
     given: Resolved, names: Sequence[str], folder: Path, *, is_check: bool, is_write: bool,
-    measured: Measured | None = None,
+    is_whole: bool = True, measured: Measured | None = None,
 ) -> Report:  # fmt: skip
     """Export into the folder, or only say how it differs from what the policy gives now.
 
+    `is_whole` where these are all targets that there shall be; else what the folder has of others is left as it is.
     `measured` is the agreement on the user's log; without it what was measured of this policy before is told.
 
     Raises:
@@ -32,19 +45,20 @@ def export_config(
     """
     known = kept_agreement(folder, given) if measured is None else measured
     made = with_agreement(given, exported(given, names), known)
-    tree = tree_of(given, made)
+    tree = tree_of(given, made, is_whole=is_whole)
     found = drifts(folder, tree) if is_check else []
-    others = unmanaged(folder, tree)
+    others, left, beside_us = unmanaged(folder, tree), stale(folder, tree), other_targets(folder, tree)
     written = write_tree(folder, tree) if is_write else []
     losses = list(_losses(made))
     counts = {kind: sum(row[2] == kind for row in losses) for kind in KINDS}
     totals: dict[str, Value] = {
-        "target_count": len(made), "file_count": len(tree.files), "written_count": len(written),
+        "target_count": len(made), "file_count": len(tree.paths), "written_count": len(written),
         **{f"{kind}_count": count for kind, count in counts.items()}, "drift_count": len(found),
     }  # fmt: skip
     tables = {
         "drift": Table.of("drift", Drift._fields, found),
-        "files": Table.of("files", ("path", "state"), [(path, _state(path, written, found)) for path in tree.files]),
+        "files": Table.of("files", ("path", "state"), [(path, _state(path, written, found)) for path in tree.paths]),
+        "foreign": Table.of("foreign", ("path", "key"), others),
         "losses": Table.of(
             "losses",
             ("target", "part", "kind", "says", "agreement_ratio", "alike_count", "call_count", "not_measured"),
@@ -59,23 +73,37 @@ def export_config(
             ],
         ),
     }
-    said = []
-    if others:
-        keys = f"{counted(len(others), 'key is', 'keys are')}"
-        text = f"{keys} not ours and left alone: {', '.join(others[:5])}"
-        said.append(Warning("W280", text))
     return Report(
-        "export-config", totals, tables, tuple(said),
+        "export-config", totals, tables, tuple(_warnings(others, left if is_write else ())),
         {
             "costctl": given.version, "folder": str(folder),
             "policy": f"{given.policy.name} #{given.policy_digest[:8]}",
             "price_set": given.price_digest[:8], "targets": {target.name: target.verified for target, _ in made},
+            "not_asked_for": [] if is_whole else beside_us,
         },
     )  # fmt: skip
 
 
-def refuse_losses(report: Report, accepted: Sequence[str]) -> None:
-    """Under `--strict`: nothing is dropped but what the policy accepts.
+def _warnings(others: Sequence[tuple[str, str]], left: Sequence[str]) -> Iterator[Warning]:
+    """What stands in the folder and is not ours, and what was ours and is not any more."""
+    if others:
+        keys = _named([f"{path}: {key}" for path, key in others], "foreign")
+        text = f"{counted(len(others), 'key is', 'keys are')} not ours and left alone: {keys}"
+        yield Warning("W280", text, "a cap, a timeout or a fallback of others changes who answers: keep what is meant")
+    if left:
+        files = counted(len(left), "file of an earlier export is", "files of an earlier export are")
+        text = f"{files} not checked any more: {_named(left)}"
+        yield Warning("W281", text, "delete what no router reads")
+
+
+def _named(names: Sequence[str], table: str = "") -> str:
+    """Names one behind the other, of many the first."""
+    more = f" and {len(names) - NAMED_MAX:,} more{f' (table {table})' if table else ''}"
+    return ", ".join(names[:NAMED_MAX]) + (more if len(names) > NAMED_MAX else "")
+
+
+def refuse_losses(report: Report, targets: Sequence[str], accepted: Sequence[str]) -> None:
+    """Under `--strict`: nothing is dropped but what the policy accepts; `targets` are those that it is exported to.
 
     Raises:
         CostctlError: E472 (exit 5) naming each such part.
@@ -83,15 +111,21 @@ def refuse_losses(report: Report, accepted: Sequence[str]) -> None:
     rows = [row for row in report.tables["losses"].dicts() if row["kind"] == "dropped" and row["part"] not in accepted]
     if rows:
         parts = ", ".join(dict.fromkeys(f"{row['part']} ({row['target']})" for row in rows))
-        names = ", ".join(dict.fromkeys(str(row["part"]) for row in rows))
-        hint = f"accept it in the policy: export: {{accept_loss: [{names}]}}"
+        names = ", ".join(map(_yaml, dict.fromkeys((*accepted, *(str(row["part"]) for row in rows)))))
+        hint = f"accept it in the policy: export: {{targets: [{', '.join(targets)}], accept_loss: [{names}]}}"
         raise CostctlError("E472", f"the targets drop {parts}", hint, ExitCode.DRIFT)
 
 
-def differences(given: Resolved, names: Sequence[str], folder: Path) -> str:
+def _yaml(part: str) -> str:
+    """A part of the policy as a YAML list takes it: a colon would make a mapping of it."""
+    return f'"{part}"' if ":" in part else part
+
+
+def differences(given: Resolved, names: Sequence[str], folder: Path, *, is_whole: bool) -> str:
     """A unified diff from the folder to what would be written."""
     parts: list[str] = []
-    for path, text in tree_of(given, exported(given, names)).files.items():
+    made = with_agreement(given, exported(given, names), kept_agreement(folder, given))
+    for path, text in planned(folder, tree_of(given, made, is_whole=is_whole)).items():
         target = folder / path
         there = target.read_text("utf-8", errors="replace") if target.is_file() else ""
         parts += difflib.unified_diff(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
@@ -21,6 +23,15 @@ def plain_policy(policy: Policy) -> dict[str, Any]:
     A condition is a mapping with its `kind` (all, any, not, compare, one_of, is).
     """
     return {name: value for name, value in _plain(policy).items() if name not in LEFT_OUT}
+
+
+def plain_digest(policy: Policy) -> str:
+    """Of what routers carry out: spelling, comments, gates and whatever else no exported file holds leave it alone.
+
+    Assumptions count, because decisions estimate the answer's length by them and agreements are measured with them.
+    """
+    meant = [plain_policy(policy), _plain(policy.assume)]
+    return hashlib.sha256(json.dumps(meant, sort_keys=True).encode()).hexdigest()
 
 
 def _plain(value: Any) -> Any:

@@ -25,7 +25,7 @@ def exported(report: Report) -> list[str]:
     command = "export-config --check" if is_check else "export-config"
     place = f"{'of' if is_check else 'into'} {safe(str(made['folder']), 60)}/"
     lines = [f"costctl {command}   {safe(str(made['policy']), 60)}   {place}"]
-    lines += [*_verdict(report), ""] if is_check else []
+    lines += [*_verdict(report), *_foreign(report), ""] if is_check else []
     lines += _carried(report)
     if is_check and not made["is_verbose"]:
         return [*lines, "  what each of them loses, and how: --verbose"]
@@ -44,8 +44,10 @@ def _verdict(report: Report) -> list[str]:
     """Whether the folder is in step, else what differs and why."""
     total: dict[str, Any] = dict(report.totals)
     drift, written = list(report.tables["drift"].dicts()), total["written_count"]
+    beside: list[str] = report.provenance["not_asked_for"]  # type: ignore[assignment]
+    others = [f"  not looked at: {safe(', '.join(beside), 300)} (leave out --target)"] if beside else []
     if not drift:
-        return [f"  IN STEP: {counted(total['file_count'], 'file')}"]
+        return [f"  IN STEP: {counted(total['file_count'], 'file')}", *others]
     causes = list(dict.fromkeys(str(row["cause"]) for row in drift))
     count = counted(len(drift), "difference")
     lines = [f"  {'WAS ' if written else ''}NOT IN STEP: {count}, cause: {', '.join(causes)}"]
@@ -56,7 +58,18 @@ def _verdict(report: Report) -> list[str]:
     if len(drift) > DRIFT_LINES:
         lines.append(f"    and {len(drift) - DRIFT_LINES:,} more: --output json")
     mended = f"  mended: {counted(written, 'file')} written"
-    return [*lines, mended if written else "  mend it: costctl export-config --check --write; look first: --diff"]
+    mend = "  mend it: costctl export-config --check --write; look first: --diff"
+    return [*lines, mended if written else mend, *others]
+
+
+def _foreign(report: Report) -> list[str]:
+    """Every key that is not ours and is left alone."""
+    rows = list(report.tables["foreign"].dicts())
+    if not rows:
+        return []
+    lines = [f"    {safe(str(row['path']))} {safe(str(row['key']), 120)}" for row in rows[:DRIFT_LINES]]
+    more = [f"    and {len(rows) - DRIFT_LINES:,} more: --output json"] if len(rows) > DRIFT_LINES else []
+    return [f"  NOT OURS, left alone: {counted(len(rows), 'key')}", *lines, *more]
 
 
 def _carried(report: Report) -> list[str]:

@@ -103,11 +103,11 @@ def test_another_version_is_named(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock = json.loads((folder / LOCK).read_text("utf-8"))
-    lock["costctl"] = "0.0.1"
-    (folder / LOCK).write_text(json.dumps(lock), "utf-8")
+    for entry in lock["targets"].values():
+        entry["costctl"] = "0.0.1"
     runbook = (folder / "runbook/RUNBOOK.md").read_text("utf-8").replace("costctl 0.1.0", "costctl 0.0.1")
     (folder / "runbook/RUNBOOK.md").write_text(runbook, "utf-8")
-    lock["files"]["runbook/RUNBOOK.md"] = files._digest(runbook)
+    lock["targets"]["runbook"]["files"]["runbook/RUNBOOK.md"] = files._digest(runbook)
     (folder / LOCK).write_text(json.dumps(lock), "utf-8")
     code, drift = checked(capsys)
     assert code == 5
@@ -132,7 +132,7 @@ def test_keys_of_others_are_left_alone_and_told(folder: Path, capsys: pytest.Cap
 
 
 def test_yaml_keeps_keys_of_others_below_our_head(tmp_path: Path) -> None:
-    tree = files.Tree({LOCK: '{"files": {}}'}, {"x/config.yaml": "# ours\na: 1\nb: {c: 2}\n"})
+    tree = files.Tree({"x/config.yaml": "# ours\na: 1\nb: {c: 2}\n"}, {"x": {"files": {"x/config.yaml": ""}}})
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "config.yaml").write_text("b: {c: 3, mine: true}\n", "utf-8")
     files.write_tree(tmp_path, tree)
@@ -168,3 +168,164 @@ def test_an_unknown_target_or_loss_is_refused(folder: Path, capsys: pytest.Captu
     Path("policy.yaml").write_text(POLICY.replace("[json, runbook]", "[json], accept_loss: [fallback]"), "utf-8")
     assert run(["export-config"]) == 2
     assert "export.accept_loss[0]: unknown part of a policy, did you mean fallbacks?" in capsys.readouterr().err
+
+
+def with_targets(*names: str) -> None:
+    """The policy with these targets."""
+    Path("policy.yaml").write_text(POLICY.replace("[json, runbook]", f"[{', '.join(names)}]"), "utf-8")
+
+
+def test_one_target_is_checked_and_written_without_the_others(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is in step is so target by target, and the lock keeps what it says of the one that is not asked for."""
+    lock = json.loads((folder / LOCK).read_text("utf-8"))
+    assert checked(capsys, "--target", "runbook") == (0, [])
+    (folder / JSON).write_text("{}", "utf-8")
+    assert checked(capsys, "--target", "runbook") == (0, [])
+    code, drift = checked(capsys, "--target", "json")
+    assert (code, {row["path"] for row in drift}, {row["cause"] for row in drift}) == (5, {JSON}, {"hand edit"})
+    Path("policy.yaml").write_text(POLICY.replace("timeout_s: 6", "timeout_s: 7"), "utf-8")
+    assert run(["export-config", "--target", "runbook"]) == 0
+    assert (folder / JSON).read_text("utf-8") == "{}"
+    after = json.loads((folder / LOCK).read_text("utf-8"))
+    assert after["targets"]["json"] == lock["targets"]["json"]
+    assert after["targets"]["runbook"] != lock["targets"]["runbook"]
+    capsys.readouterr()
+    code, drift = checked(capsys)
+    assert (code, {row["path"] for row in drift}) == (5, {JSON, "json/costctl_route.py"})
+    assert run(["export-config", "--target", "runbook", "--check"]) == 0
+    assert "  not looked at: json (leave out --target)" in capsys.readouterr().out.splitlines()
+
+
+def test_a_target_that_was_never_exported_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with_targets("json", "runbook", "portkey")
+    code, drift = checked(capsys)
+    assert code == 5
+    assert {row["cause"] for row in drift} == {"policy"}
+    assert (drift[0]["key"], drift[0]["says"]) == ("targets.portkey", "is missing: this target was not exported here")
+    assert checked(capsys, "--target", "portkey", "--write")[0] == 0
+    assert checked(capsys) == (0, [])
+
+
+def test_a_target_that_the_policy_drops_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its files are of no use any more; nothing is deleted, and nobody is told that all is in step before that."""
+    with_targets("json")
+    code, drift = checked(capsys)
+    assert code == 5
+    assert [(row["path"], row["cause"], row["says"]) for row in drift] == [
+        ("runbook/RUNBOOK.md", "policy", "is not exported any more")
+    ]
+    assert run(["export-config", "--output", "json"]) == 0
+    (said,) = json.loads(capsys.readouterr().out)["warnings"]
+    assert said["code"] == "W281"
+    assert said["message"] == "1 file of an earlier export is not checked any more: runbook/RUNBOOK.md"
+    assert (folder / "runbook/RUNBOOK.md").is_file()
+    assert checked(capsys) == (0, [])
+
+
+def test_what_no_router_carries_out_is_no_drift(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A comment, the spelling, a gate: every file keeps its bytes."""
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    spelled = POLICY.replace(
+        "{A: {models: [gpt-4o-mini], timeout_s: 6}, B", "{A: {timeout_s: 6, models: [gpt-4o-mini]}, B"
+    )
+    Path("policy.yaml").write_text(f"# a note\n{spelled}gates: ['call_count >= 1']\n", "utf-8")
+    assert checked(capsys) == (0, [])
+    assert run(["export-config"]) == 0
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_keys_of_others_stay_however_often_it_is_written(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And what our own text does not have any more goes, though nobody touched the file."""
+    content = json.loads((folder / JSON).read_text("utf-8"))
+    (folder / JSON).write_text(json.dumps(content | {"owner": "team x"}), "utf-8")
+    for seconds in ("7", "8", "9"):
+        Path("policy.yaml").write_text(POLICY.replace("timeout_s: 6", f"timeout_s: {seconds}"), "utf-8")
+        assert run(["export-config"]) == 0
+        assert json.loads((folder / JSON).read_text("utf-8"))["owner"] == "team x"
+    capsys.readouterr()
+    assert run(["export-config", "--output", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["tables"]["foreign"] == [{"path": JSON, "key": "owner"}]
+    Path("policy.yaml").write_text(POLICY.replace("fallbacks: {B: [A]}\n", ""), "utf-8")
+    assert run(["export-config"]) == 0
+    kept = json.loads((folder / JSON).read_text("utf-8"))
+    assert (kept["owner"], kept["fallbacks"]) == ("team x", {})
+    capsys.readouterr()
+    assert checked(capsys) == (0, [])
+
+
+LITELLM, PORTKEY = "litellm-plugin/config.yaml", "portkey/config.json"
+
+
+def test_a_key_of_others_that_changes_who_answers_is_drift(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A second deployment of our alias, what is put inside our entries, and anything in a file that is all ours."""
+    with_targets("litellm-plugin", "portkey")
+    assert run(["export-config"]) == 0
+    config = yaml.safe_load((folder / LITELLM).read_text("utf-8"))
+    (own,) = [one for one in config["model_list"] if one["model_name"] == "tier-b"]
+    own["litellm_params"] |= {"mock_response": "hi", "max_budget": 0.01}
+    second = {"model_name": own["model_name"], "litellm_params": {"model": "openai/o1"}, "model_info": {"id": "mine"}}
+    config["model_list"] += [second, {"model_name": "theirs", "litellm_params": {"model": "openai/o1"}}]
+    config["router_settings"]["allowed_fails"] = 3
+    (folder / LITELLM).write_text(yaml.safe_dump(config, sort_keys=False), "utf-8")
+    gateway = json.loads((folder / PORTKEY).read_text("utf-8"))
+    (folder / PORTKEY).write_text(json.dumps(gateway | {"override_params": {"model": "o1"}}), "utf-8")
+    capsys.readouterr()
+    assert run(["export-config", "--check", "--output", "json"]) == 5
+    found = json.loads(capsys.readouterr().out)
+    place = f"model_list[{own['model_info']['id']}].litellm_params"
+    inside, beside = "is not ours, and changes what our entry does", "is not ours, and answers under a name of ours"
+    assert {(row["path"], row["key"], row["says"]) for row in found["tables"]["drift"]} == {
+        (LITELLM, f"{place}.mock_response", inside),
+        (LITELLM, f"{place}.max_budget", inside),
+        (LITELLM, "model_list[mine]", beside),
+        (PORTKEY, "override_params", inside),
+    }
+    assert {row["cause"] for row in found["tables"]["drift"]} == {"hand edit"}
+    left_alone = [(LITELLM, "model_list[theirs]"), (LITELLM, "router_settings.allowed_fails")]
+    assert [(row["path"], row["key"]) for row in found["tables"]["foreign"]] == left_alone
+    (said,) = found["warnings"]
+    assert said["hint"]
+    assert all(key in said["message"] for _, key in left_alone)
+    assert run(["export-config", "--check", "--write"]) == 0
+    assert "  NOT OURS, left alone: 2 keys" in capsys.readouterr().out.splitlines()
+    assert checked(capsys) == (0, [])
+    mended = yaml.safe_load((folder / LITELLM).read_text("utf-8"))
+    assert "mock_response" not in str(mended)
+    assert [one["model_name"] for one in mended["model_list"]].count(own["model_name"]) == 1
+    assert mended["router_settings"]["allowed_fails"] == 3
+    assert "override_params" not in json.loads((folder / PORTKEY).read_text("utf-8"))
+
+
+def test_a_folder_in_place_of_a_file_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / JSON).unlink()
+    (folder / JSON).mkdir()
+    _, drift = checked(capsys)
+    assert [(row["path"], row["says"]) for row in drift] == [(JSON, "is a folder, not a file")]
+    assert run(["export-config"]) == 2
+    said = capsys.readouterr().err
+    assert f"cannot write router/{JSON}: a folder stands in its place" in said
+    assert "--folder FOLDER" in said
+
+
+@pytest.mark.parametrize("form", ["json", "markdown", "github"])
+def test_a_diff_has_one_form(folder: Path, capsys: pytest.CaptureFixture[str], form: str) -> None:
+    assert run(["export-config", "--diff", "--output", form]) == 2
+    assert "E473" in capsys.readouterr().err
+    Path("policy.yaml").write_text(POLICY.replace("timeout_s: 6", "timeout_s: 7"), "utf-8")
+    assert run(["export-config", "--diff", "-o", "change.diff"]) == 0
+    assert capsys.readouterr().out == ""
+    assert '+      "timeout_s": 7.0' in Path("change.diff").read_text("utf-8")
+
+
+def test_what_strict_proposes_is_a_policy(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The remedy is pasted as it stands, with parts that have a colon in their names."""
+    text = POLICY.replace("export: {targets: [json, runbook]}\n", "budgets: {usd_per_day: [{tier: B, max: 5}]}\n")
+    with_portkey = ["export-config", "--strict", "--target", "portkey", "--folder", "other"]
+    Path("policy.yaml").write_text(text, "utf-8")
+    assert run(with_portkey) == 5
+    said = " ".join(capsys.readouterr().err.split())
+    remedy = said.partition("in the policy: ")[2].partition("]}")[0] + "]}"
+    assert '"budgets.usd_per_day: tier"' in remedy
+    assert "targets: [portkey]" in remedy
+    Path("policy.yaml").write_text(f"{text}{remedy}\n", "utf-8")
+    assert run(with_portkey) == 0
