@@ -44,7 +44,8 @@ def diff(base: Earlier, head: Earlier) -> Report:
     }
     made = {
         "costctl": head.made["costctl"], "base": {"file": base.file, "policy": base.made["policy"]},
-        "head": {"file": head.file, "policy": head.made["policy"]}, "logs": head.made.get("logs", []),
+        "head": {"file": head.file, "policy": head.made["policy"]}, "policy_file": head.made.get("policy_file"),
+        "logs": head.made.get("logs", []),
         "status": dict.fromkeys(counts, "exact"),
     }  # fmt: skip
     return Report("diff", counts, {table.name: table for table in tables}, warnings, made)

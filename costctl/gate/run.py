@@ -21,7 +21,7 @@ def gate(run: Earlier, asked: Sequence[Gate], base: Earlier | None = None) -> Re
     Raises:
         CostctlError: E430 where the run is damaged, E431 where the base is of other calls, E481 without any gate.
     """
-    gates = (*_stored(run), *asked)
+    gates = _distinct((*_stored(run), *asked))
     if not gates:
         raise CostctlError(
             "E481", f"no gate to check: the policy of {run.file} has none", "add gates: to it, or --fail-if CONDITION"
@@ -41,6 +41,16 @@ def gate(run: Earlier, asked: Sequence[Gate], base: Earlier | None = None) -> Re
         "compared_to": None if base is None else base.file, "status": dict.fromkeys(counts, "exact"),
     }  # fmt: skip
     return Report("gate", counts, {"gates": judged.tables["gates"]}, warnings, made)
+
+
+def _distinct(gates: Sequence[Gate]) -> tuple[Gate, ...]:
+    """Each bound once, in the place of the first; at the level of error where one of them has it."""
+    found: dict[tuple[str, str, Decimal], Gate] = {}
+    for gate in gates:
+        known = found.get(key := (gate.metric, gate.operator, gate.bound))
+        if known is None or (known.level, gate.level) == ("warn", "error"):
+            found[key] = gate
+    return tuple(found.values())
 
 
 def _stored(run: Earlier) -> list[Gate]:

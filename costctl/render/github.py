@@ -8,7 +8,7 @@ from costctl.money import ratio_display
 from costctl.render.cells import safe, workflow_data, workflow_property
 from costctl.render.headline import idle_engines
 from costctl.render.markdown import markdown_text, table_lines
-from costctl.render.verdicts import PASS, gates_of, policy_file
+from costctl.render.verdicts import PASS, drift_of, gates_of, is_mended, policy_file
 from costctl.report import Report, Table, counted
 
 # A step shows so many annotations of a kind and drops the others in silence.
@@ -17,29 +17,34 @@ ANNOTATIONS_MAX = 10
 BODY_MAX = 65_536
 CUT = "\n*Cut to the size of a comment; `--output json` has all of it.*\n"
 # The tables that a reader of a pull request wants, in this order; the others are left to `--output json`.
-TABLES = ("diff", "gates", "tiers", "waterfall", "by_tier", "anatomy", "by_model", "references")
+TABLES = ("drift", "diff", "gates", "tiers", "waterfall", "by_tier", "anatomy", "by_model", "references")
 VERDICTS = {"PASS": "✅", "FAIL": "❌", "NOT RUN": "⚠️"}
 
 
 def to_annotations(report: Report) -> str:
-    """Workflow commands: broken gates by level, then the report's warnings as notices; nothing where all is well."""
+    """Workflow commands: broken gates by level, drift, then warnings as notices; nothing where all is well."""
     path = policy_file(report)
-    found: dict[str, list[tuple[str, str]]] = {"error": [], "warning": [], "notice": []}
+    found: dict[str, list[tuple[str, str, str]]] = {"error": [], "warning": [], "notice": []}
     for case in gates_of(report):
         if case["verdict"] != PASS:
             kind = "error" if case["level"] == "error" else "warning"
-            found[kind].append((f"gate {case['verdict']}: {case['gate']}", case["found"]))
-    found["notice"] += [(item.code, safe(item.message, 400)) for item in report.warnings]
+            found[kind].append((path, f"gate {case['verdict']}: {case['gate']}", case["found"]))
+    for one in drift_of(report):
+        title = f"drift: {one['key']}" if one["key"] else "drift"
+        what = f"{one['found']} (cause: {one['cause']}{', mended' if is_mended(report) else ''})"
+        found["notice" if is_mended(report) else "error"].append((one["path"], title, what))
+    found["notice"] += [(path, item.code, safe(item.message, 400)) for item in report.warnings]
     return "".join(f"{line}\n" for kind, said in found.items() for line in _commands(kind, path, said))
 
 
-def _commands(kind: str, path: str, said: list[tuple[str, str]]) -> Iterator[str]:
+def _commands(kind: str, own: str, said: list[tuple[str, str, str]]) -> Iterator[str]:
+    """Commands of a kind for path, title and message; `own` is where the count of those above the limit stands."""
     whole = len(said) <= ANNOTATIONS_MAX
-    for title, message in said if whole else said[: ANNOTATIONS_MAX - 1]:
+    for path, title, message in said if whole else said[: ANNOTATIONS_MAX - 1]:
         yield f"::{kind} file={workflow_property(path)},title={workflow_property(title)}::{workflow_data(message)}"
     if not whole:
         more = f"and {len(said) - ANNOTATIONS_MAX + 1} more; the report has them all"
-        yield f"::{kind} file={workflow_property(path)},title=costctl::{workflow_data(more)}"
+        yield f"::{kind} file={workflow_property(own)},title=costctl::{workflow_data(more)}"
 
 
 def to_comment(report: Report) -> str:
@@ -71,9 +76,12 @@ def _tag(report: Report) -> str:
 
 def _headline(report: Report) -> list[str]:
     """One line that a reader of mail sees."""
-    verdicts = [case["verdict"] for case in gates_of(report)]
-    gates = [f"{verdicts.count(name)} {mark} {name.lower()}" for name, mark in VERDICTS.items() if name in verdicts]
-    lines = [f"Gates: {', '.join(gates)}", ""] if gates else []
+    lines = _gates_line(report)
+    if report.provenance.get("is_check"):
+        count = int(str(report.totals["drift_count"]))
+        files = counted(int(str(report.totals["file_count"])), "file")
+        out = f"{'✅ was' if is_mended(report) else '❌'} not in step: {counted(count, 'difference')}"
+        lines += [f"Exported router: {out if count else f'✅ in step, {files}'}", ""]
     saving = report.totals.get("saving_ratio")
     if isinstance(saving, float | int):
         calls = counted(int(str(report.totals["call_count"])), "call")
@@ -85,6 +93,19 @@ def _headline(report: Report) -> list[str]:
     for line in idle_engines(report.totals):
         lines += [markdown_text(line.strip()), ""]
     return lines
+
+
+def _gates_line(report: Report) -> list[str]:
+    """How many gates passed, broke, and broke at a level that fails nothing; those of a diff are the policies' own."""
+    found = [
+        f"❗ {case['verdict'].lower()} (warns only)" if case["verdict"] != PASS and case["level"] != "error"
+        else f"{VERDICTS[case['verdict']]} {case['verdict'].lower()}"
+        for case in gates_of(report)
+    ]  # fmt: skip
+    if not found:
+        return []
+    whose = "Gates of the policy" if report.command == "diff" else "Gates"
+    return [f"{whose}: {', '.join(f'{found.count(one)} {one}' for one in dict.fromkeys(found))}", ""]
 
 
 def _sections(report: Report) -> Iterator[str]:

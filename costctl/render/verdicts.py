@@ -1,4 +1,4 @@
-"""Gates for machines that show tests: JUnit XML and GitLab's code quality report."""
+"""Gates and drift for machines that show findings: JUnit XML and GitLab's code quality report."""
 
 from __future__ import annotations
 
@@ -32,6 +32,21 @@ def policy_file(report: Report) -> str:
     return safe(str(report.provenance.get("policy_file") or POLICY), 400)
 
 
+def drift_of(report: Report) -> Iterator[Mapping[str, str]]:
+    """Each difference of exported files as text that acts nowhere: its file, key, what was found and the cause."""
+    folder = str(report.provenance.get("folder", ""))
+    for row in report.tables["drift"].dicts() if "drift" in report.tables else ():
+        yield {
+            "path": safe(f"{folder}/{row['path']}", 400), "key": safe(str(row["key"]), 200),
+            "found": safe(str(row["says"]), 300), "cause": str(row["cause"]),
+        }  # fmt: skip
+
+
+def is_mended(report: Report) -> bool:
+    """Whether the differences that were found are written over."""
+    return bool(report.totals.get("written_count"))
+
+
 def to_junit(report: Report) -> str:
     """A test case for each gate: broken it fails, without a verdict it is an error; as a warning both are skipped."""
     cases = list(gates_of(report))
@@ -59,12 +74,17 @@ def _kind(case: Mapping[str, str]) -> str | None:
 
 
 def to_gitlab(report: Report) -> str:
-    """An entry for each gate that did not pass, at the policy's file, and one for each warning of the report."""
+    """An entry for each gate that did not pass, each drift (at its file, all else at the policy's), each warning."""
     path = policy_file(report)
     found = [
         _entry(path, "gate", case["gate"], f"{case['verdict']}: {case['gate']}, {case['found']}",
                "major" if case["level"] == "error" else "minor")
         for case in gates_of(report) if case["verdict"] != PASS
+    ]  # fmt: skip
+    found += [
+        _entry(one["path"], "drift", one["key"], f"out of step: {one['key']} {one['found']} (cause: {one['cause']})",
+               "info" if is_mended(report) else "major")
+        for one in drift_of(report)
     ]  # fmt: skip
     found += [
         _entry(path, item.code, f"{number}", safe(item.message, 400), "info")

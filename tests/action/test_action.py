@@ -110,6 +110,7 @@ def test_a_gate_fails_last_so_that_the_comment_is_there(repository: Repository) 
         assert "::error file=policy.yaml,title=gate FAIL" in done.log
         assert "| saving\\_ratio \\>= 0.99 | FAIL |" in done.summary
         assert "saving\\_ratio\\_delta \\>= -1" in done.summary
+        assert "Gates of the policy: 1 ✅ pass" in done.summary  # of the comparison, which knows no others
         assert len(api.comments) == 1
         again = repository.act(address, fail_if="saving_ratio < 0.99", comment="hide-and-new", fail_on="drift")
     assert again.code == 0
@@ -129,6 +130,15 @@ def test_a_token_that_may_not_write_is_no_fault_and_drift_is(repository: Reposit
     assert "out of step" in done.summary
     assert "| policy |" in done.summary
     assert api.comments == []
+
+
+def test_named_targets_are_checked_alone(repository: Repository) -> None:
+    """Of two targets that were exported, the one that is named is in step, whatever became of the other."""
+    (repository.path / "router" / "json" / "costctl-policy.resolved.json").write_text("{}", "utf-8")
+    done = repository.act(context={}, targets="runbook")
+    assert (done.code, done.outputs["drift"]) == (0, "0"), done.log
+    done = repository.act(context={}, targets="runbook json")
+    assert (done.code, done.outputs["drift"] != "0") == (5, True)
 
 
 def test_a_broken_policy_has_its_mistakes_in_the_summary(repository: Repository) -> None:

@@ -39,20 +39,30 @@ def test_the_hooks_that_it_names_are_there() -> None:
     assert {one["id"] for one in BLOCKS[".pre-commit-config.yaml"]["repos"][0]["hooks"]} == hooks
 
 
-@pytest.mark.parametrize(("limit", "code"), [("0.999", 6), ("-9", 0)])
-def test_the_job_of_gitlab_runs(tmp_path: Path, limit: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Line by line, as a runner does."""
+@pytest.mark.parametrize(
+    ("policy", "limit", "is_edited", "code"),
+    [
+        (POLICY, "0.999", False, 6), (POLICY, "-9", False, 0), (POLICY, "-9", True, 5),
+        (POLICY.partition("gates:")[0], "-9", False, 0), (POLICY.partition("gates:")[0], "0.999", False, 6),
+    ],
+)  # fmt: skip
+def test_the_job_of_gitlab_runs(
+    tmp_path: Path, policy: str, limit: str, is_edited: bool, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Line by line, as a runner does; with or without gates, and with the reports there however it ends."""
     monkeypatch.chdir(tmp_path)
     logs = write_logs(tmp_path, count=40)
     assert run(["profile", *map(str, logs), "-o", "profile.parquet", "--db", "other/c.duckdb"]) == 0
-    Path("policy.yaml").write_text(POLICY, "utf-8")
+    Path("policy.yaml").write_text(policy, "utf-8")
     assert run(["export-config"]) == 0
+    if is_edited:
+        Path("router/json/costctl-policy.resolved.json").write_text("{}", "utf-8")
     job = BLOCKS[".gitlab-ci.yml"]["policy"]
     lines = [line for line in job["script"] if not line.startswith("pip ")]
-    lines[-1] = lines[-1].replace("0.2", limit)
+    condition = job["variables"]["FAIL_IF"].replace("0.2", limit)
     (tmp_path / "bin").mkdir()
     path = f"{_commands(tmp_path / 'bin')}:{os.environ['PATH']}"
-    environment = os.environ | job["variables"] | {"PATH": path}
+    environment = os.environ | job["variables"] | {"PATH": path, "FAIL_IF": condition}
     done = subprocess.run(["bash", "-eo", "pipefail", "-c", "\n".join(lines)], env=environment, capture_output=True)
     assert done.returncode == code, done.stderr
     for name in (*job["artifacts"]["paths"], *job["artifacts"]["reports"].values()):

@@ -54,6 +54,21 @@ def test_tiers_and_gates_of_either_run_stand_side_by_side(tmp_path: Path, capsys
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("output", ["github", "gitlab"])
+def test_a_gate_is_the_same_finding_of_a_diff_and_of_a_gate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], output: str
+) -> None:
+    """At the file of the policy, whatever it is called."""
+    head = {"gates": [("FAIL", "saving_ratio >= 0.35", "0.3", "error")], "policy_file": "ops/g2.yaml"}
+    told = diff(tmp_path, capsys, {}, head, output)
+    assert run(["gate", str(tmp_path / "head.json"), "--output", output]) in {0, 6}
+    alone = capsys.readouterr().out
+    assert "ops/g2.yaml" in told
+    assert "policy.yaml" not in told + alone
+    if output == "gitlab":
+        assert [one["fingerprint"] for one in json.loads(told)] == [one["fingerprint"] for one in json.loads(alone)]
+
+
 @pytest.mark.parametrize("output", ["table", "markdown", "csv"])
 def test_every_form_shows_units(tmp_path: Path, capsys: pytest.CaptureFixture[str], output: str) -> None:
     text = diff(tmp_path, capsys, {}, {"totals": {"cache_hit_ratio": 0.2}}, output)

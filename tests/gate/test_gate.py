@@ -49,6 +49,15 @@ def test_a_condition_is_the_inverse_of_a_gate(judge: Any, condition: str, gate: 
     assert judge("--fail-if", condition, "--gate-exit-code", "9")[0] == (0 if verdict == "PASS" else 9)
 
 
+def test_a_bound_that_is_asked_for_twice_is_judged_once(judge: Any) -> None:
+    """However it is written; a warning that is also asked for as an error is one."""
+    stored = [("FAIL", "saving_ratio >= 0.90", "0.1", "warn"), ("PASS", "call_count > 1", "100", "error")]
+    once = [("saving_ratio >= 0.90", "FAIL", "0.3"), ("call_count > 1", "PASS", "100")]
+    assert judge("--warn-if", "saving_ratio < 0.9", "--warn-if", "call_count <= 1", gates=stored) == (0, once)
+    as_error = [("saving_ratio >= 0.9", "FAIL", "0.3"), once[1]]
+    assert judge("--fail-if", "saving_ratio < 0.9", gates=stored) == (6, as_error)
+
+
 def test_the_gates_of_the_policy_are_judged_again_and_come_first(judge: Any) -> None:
     """Their stored verdicts are not believed: a run may be older than this version's rules."""
     stored = [("PASS", "cache_hit_ratio >= 0.2", "0.1", "error"), ("FAIL", "call_count = 100", "100", "warn")]

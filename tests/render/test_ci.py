@@ -124,12 +124,82 @@ def test_code_quality_keeps_a_finding_the_same_when_its_figure_changes() -> None
 
 
 def test_totals_are_gauges() -> None:
-    families = {one.name: one for one in text_string_to_metric_families(openmetrics.to_openmetrics(report()))}
+    text = openmetrics.to_openmetrics(report([]))
+    families = {one.name: one for one in text_string_to_metric_families(text)}
     assert {name: (one.type, one.samples[0].value) for name, one in families.items()} == {
         "costctl_gate_saving_ratio": ("gauge", 0.4), "costctl_gate_call_count": ("gauge", 2.0),
         "costctl_gate_cost_usd": ("gauge", 1e-12),
     }  # fmt: skip
     assert families["costctl_gate_saving_ratio"].documentation == "estimated"
+
+
+def test_gates_are_gauges_with_their_values_and_verdicts() -> None:
+    """What was not computed has no value, and what a text holds stays in its label."""
+    gates = [*GATES, ("FAIL", 'a"} 1\n# EOF\nb', "x", "error", "r")]
+    text = openmetrics.to_openmetrics(report(gates))
+    families = {one.name: one for one in text_string_to_metric_families(text)}
+    values = {one.labels["gate"]: one.value for one in families["costctl_gate_gate_value"].samples}
+    assert values == {"call_count > 1": 2.0, "saving_ratio >= 0.9": 0.1, "saving_ratio >= 0.8": 0.1}
+    found = [(one.labels["gate"], one.labels["verdict"], one.labels["level"], one.labels["policy"], one.value)
+             for one in families["costctl_gate_gate_verdict"].samples]  # fmt: skip
+    assert found[:5] == [(gate, verdict, level, "p", 1.0) for verdict, gate, _, level, _ in GATES]
+    assert len(found) == 6
+
+
+def test_compared_figures_are_gauges() -> None:
+    rows = [("saving_ratio", 0.4, 0.3, -0.1), ("policy_cost_usd", Decimal("6"), Decimal("6.5"), Decimal("0.5")),
+            ("fallback_count", None, 2, None)]  # fmt: skip
+    found = Report(
+        "diff", {}, {"diff": Table.of("diff", ("metric", "base", "now", "change"), rows)}, (),
+        {"base": {"policy": "old #1"}, "head": {"policy": "p, q #2"}},
+    )  # fmt: skip
+    families = {one.name: one for one in text_string_to_metric_families(openmetrics.to_openmetrics(found))}
+    told = {name: {one.labels["metric"]: one.value for one in family.samples} for name, family in families.items()}
+    assert told == {
+        "costctl_diff_base": {"saving_ratio": 0.4, "policy_cost_usd": 6.0},
+        "costctl_diff_now": {"saving_ratio": 0.3, "policy_cost_usd": 6.5, "fallback_count": 2.0},
+        "costctl_diff_change": {"saving_ratio": -0.1, "policy_cost_usd": 0.5},
+    }
+    assert {one.labels["policy"] for one in families["costctl_diff_now"].samples} == {"p, q"}
+
+
+def drifted(written: int = 0, rows: Any = None) -> Report:
+    """A check of an export with two differences."""
+    columns = ("path", "key", "cause", "says")
+    found = rows if rows is not None else [
+        ("portkey/config.json", "targets[a].retry", "hand edit", "is 3, not 1"),
+        ("portkey/costctl_portkey.py", "", "policy", "is missing"),
+    ]  # fmt: skip
+    totals = {"drift_count": len(found), "file_count": 3, "written_count": written}
+    return Report("export-config", totals, {"drift": Table.of("drift", columns, found)}, (),
+                  {"policy": "p #1", "folder": "router", "is_check": True})  # fmt: skip
+
+
+def test_drift_is_told_in_every_form_of_ci() -> None:
+    """An annotation, a row and an issue for each difference, at the file that differs; none where all is in step."""
+    lines = github.to_annotations(drifted()).splitlines()
+    place = "::error file=router/portkey/config.json,title=drift%3A targets[a].retry::"
+    assert lines[0] == f"{place}is 3, not 1 (cause: hand edit)"
+    assert lines[1] == "::error file=router/portkey/costctl_portkey.py,title=drift::is missing (cause: policy)"
+    entries = json.loads(verdicts.to_gitlab(drifted()))
+    assert [(one["location"]["path"], one["severity"]) for one in entries] == [
+        ("router/portkey/config.json", "major"), ("router/portkey/costctl_portkey.py", "major"),
+    ]  # fmt: skip
+    body = github.to_comment(drifted())
+    assert "Exported router: ❌ not in step: 2 differences" in body
+    assert "is 3, not 1" in body
+    mended = drifted(written=2)
+    assert github.to_annotations(mended).splitlines()[0].startswith("::notice ")
+    assert {one["severity"] for one in json.loads(verdicts.to_gitlab(mended))} == {"info"}
+    well = drifted(rows=[])
+    assert github.to_annotations(well) == ""
+    assert json.loads(verdicts.to_gitlab(well)) == []
+    assert "Exported router: ✅ in step, 3 files" in github.to_comment(well)
+
+
+def test_a_gate_that_only_warns_is_not_counted_as_one_that_fails() -> None:
+    line = github.to_comment(report()).splitlines()[3]
+    assert line == "Gates: 1 ✅ pass, 1 ❌ fail, 1 ❗ fail (warns only), 1 ⚠️ not run, 1 ❗ not run (warns only)"
 
 
 @pytest.mark.parametrize("log", ["story.jsonl.gz", "generic.jsonl"])
