@@ -28,7 +28,7 @@ VERSION = 1
 KEY = "costctl.profile"  # of the file's metadata
 
 TYPES: Mapping[str, str] = {column.name: column.type for column in COLUMNS}
-HASHED = ("trace_id", "session_id", "user_id", "api_key_id")
+HASHED = ("trace_id", "session_id", "user_id", "api_key_id", "caller")
 """Ids that stand in a profile as keyed hashes: equal ones stay equal, and none can be looked up."""
 NUMBERED = ("prompt_key", "system_key", "prefix_blocks")
 """Keys of prompts and their blocks are numbers in order of appearance: nothing is left but which are equal."""

@@ -17,15 +17,16 @@ from costctl.policy.when import All, Any_, Not, OneOf
 from costctl.reuse.semantic_cache import ppb
 from costctl.store import Store
 
-USERS = ("user", "user_id")
+USERS = ("user", "user_id", "caller")
+"""Fields whose names a profile holds as hashes: users, and callers, which may be people."""
 
 
 def refuse_unfit(store: Store, policy: Policy, embedding: str | None) -> None:
     """Refuse what a profile cannot answer as its log would; nothing where a log was audited last.
 
     Raises:
-        CostctlError: E422 for names of users and for experiments, E423 for similarities below those it carries or
-            by another embedding.
+        CostctlError: E422 for names of users or callers and for experiments, E423 for similarities below those it
+            carries or by another embedding.
     """
     told = profile_of(store)
     if told is None:
@@ -34,9 +35,10 @@ def refuse_unfit(store: Store, policy: Policy, embedding: str | None) -> None:
         said = "experiments: users and sessions are divided by their ids, and a profile holds only keyed hashes of them"
         raise CostctlError("E422", said, "simulate the log itself, or leave experiments out", ExitCode.COVERAGE)
     if named := sorted(set(_named(policy))):
-        said = f"the policy names {'users' if len(named) > 1 else 'a user'} ({', '.join(named[:3])}), and a profile "
-        said += "holds only keyed hashes of users"
-        raise CostctlError("E422", said, "simulate the log itself, or say it by user_profile", ExitCode.COVERAGE)
+        said = f"the policy names {'users' if len(named) > 1 else 'a user'} or callers ({', '.join(named[:3])}), and a "
+        said += "profile holds only keyed hashes of them"
+        hint = "simulate the log itself, or say it by user_profile, app or team"
+        raise CostctlError("E422", said, hint, ExitCode.COVERAGE)
     if policy.cache.semantic is not None and told.texts is not None:
         _refuse_similarity(policy, told.texts, embedding)
 
@@ -56,7 +58,7 @@ def _refuse_similarity(policy: Policy, texts: Mapping[str, Any], embedding: str 
 
 
 def _named(policy: Policy) -> Iterator[str]:
-    """The users that a policy names, wherever it does."""
+    """The users and callers that a policy names, wherever it does."""
     for entry in policy.cache.exclude:
         field, _, name = entry.partition(":")
         if field in USERS and name:

@@ -135,6 +135,7 @@ def _rows(store: Store, salt: str, *, has_answers: bool, has_router: bool) -> No
     made = {
         **{name: f"substr(sha256($salt || '{name}:' || r.{name}), 1, 16)" for name in form.HASHED},
         "trace_id": "substr(sha256($salt || 'trace_id:' || o.call_name), 1, 16)",
+        "api_key_id": "substr(sha256($salt || 'api_key_id:' || coalesce(k.name, r.api_key_id)), 1, 16)",
         "prompt_key": "p.number", "system_key": "s.number",
         "prefix_blocks": "CASE WHEN r.prefix_blocks IS NOT NULL THEN coalesce(b.blocks, []) END",
         **_NAMED, **{name: f"t.{name}" for name in form.BESIDE},

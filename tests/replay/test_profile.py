@@ -182,6 +182,23 @@ def test_equal_salts_give_equal_bytes_and_a_new_salt_other_ids(pair: Pair, monke
     assert not users[0] & users[1]
 
 
+def test_api_keys_and_callers_are_hashed_alike_in_any_workspace(tmp_path: Path) -> None:
+    """Keys of the log's own stay apart, also within a call; no caller is told, and a hash rests on the salt alone."""
+    rows = make_calls(5, 30)
+    for number, row in enumerate(rows):
+        row |= {"api_key": f"sk-secret-{number % 4}", "caller": f"ana {number % 3}"}
+    (log := tmp_path / "l.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    made = []
+    for name in ("one", "two"):
+        assert profiled(tmp_path, [log], f"{name}.parquet", db=name) == 0
+        made.append((tmp_path / f"{name}.parquet").read_bytes())
+    assert made[0] == made[1]
+    frame = pl.read_parquet(tmp_path / "one.parquet")
+    assert (frame["api_key_id"].n_unique(), frame["caller"].n_unique()) == (4, 3)
+    assert "ana" not in everything(tmp_path / "one.parquet")
+    assert "secret" not in everything(tmp_path / "one.parquet")
+
+
 REFUSED = {
     "a threshold below what it carries": ("cache: {semantic: {serve_min: 0.79, ttl: 1h}}\n", "E423", "0.80"),
     "a refresh below it": (
@@ -190,6 +207,9 @@ REFUSED = {
     "a user by name": ("budgets: {tokens_per_day: [{user: customer-001, max: 1k}]}\n", "E422", "customer-001"),
     "a user in a rule": (
         "routing: {rules: [{name: one, when: {not: {user_id: customer-002}}, to: A}]}\n", "E422", "customer-002",
+    ),
+    "a caller in a rule": (
+        "routing: {rules: [{name: one, when: {caller_not: planner}, to: A}]}\n", "E422", "planner",
     ),
     "arms of users": ("experiments: [{name: x, unit: user, arms: {a: 50%, b: 50%}}]\n", "E422", "experiments"),
     "other rules for answers": ("post_process: {validate: {allowed_tags: [b]}}\n", "E424", "--policy"),
