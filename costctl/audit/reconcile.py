@@ -17,6 +17,7 @@ from costctl.audit.options import AuditOptions
 from costctl.errors import CostctlError, InputError
 from costctl.formats import generic
 from costctl.formats.ingest import ingest
+from costctl.formats.local_dates import with_iso_dates
 from costctl.formats.pool import Workers
 from costctl.formats.sources import find_sources
 from costctl.formats.told import FileCounts
@@ -93,6 +94,8 @@ def _read(
 ) -> list[FileCounts]:  # fmt: skip
     """Read files; with `are_sums`, the rows of a table with a mapping of the user's are sums, unless they have ids."""
     sources = find_sources(list(names), spool)
+    if are_sums:
+        sources = [with_iso_dates(source, spool) for source in sources]
     workers = Workers(sources, options.processes)
     try:
         reading = reading_of(options, load_rules(options.tier_rules), key)

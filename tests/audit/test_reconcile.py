@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -411,3 +412,41 @@ def test_the_screen(tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch, 
     assert Decimal(body["totals"]["unexplained_usd"]) == 0
     assert not (tmp_path / ".costctl").exists(), "a comparison keeps nothing"
     assert run(["reconcile", "log.jsonl"]) == 2
+
+
+def dated(tmp_path: Path, form: str) -> Path:
+    """The invoice of this log with its dates written in that form."""
+    lines = write_costs(tmp_path / "costs.csv", calls()).read_text("utf-8")
+    target = tmp_path / "local.csv"
+    target.write_text(re.sub(r"(?<![\w-])(\d{4})-(\d\d)-(\d\d)", form, lines), "utf-8")
+    return target
+
+
+@pytest.mark.parametrize("form", [r"\2/\3/\1", r"\3/\2/\1"], ids=["month first", "day first"])
+def test_dates_by_day_and_month_are_read_where_one_tells_which_is_which(tmp_path: Path, log: Path, form: str) -> None:
+    """The days of the log are 8 to 13 June: the 13th decides for all of the invoice."""
+    invoice = dated(tmp_path, form)
+    report = compared(log, invoice, mapping=TABLE)
+    assert (causes(report), report.totals["matched_count"]) == ({}, 12)
+    assert (report.provenance["invoices"], report.totals["invoice_first_on"]) == ([str(invoice)], "2026-06-08")
+
+
+def test_the_same_number_twice_is_one_day_either_way(tmp_path: Path, log: Path) -> None:
+    invoice = tmp_path / "local.csv"
+    invoice.write_text("day,model,usd\n6/6/2026,gpt-4o,1\n", "utf-8")
+    assert compared(log, invoice, mapping=TABLE).totals["invoice_first_on"] == "2026-06-06"
+
+
+def test_dates_that_nothing_tells_are_refused_by_name(tmp_path: Path, log: Path) -> None:
+    for lines, said in (
+        (["03/04/2026,gpt-4o,1", "05/04/2026,gpt-4o,1"], "local.csv: 03/04/2026 on line 2 and all others may be"),
+        (["03/13/2026,gpt-4o,1", "13/03/2026,gpt-4o,1"],
+         "local.csv: 03/13/2026 on line 2 has the month first and 13/03/2026 on line 3 the day"),
+    ):  # fmt: skip
+        invoice = tmp_path / "local.csv"
+        invoice.write_text("\n".join(["day,model,usd", *lines, ""]), "utf-8")
+        with pytest.raises(CostctlError) as caught:
+            compared(log, invoice, mapping=TABLE)
+        assert caught.value.code == "E194"
+        assert said in str(caught.value)
+        assert "2026-03-13" in caught.value.hint
