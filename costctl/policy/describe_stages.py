@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from costctl.policy.behaviour import CountedFailures
 from costctl.policy.schema import Policy
-from costctl.policy.stages import Cache, Limit, PromptCache, SelfHosted, SemanticCache, Validation
+from costctl.policy.stages import Cache, KillSwitch, Limit, PromptCache, SelfHosted, SemanticCache, Validation
 from costctl.policy.tell import condition, duration
 from costctl.report import counted
 
@@ -20,7 +21,7 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 def told_stages(policy: Policy) -> Iterator[Row]:
     """The rows in the order of the file."""
     for provider, limit in policy.limits.items():
-        yield "limit", provider, _limit(limit), "limits"
+        yield "limit", provider, f"{limit_text(limit)}; over it: {OVER[limit.over]}", "limits"
     for tier, chain in policy.fallbacks.items():
         yield "fallback", tier, f"then {', then '.join(chain)}" if chain else "to nobody", "fallbacks"
     yield from _attempts(policy)
@@ -31,11 +32,21 @@ def told_stages(policy: Policy) -> Iterator[Row]:
     yield from _answers(policy)
 
 
-def _limit(limit: Limit) -> str:
+def limit_text(limit: Limit) -> str:
+    """What a limit lets through."""
     said = [
         f"{value:,} {name.replace('_', ' ')}" for name, value in limit.model_dump().items() if isinstance(value, int)
     ]
-    return f"{', '.join(said)}; over it: {OVER[limit.over]}"
+    return ", ".join(said)
+
+
+def kill_text(kill: KillSwitch) -> str:
+    """When a kill switch takes out whom it watches, and for how long."""
+    if isinstance(kill, CountedFailures):
+        return f"{counted(kill.failures_max + 1, 'failure')} of one kind: out for {duration(kill.cooldown_us)}"
+    least = counted(kill.min_requests, "request")
+    what = f"{kill.error_ratio:%} errors in {duration(kill.window_us)}, of {least} at least"
+    return f"{what}: out for {duration(kill.cooldown_us)}"
 
 
 def _attempts(policy: Policy) -> Iterator[Row]:
@@ -52,9 +63,7 @@ def _attempts(policy: Policy) -> Iterator[Row]:
         what = f"also asked after {reasons}, both are paid{rest}"
         yield "escalate", f"{escalate.from_tier} to {escalate.to}", what, "escalate"
     if kill is not None:
-        least = counted(kill.min_requests, "request")
-        what = f"{kill.error_ratio:%} errors in {duration(kill.window_us)}, of {least} at least"
-        yield "kill switch", "a provider", f"{what}: out for {duration(kill.cooldown_us)}", "kill_switch"
+        yield "kill switch", "a provider", kill_text(kill), "kill_switch"
 
 
 def _caches(cache: Cache) -> Iterator[Row]:

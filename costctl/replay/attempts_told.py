@@ -94,11 +94,22 @@ def attempt_warnings(store: Store, policy: Policy, done: Replay, outcome: Outcom
         )
     said += _cut(policy, made.played)
     said += _retried(store, policy)
-    if policy.escalate is not None and policy.escalate.ratio is not None:
-        said.append(
-            Warning("W272", f"{policy.escalate.ratio:.1%} of answers escalate where the log does not show it: assumed")
-        )
-    return said
+    return [*said, *_escalated_by_ratio(policy, done)]
+
+
+def _escalated_by_ratio(policy: Policy, done: Replay) -> list[Warning]:
+    """Answers that the log does not judge: the ratio that the policy states decides which of them escalate."""
+    plan, made = done.plan.attempts, done.decisions
+    if policy.escalate is None or plan is None or plan.escalating is None or plan.escalation is None:
+        return []
+    is_up = (made.notice & ESCALATED) > 0
+    asked = plan.escalating.is_by_ratio & (made.served_by == PROVIDER) & (is_up | (made.lane == plan.escalation[0]))
+    count, up = int(np.count_nonzero(asked)), int(np.count_nonzero(asked & is_up))
+    if not count:
+        return []
+    ratio = f"{policy.escalate.ratio:.1%}"
+    what = f"assumed: {counted(up, 'call escalates', 'calls escalate')} by the policy's ratio of {ratio}"
+    return [Warning("W272", f"{what}, of {counted(count, 'answer')} that the log does not judge")]
 
 
 def attempt_status(done: Replay) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from costctl.replay.arms import Arms
 from costctl.replay.attempts import FAILURE_KINDS, KIND_BITS, First, Turn, TurnRules, turn
 from costctl.replay.calls import Calls, Code, Flag, Int, plain
 from costctl.replay.empirical import ERROR, OK, OUTCOMES, SERVER_ERROR, UNKNOWN, Empirical
-from costctl.replay.escalation import escalated_calls
+from costctl.replay.escalation import Escalating, escalated_calls
 from costctl.replay.lanes import Lanes
 from costctl.replay.priors import with_priors
 from costctl.store import Store
@@ -49,9 +49,14 @@ class Attempting:
     kill_switch: KillSwitch | None = None
     is_filtered: bool = False  # by budgets
     escalation: tuple[int, int] | None = None
-    is_escalated: Flag = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    escalating: Escalating | None = None
     outage: Down | None = None
     draws: bool = True  # whether the policy says anything of attempts; without, only an outage touches a call
+
+    @property
+    def is_escalated(self) -> Flag:
+        """Which calls' answers of the lane that escalates would not be good enough."""
+        return np.zeros(len(self.arm), dtype=np.bool_) if self.escalating is None else self.escalating.is_escalated
 
     @property
     def longest(self) -> int:
@@ -109,22 +114,26 @@ class Attempting:
 
     def turns(self, calls: Calls, lanes: Lanes, start: int, stop: int) -> Turns:
         """What these calls come to at every place of every chain."""
-        part = _Part(self, calls, lanes, start, stop)
+        return self.turns_at(calls, lanes, slice(start, stop))
+
+    def turns_at(self, calls: Calls, lanes: Lanes, cut: slice | Int) -> Turns:
+        """As `turns`, of any calls; the draws are those of each call, so they are the same whoever asks."""
+        part = _Part(self, calls, lanes, cut)
         made = Turns([], [], [])
         packed, latency = made.packed, made.latency_us
         for chain in self.chains:
-            is_open, elapsed = part.is_movable.copy(), np.zeros(stop - start, dtype=np.int64)
+            is_open, elapsed = part.is_movable.copy(), np.zeros(len(part.is_movable), dtype=np.int64)
             if chain == (lanes.logged,):
                 is_open[:] = True
             for number, lane in enumerate(chain):
                 part.add(made, lane, is_open, elapsed, number)
                 if not self.holds_calls and number + 1 < len(chain):
-                    is_tried = is_open if number == 0 else is_open & lanes.lanes[lane].can_hold[start:stop]
+                    is_tried = is_open if number == 0 else is_open & lanes.lanes[lane].can_hold[cut]
                     is_open &= ~is_tried | (packed[-1] < kernel.IS_OK)
                     elapsed += np.where(is_tried, np.maximum(latency[-1], 0), 0)
         if self.escalation:
-            no_time = np.zeros(stop - start, dtype=np.int64)
-            wanted = part.is_movable & self.is_escalated[start:stop]
+            no_time = np.zeros(len(part.is_movable), dtype=np.int64)
+            wanted = part.is_movable & self.is_escalated[cut]
             part.add(made, self.escalation[1], wanted, no_time, ESCALATION_PLACE)
         return made
 
@@ -165,10 +174,10 @@ def _down(rules: TurnRules) -> tuple[int, int, int]:
 
 
 class _Part:
-    """The turns of the calls of one chunk."""
+    """The turns of some of the calls."""
 
-    def __init__(self, of: Attempting, calls: Calls, lanes: Lanes, start: int, stop: int) -> None:
-        self._of, self._lanes, self._cut = of, lanes, slice(start, stop)
+    def __init__(self, of: Attempting, calls: Calls, lanes: Lanes, cut: slice | Int) -> None:
+        self._of, self._lanes, self._cut = of, lanes, cut
         self.is_movable = calls.is_movable[self._cut]
         self._times, self._keys = calls.time_us[self._cut], calls.draw_key[self._cut]
         self._logged_us, self._arm = calls.latency_us[self._cut], of.arm[self._cut]
@@ -244,13 +253,13 @@ def attempting(
     log = logged_attempts(store, lanes)
     of_model = [name.split("/", maxsplit=1)[0] for name in lanes.models]
     providers = tuple(dict.fromkeys((*of_model, *((outage.provider,) if outage else ()))))
-    escalated = np.zeros(calls.count, dtype=np.bool_)
+    escalating = None
     if policy.escalate is not None and escalation:
-        escalated = escalated_calls(store, policy.escalate, calls, lanes, escalation[0], seed)
+        escalating = escalated_calls(store, policy.escalate, calls, lanes, escalation[0], seed)
     return Attempting(
         (*chains, (lanes.logged,) if outage else ()), arms.of_call, rules, settings, log, _first_attempts(store, calls),
         seed, providers, np.array([providers.index(name) for name in of_model], dtype=np.int64), dict(policy.limits),
-        policy.kill_switch, isinstance(policy.budgets, SpendFilter), escalation or None, escalated,
+        policy.kill_switch, isinstance(policy.budgets, SpendFilter), escalation or None, escalating,
         _down_of(outage, providers) if outage else None, draws,
     )  # fmt: skip
 

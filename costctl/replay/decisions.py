@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from costctl.errors import CostctlError
 from costctl.replay import kernel
 from costctl.replay.arms import ToldArms
 from costctl.replay.calls import fetch
+from costctl.replay.escalation import WHY
 from costctl.replay.latency import Latency
-from costctl.replay.plan import EXACT_CACHE, PROVIDER, SERVED_BY, ExactCache
+from costctl.replay.plan import EXACT_CACHE, PROVIDER, SERVED_BY, Plan
 from costctl.replay.project import Outcome
+from costctl.replay.retrace import ways_of
 from costctl.replay.route import Route
 from costctl.store import Store
 
@@ -24,23 +27,32 @@ OPTIONAL = {
     **dict.fromkeys(("similarity_ppb", "gain_ppb"), "BIGINT"),
     **dict.fromkeys(("wait_us", "attempt_count", "retry_count", "hedge_count", "timeout_count"), "BIGINT"),
     **dict.fromkeys(("sent_input_tokens", "found_in", "extra_pusd", "idle_pusd", "beside_bits"), "BIGINT"),
-    "is_batched": "BOOLEAN", "exact_cache": "BIGINT", "cap_used": "BIGINT",
+    "is_batched": "BOOLEAN", "exact_cache": "BIGINT", "cap_used": "BIGINT", "cap_call": "BIGINT",
+    **dict.fromkeys(("first_pusd", "first_model", "escalation_pusd", "failed_pusd"), "BIGINT"),
+    **dict.fromkeys(("passed", "waited", "escalated_why"), "BIGINT"),
 }  # fmt: skip
 NO_SOURCE = "no source had it"
 NO_ENTRY_ALIVE = "no live entry"
+# Why a call does not go where the rules send it.
+STAYS = (
+    "its tier cannot hold it", "its cost there is unknown: the tokens that its models would use are",
+    "it failed in the log, so it is not moved", "it has no token counts, so it is not moved",
+    "it has no time, so it is not moved",
+)  # fmt: skip
+DOES_NOT_FIT, IS_UNKNOWN, HAS_FAILED, HAS_NO_COUNTS, HAS_NO_TIME = range(len(STAYS))
 TAKES_NO_PART = ("takes no part: its model has no list price", "takes no part: it has no time")
 FORMS = {".jsonl": "FORMAT json, ARRAY false", ".parquet": "FORMAT parquet"}
 
 
 def keep(
     store: Store, outcome: Outcome, routed: Route, caps: Sequence[tuple[str, str, str]], latency: Latency,
-    cache: ExactCache | None, policy: str, arms: ToldArms,
+    plan: Plan, policy: str, arms: ToldArms,
 ) -> None:  # fmt: skip
     """Keep the decisions in the workspace, of the policy of that name; the view `decision` shows one row per call.
 
     `caps` are titles, each with its limit as people read it and the unit of what is used of it.
     """
-    made, lanes = outcome.decisions, outcome.lanes
+    made, lanes, cache = outcome.decisions, outcome.lanes, plan.cache
     is_provider = made.served_by == PROVIDER
     columns: dict[str, Any] = {
         "position": np.arange(outcome.calls.count, dtype=np.int32),
@@ -49,6 +61,8 @@ def keep(
         "lane": made.lane,
         "entry_lane": made.entry_lane,
         "routed_lane": made.routed_lane,
+        "fitted_lane": _fitted_lane(outcome, routed),
+        "stays": _stays(outcome, routed),
         "served_by": made.served_by,
         "answered_by": made.answered_by.astype(np.int32),
         "reason": routed.reason,
@@ -56,6 +70,7 @@ def keep(
         "floored_by": routed.floored_by,
         "cap": made.cap,
         "is_moved": outcome.is_moved,
+        "is_cut": is_provider & lanes.take("is_capped", made.lane),
         "output_tokens": np.where(is_provider, lanes.take("output_tokens", made.lane), 0).astype(np.int32),
         "baseline_pusd": outcome.calls.baseline_pusd,
         "policy_pusd": outcome.policy_pusd,
@@ -72,6 +87,8 @@ def keep(
         columns["exact_cache"] = np.where(made.served_by == EXACT_CACHE, -1, why).astype(np.int16)
     if len(made.cap_used):
         columns["cap_used"] = made.cap_used
+    if plan.budgets is not None and not plan.budgets.is_filtering:
+        columns["cap_call"] = _of_the_call(outcome, caps)
     if (made.similarity_ppb >= 0).any():
         columns["similarity_ppb"] = made.similarity_ppb
     if routed.gain_ppb is not None:
@@ -82,6 +99,18 @@ def keep(
             "retry_count": made.played.count(kernel.RETRIES), "hedge_count": made.played.count(kernel.HEDGES),
             "timeout_count": made.played.count(kernel.TIMEOUTS),
         }  # fmt: skip
+    ways: tuple[str, ...] = ()
+    escalation = None if plan.attempts is None else plan.attempts.escalation
+    if made.played is not None and plan.attempts is not None:
+        way = ways_of(plan.attempts, outcome.calls, lanes, made, made.played)
+        ways = way.texts
+        columns |= {
+            name: getattr(way, name)
+            for name in ("first_pusd", "first_model", "escalation_pusd", "failed_pusd", "passed", "waited")
+        }
+        if plan.attempts.escalating is not None:
+            is_escalated = (made.notice & kernel.ESCALATED) > 0
+            columns["escalated_why"] = np.where(is_escalated, plan.attempts.escalating.why, -1).astype(np.int16)
     beside = outcome.extras.items
     if lanes.stages or beside:
         idle = outcome.policy_pusd - outcome.used_pusd
@@ -104,6 +133,8 @@ def keep(
         "cap unit": [unit for _, _, unit in caps],
         "arms": arms.names, "arms share": [f"{share:f}" for share in arms.shares],
         "source": (*outcome.extras.source_names, NO_SOURCE),
+        "stays": STAYS, "way": ways, "escalation": WHY,
+        "escalation tier": [lanes.names[lane] for lane in escalation or ()],
         "beside": [f"{one.stage}: {one.name}" for one in beside],
         **{f"{kind} tier": tiers for kind, tiers in routed.tiers_of.items()},
     }  # fmt: skip
@@ -115,6 +146,33 @@ def keep(
         if name not in columns:
             sql = sql.replace(f"d.{name}", f"CAST(NULL AS {kind})")
     store.execute(sql)
+
+
+def _fitted_lane(outcome: Outcome, routed: Route) -> NDArray[np.int16]:
+    """Where each call goes by its rules and by what can hold it, before its session speaks."""
+    calls = outcome.calls
+    return np.where(calls.is_dated & ~calls.is_unpriced, routed.lane, outcome.lanes.logged).astype(np.int16)
+
+
+def _stays(outcome: Outcome, routed: Route) -> NDArray[np.int8]:
+    """Why each call does not go where the rules send it: its number in `STAYS`, -1 where it does."""
+    calls = outcome.calls
+    why = np.full(calls.count, -1, dtype=np.int8)
+    for code, here in (
+        (DOES_NOT_FIT, routed.does_not_fit), (IS_UNKNOWN, routed.is_unknown), (HAS_NO_COUNTS, ~calls.is_movable),
+        (HAS_FAILED, ~calls.is_ok), (HAS_NO_TIME, ~calls.is_dated),
+    ):  # fmt: skip
+        why[here] = code
+    return why
+
+
+def _of_the_call(outcome: Outcome, caps: Sequence[tuple[str, str, str]]) -> NDArray[np.int64]:
+    """What each call itself comes to, in the unit of the first cap that it broke, on the lane where it broke it."""
+    made, lanes = outcome.decisions, outcome.lanes
+    is_in_tokens = np.array([*(unit == "tokens" for _, _, unit in caps), False])[made.cap]
+    tokens = lanes.take("input_tokens", made.routed_lane).clip(min=0) + lanes.take("output_tokens", made.routed_lane)
+    of_call: NDArray[np.int64] = np.where(is_in_tokens, tokens, lanes.take("cost_pusd", made.routed_lane))
+    return of_call
 
 
 def write_decisions(store: Store, target: Path) -> None:
@@ -134,6 +192,11 @@ def write_decisions(store: Store, target: Path) -> None:
             "prompt_cache_change_usd",
             "extra_cost_usd",
             "idle_cost_usd",
+            "broken_cap_used_usd",
+            "broken_cap_call_usd",
+            "first_answer_cost_usd",
+            "escalation_cost_usd",
+            "failed_attempts_cost_usd",
         )
     )
     texts = f"REPLACE ({money})" if target.suffix == ".jsonl" else ""  # no reader makes a float of it

@@ -13,6 +13,9 @@ SELECT d.position, r.request_id, d.file_id, d.source_line, r.started_at, r.app, 
     (SELECT any_value(name) FROM decision_name WHERE kind = 'lane' AND code = d.lane) AS tier,
     (SELECT any_value(name) FROM decision_name WHERE kind = 'lane' AND code = d.routed_lane) AS routed_tier,
     (SELECT any_value(name) FROM decision_name WHERE kind = 'lane' AND code = d.entry_lane) AS entry_tier,
+    -- Where the rules and what can hold the call send it, before its session; why not where the rules say.
+    (SELECT any_value(name) FROM decision_name WHERE kind = 'lane' AND code = d.fitted_lane) AS fitted_tier,
+    (SELECT any_value(name) FROM decision_name WHERE kind = 'stays' AND code = d.stays) AS stays_because,
     (SELECT any_value(name) FROM decision_name WHERE kind = 'served_by' AND code = d.served_by) AS served_by,
     -- What the exact cache made of a call that it did not serve; NULL for a hit and without such a cache.
     (SELECT any_value(name) FROM decision_name WHERE kind = 'exact cache' AND code = d.exact_cache) AS exact_cache,
@@ -33,11 +36,35 @@ SELECT d.position, r.request_id, d.file_id, d.source_line, r.started_at, r.app, 
         AS broken_cap_used_usd,
     CASE u.name WHEN 'tokens' THEN d.cap_used END AS broken_cap_used_tokens,
     CASE u.name WHEN 'calls' THEN d.cap_used END AS broken_cap_used_count,
+    -- What the call itself comes to where it broke the cap; a count needs none.
+    CASE u.name WHEN 'usd' THEN
+        CAST(CAST(d.cap_call AS DECIMAL(20,0)) * CAST(0.000000000001 AS DECIMAL(13,12)) AS DECIMAL(38,12)) END
+        AS broken_cap_call_usd,
+    CASE u.name WHEN 'tokens' THEN d.cap_call END AS broken_cap_call_tokens,
     d.is_moved, (d.notice & 1) > 0 AS is_degraded, (d.notice & 2) > 0 AS is_over_budget,
     -- The bits of `kernel`: KILLED, LIMITED, QUEUED, FELL_BACK, ESCALATED, REFRESHED.
     (d.notice & 4) > 0 AS is_passed_over, (d.notice & 8) > 0 AS is_limited, (d.notice & 16) > 0 AS is_queued,
     (d.notice & 32) > 0 AS is_fallback, (d.notice & 64) > 0 AS is_escalated,
-    (d.notice & 128) > 0 AS is_refreshed,
+    (d.notice & 128) > 0 AS is_refreshed, d.is_cut AS is_cut_by_cap,
+    -- Who was passed over (with the reason, parted by semicolons), whose limit made it wait, and how it escalated.
+    (SELECT any_value(name) FROM decision_name WHERE kind = 'way' AND code = d.passed) AS passed_over,
+    (SELECT any_value(name) FROM decision_name WHERE kind = 'way' AND code = d.waited) AS waited_for,
+    (SELECT any_value(name) FROM decision_name WHERE kind = 'escalation' AND code = d.escalated_why)
+        AS escalation_reason,
+    (SELECT any_value(name) FROM decision_name WHERE kind = 'escalation tier' AND code = 0 AND (d.notice & 64) > 0)
+        AS first_answer_tier,
+    (SELECT any_value(name) FROM decision_name WHERE kind = 'escalation tier' AND code = 1 AND (d.notice & 64) > 0)
+        AS escalated_to,
+    (SELECT any_value(name) FROM decision_name WHERE kind = 'model' AND code = d.first_model) AS first_answer_model,
+    CASE WHEN d.first_pusd >= 0 THEN
+        CAST(CAST(d.first_pusd AS DECIMAL(20,0)) * CAST(0.000000000001 AS DECIMAL(13,12)) AS DECIMAL(38,12)) END
+        AS first_answer_cost_usd,
+    CASE WHEN d.escalation_pusd >= 0 THEN
+        CAST(CAST(d.escalation_pusd AS DECIMAL(20,0)) * CAST(0.000000000001 AS DECIMAL(13,12)) AS DECIMAL(38,12)) END
+        AS escalation_cost_usd,
+    CASE WHEN d.failed_pusd >= 0 THEN
+        CAST(CAST(d.failed_pusd AS DECIMAL(20,0)) * CAST(0.000000000001 AS DECIMAL(13,12)) AS DECIMAL(38,12)) END
+        AS failed_attempts_cost_usd,
     d.attempt_count AS attempt_count, d.retry_count AS retry_count, d.hedge_count AS hedge_count,
     d.timeout_count AS timeout_count, d.wait_us / 1000 AS wait_ms,
     CASE WHEN d.latency_us >= 0 THEN d.latency_us / 1000 END AS policy_latency_ms, r.input_tokens, d.output_tokens,

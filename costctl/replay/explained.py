@@ -8,6 +8,7 @@ from typing import Any
 from costctl.errors import CostctlError, ExitCode
 from costctl.money import usd_text
 from costctl.replay.classifier import told_reason
+from costctl.replay.retrace import BETWEEN
 from costctl.report import Report, Table, Value, counted
 from costctl.store import Store
 
@@ -17,7 +18,9 @@ _NEAREST = (
 )
 # What the log says of a call beside the decision.
 _CALL = (
-    "SELECT d.*, r.status AS logged_status, r.price_status, r.price_reason FROM decision d "
+    "SELECT d.*, r.status AS logged_status, r.price_status, r.price_reason, r.output_tokens AS logged_output_tokens, "
+    "r.price_key AS logged_key "
+    "FROM decision d "
     "JOIN request r USING (file_id, source_line) WHERE d.request_id = $id ORDER BY d.position"
 )
 ZERO = Decimal(0)
@@ -134,21 +137,38 @@ def _steps(made: dict[str, Any], policy: str) -> list[tuple[Value, ...]]:
     steps += _sent_steps(made)
     steps += _attempt_steps(made)
     if made["served_by"] == "failed":
-        return [*steps, (name, "attempts", "no answer", "every attempt failed", None)]
-    moved = "another model or fewer tokens than logged" if made["is_moved"] else "as logged"
+        why = "every attempt failed" if made["attempt_count"] else "nobody was asked"
+        return [*steps, (name, "attempts", "no answer", why, None)]
+    if made["is_cut_by_cap"]:
+        what, logged = f"the answer is cut to {counted(made['output_tokens'], 'token')}", made["logged_output_tokens"]
+        why = f"cap of tier {made['tier']}; {logged:,} in the log" if logged else f"cap of tier {made['tier']}"
+        steps.append((name, "output_cap", what, why, None))
+    moved = "as logged"
+    if made["is_moved"]:
+        moved = "another model" if made["model"] != made["logged_key"] else "with other tokens than logged"
     what = f"answered by {made['model']}" if made["is_moved"] or made["logged_status"] == "ok" else "ends as in the log"
-    return [*steps, (name, "provider", what, moved, None)]
+    return [*steps, (name, "provider", what, moved + _took(made), None)]
+
+
+def _took(made: dict[str, Any]) -> str:
+    """How long the call takes under the policy, where that is known."""
+    took = made["policy_latency_ms"]
+    return "" if took is None else f"; takes {took:,.0f} ms in all"
 
 
 def _over(made: dict[str, Any]) -> str:
     """The cap that stopped the call, its limit and what was used of it; one that each user has with whose it is."""
     name, used_usd, used_tokens = made["broken_cap"], made["broken_cap_used_usd"], made["broken_cap_used_tokens"]
     told = f"over {name}, which is {made['broken_cap_limit']}"
+    call_usd, call_tokens = made["broken_cap_call_usd"], made["broken_cap_call_tokens"]
     if used_tokens is not None:
         told += f"; {counted(used_tokens, 'token')} used before"
+        told += "" if call_tokens is None else f", {call_tokens:,} of the call"
     elif used_usd is not None:
         cost = f"${used_usd.normalize():f}"
         told += f"; the call would cost {cost}" if name == "usd_per_request_max" else f"; {cost} used before"
+        if name != "usd_per_request_max" and call_usd is not None:
+            told += f", the call would cost ${call_usd.normalize():f}"
     elif made["broken_cap_used_count"] is not None:
         told += f"; the tier had {counted(made['broken_cap_used_count'], 'call')} that day"
     return told + (_user(made) if " user" in name else "")
@@ -166,10 +186,14 @@ def _route_steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:
         if made[f"{way}_by"]:
             at = made[f"{way}_to"]
             told.append((name, "route", f"{way} to tier {at}", made[f"{way}_by"], None))
-    if made["routed_tier"] != at and made["is_unpriced"]:
-        told.append((name, "route", f"tier {made['routed_tier']}", f"is not moved: {_no_price(made)}", None))
-    elif made["routed_tier"] != at:
-        why = "held by its session, or moved on because it does not fit or is not to be moved"
+    if made["is_unpriced"]:
+        if made["routed_tier"] != at:
+            told.append((name, "route", f"tier {made['routed_tier']}", f"is not moved: {_no_price(made)}", None))
+        return told
+    if made["fitted_tier"] != at:
+        told.append((name, "route", f"tier {made['fitted_tier']}", f"not tier {at}: {made['stays_because']}", None))
+    if made["routed_tier"] != made["fitted_tier"]:
+        why = "routing.sticky: an earlier call of its session or user was served there"
         told.append((name, "route", f"tier {made['routed_tier']}", why, None))
     return told
 
@@ -201,19 +225,29 @@ def _sent_steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:
 
 def _attempt_steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:
     """What happened between the tier that the call went to and its answer."""
-    name, entered, tier = made["request_id"], made["entry_tier"], made["tier"]
-    told = []
-    if made["is_passed_over"]:
-        told.append(("provider", "a provider is passed over", "kill switch: too many of its attempts failed"))
-    if made["is_limited"]:
-        wait = f"waits {made['wait_ms']:,.0f} ms" if made["is_queued"] else "is not let through"
-        told.append(("provider", wait, "limit of a provider"))
-    tries = [f"{made[key]} {text}" for key, text in (("retry_count", "retries"), ("hedge_count", "hedges"),
-                                                     ("timeout_count", "timeouts")) if made[key]]  # fmt: skip
-    if tries:
-        told.append(("attempts", ", ".join(tries), f"{counted(made['attempt_count'], 'attempt')} in all"))
+    name, entered = made["request_id"], made["entry_tier"]
+    told: list[tuple[str, str, str, Decimal | None]] = []
+    for one in filter(None, (made["passed_over"] or "").split(BETWEEN)):
+        who, _, why = one.partition(": ")
+        told.append(("provider", f"{who} is passed over", why, None))
+    if made["is_queued"]:
+        who, _, why = (made["waited_for"] or "").partition(": ")
+        told.append(("provider", f"waits {made['wait_ms']:,.0f} ms for {who}", why, None))
+    tries = [counted(made[f"{key}_count"], key, plural) for key, plural in (("retry", "retries"), ("hedge", "hedges"),
+                                                     ("timeout", "timeouts")) if made[f"{key}_count"]]  # fmt: skip
+    lost = made["failed_attempts_cost_usd"]
+    if tries or lost:
+        why = f"{counted(made['attempt_count'], 'attempt')} in all"
+        told.append(("attempts", ", ".join(tries) or "attempts without an answer", why, lost or None))
+    first = made["first_answer_tier"]
     if made["is_fallback"]:
-        told.append(("attempts", f"falls back to tier {tier}", f"tier {entered} gave no answer"))
+        tier = first if made["is_escalated"] else made["tier"]
+        told.append(("attempts", f"falls back to tier {tier}", f"tier {entered} gave no answer", None))
     if made["is_escalated"]:
-        told.append(("attempts", f"escalates to tier {tier}", "the first answer is not good enough"))
-    return [(name, stage, what, why, None) for stage, what, why in told]
+        stands, paid, again = made["tier"] == first, made["first_answer_cost_usd"], made["escalation_cost_usd"]
+        model = made["first_answer_model"]
+        if not stands:
+            told.append(("attempts", f"tier {first} answers first", f"by {model}", paid))
+        why = made["escalation_reason"] + ("; gives no answer, so the first stands" if stands else "")
+        told.append(("attempts", f"escalates to tier {made['escalated_to']}", why, again or None if stands else None))
+    return [(name, stage, what, why, cost) for stage, what, why, cost in told]

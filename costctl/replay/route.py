@@ -26,6 +26,7 @@ class Route:
     """Lane and reason of each call by the rules alone; codes into `reasons`, `raises` and `floors`, -1 none."""
 
     lane: Code
+    asked: Code  # the lane that the rules give, whether it can hold the call or not
     floor: Code  # the lowest tier that the floors allow, -1 where none speaks
     reason: NDArray[np.int16]
     raised_by: NDArray[np.int16]
@@ -53,10 +54,11 @@ def route(store: Store, routing: Routing, calls: Calls, lanes: Lanes) -> Route:
         low = holds & is_tier[lane] & (lane < least)
         lane[low], floored_by[low] = least, number
     is_unknown = ~np.asarray(lanes.take("is_known", lane)) & calls.is_movable
+    asked = lane.astype(np.int16)
     lane, does_not_fit = _fitted(lanes, lane, is_tier)
     lane = np.where(calls.is_movable, lane, lanes.logged).astype(np.int16)
     return Route(
-        lane, floor, code.astype(np.int16), raised_by, floored_by, does_not_fit & ~is_unknown & calls.is_movable,
+        lane, asked, floor, code.astype(np.int16), raised_by, floored_by, does_not_fit & ~is_unknown & calls.is_movable,
         is_unknown, reasons, tuple(item.name for item in routing.raises), tuple(item.name for item in routing.floors),
         {
             "reason": tuple(lanes.names[target] for target in targets),

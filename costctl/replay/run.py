@@ -152,7 +152,7 @@ def simulate(
     told_as = f"{named} as {asked.target.name}" if asked.target is not None else named
     arms = told_arms(store, policy, done.calls.count, seed)
     keep(
-        store, outcome, done.routed, limits_of(done), done.latency, done.plan.cache,
+        store, outcome, done.routed, limits_of(done), done.latency, done.plan,
         told_as, arms,
     )  # fmt: skip
     rest = list(project.rests(outcome, done.candidates))

@@ -80,8 +80,8 @@ class Simulated:
         rows_of = (json.loads(line) for line in made.read_text("utf-8").splitlines())
         return {one["request_id"]: one for one in rows_of}
 
-    def explained(self, request_id: str) -> str:
-        assert run(["explain-request", request_id, "--db", str(self._folder / "c.duckdb")]) == 0
+    def explained(self, request_id: str, *options: str) -> str:
+        assert run(["explain-request", request_id, "--db", str(self._folder / "c.duckdb"), *options]) == 0
         return self._capsys.readouterr().out
 
 
@@ -237,7 +237,10 @@ def test_the_kill_switch_takes_a_provider_out(simulated: Simulated) -> None:
     passed = [made[f"r{number:03d}"]["is_passed_over"] for number in range(1, 16)]
     assert passed == [False] * 3 + [True] * 9 + [False] * 3
     assert {made[f"r{number:03d}"]["tier"] for number in range(1, 16)} == {"other"}
-    assert "kill switch" in simulated.explained("r004")
+    why = "kill switch, 100% errors in 15 min, of 3 requests at least: out for 10 min"
+    assert made["r003"]["passed_over"] is None
+    assert made["r004"]["passed_over"] == f"openai: {why}"
+    assert told(simulated, "r004")[0] == ("openai is passed over", why, None)
 
 
 def test_an_answer_escalates_as_often_as_the_policy_says(simulated: Simulated) -> None:
@@ -247,9 +250,92 @@ def test_an_answer_escalates_as_often_as_the_policy_says(simulated: Simulated) -
     made = simulated(policy, rows)["r001"]
     assert (made["tier"], made["is_escalated"]) == ("C", True)
     assert (cost(made), made["policy_latency_ms"]) == (COST["A"] + COST["C"], 2000)
-    assert "W272" in {one["code"] for one in simulated.report["warnings"]}
+    assumed = "assumed: 32 calls escalate by the policy's ratio of 100.0%, of 32 answers that the log does not judge"
+    assert assumptions(simulated) == [assumed]
     made = simulated(policy.replace("100%", "0%"), rows)["r001"]
     assert (made["tier"], made["is_escalated"], cost(made)) == ("A", False, COST["A"])
+    assert assumptions(simulated) == [assumed.replace("32 calls", "0 calls").replace("100", "0")]
+
+
+def assumptions(simulated: Simulated) -> list[str]:
+    """What is said of the ratio by which answers escalate."""
+    return [one["message"] for one in simulated.report["warnings"] if one["code"] == "W272"]
+
+
+def test_a_ratio_that_decides_nothing_is_no_assumption(simulated: Simulated) -> None:
+    """The log says of every answer of gpt-4o-mini how it ended; of one it does not, and of that the ratio speaks."""
+    rows = [attempt(number, 5, "gpt-4o-mini", finish_reason="length" if number == 1 else "stop") for number in (1, 2)]
+    rows.append(attempt(3, 6, "gpt-4o-mini", finish_reason=""))
+    policy = "routing: {default: A}\nescalate: {from: A, to: C, when: [truncated], ratio: 100%}\n"
+    made = simulated(policy, rows[:2])
+    assert [made[name]["escalation_reason"] for name in ("r001", "r002")] == [
+        "the log shows its answer truncated", None,
+    ]  # fmt: skip
+    assert assumptions(simulated) == []
+    assert simulated(policy, rows)["r003"]["escalation_reason"] == "drawn as often as the policy says: assumed"
+    assert assumptions(simulated) == [
+        "assumed: 1 call escalates by the policy's ratio of 100.0%, of 1 answer that the log does not judge"
+    ]
+
+
+def told(simulated: Simulated, request_id: str) -> list[tuple[Any, ...]]:
+    """The steps of a call from its route on, with what each costs."""
+    found = json.loads(simulated.explained(request_id, "--output", "json"))["tables"]["steps"]
+    at = max(number for number, step in enumerate(found) if step["stage"] == "route")
+    return [
+        (step["decision"], step["reason"], None if step["cost_usd"] is None else Decimal(step["cost_usd"]))
+        for step in found[at + 1 : -1]
+    ]
+
+
+def test_each_step_of_a_call_names_its_own_tier_and_cost(simulated: Simulated) -> None:
+    """C gives no answer, A's is cut to 50 of 100 tokens, so B is asked; the second call escalates in vain."""
+    rows = [ASKED, attempt(2, 6, "gpt-4o"), *an_hour_of("gpt-4o-mini", ok=True)]
+    rows += [*an_hour_of("gpt-4o", ok=False, first=200), *an_hour_of("gpt-4.1-mini", ok=True, first=300)]
+    tiers = TIERS.replace("C: {models: [gpt-4o]}", "C: {models: [mistral/mistral-medium-latest]}")
+    tiers = tiers.replace("A: {models: [gpt-4o-mini]}", "A: {models: [gpt-4o-mini], max_output_tokens: 50}")
+    policy = (
+        "specialists: {down: {models: [gpt-4o], timeout_s: 0.1}}\nrouting: {default: down}\nfallbacks: {down: [A]}\n"
+        "escalate: {from: A, to: B, when: [truncated]}\nassume: {output_tokens_ratio: 1, timed_out_is_billed: true}\n"
+    )
+    made = simulated(policy, rows, assume="", tiers=tiers)["r001"]
+    cut = Decimal("0.00018")
+    assert (made["first_answer_tier"], made["first_answer_model"], made["escalated_to"]) == (
+        "A", "openai/gpt-4o-mini", "B",
+    )  # fmt: skip
+    assert told(simulated, "r001") == [
+        ("1 timeout", "3 attempts in all", COST["C"]),
+        ("falls back to tier A", "tier down gave no answer", None),
+        ("tier A answers first", "by openai/gpt-4o-mini", cut),
+        ("escalates to tier B", "the tier's cap cuts its answer", None),
+        ("answered by openai/gpt-4.1-mini", "another model; takes 2,100 ms in all", COST["B"]),
+    ]
+    assert cost(made) == COST["C"] + cut + COST["B"]
+    simulated(policy, [row for row in rows if row[2] != "gpt-4.1-mini" or row[6] != "ok"]
+              + an_hour_of("gpt-4.1-mini", ok=False, first=300), assume="", tiers=tiers)  # fmt: skip
+    assert told(simulated, "r001")[1:] == [
+        ("falls back to tier A", "tier down gave no answer", None),
+        ("escalates to tier B", "the tier's cap cuts its answer; gives no answer, so the first stands", None),
+        ("the answer is cut to 50 tokens", "cap of tier A; 100 in the log", None),
+        ("answered by openai/gpt-4o-mini", "another model; takes 2,100 ms in all", cut),
+    ]
+
+
+def test_whose_limit_holds_a_call_is_told(simulated: Simulated) -> None:
+    """Two calls a minute at openai; the third waits 56 s, is passed on, or gets no answer, though nobody was asked."""
+    rows = [attempt(number, 5, "gpt-4o") for number in (1, 2, 4)]
+    policy = "routing: {default: A}\nlimits: {openai: {requests_per_min: 2, over: queue}}\n"
+    assert simulated(policy, rows)["r004"]["waited_for"] == "openai: limit of 2 requests per min"
+    assert told(simulated, "r004")[0] == ("waits 56,000 ms for openai", "limit of 2 requests per min", None)
+    for over in ("fallback", "error"):
+        made = simulated(policy.replace("queue", over), rows)
+        assert {name: made[name]["passed_over"] for name in made} == {
+            "r001": None, "r002": None, "r004": "openai: limit of 2 requests per min",
+        }  # fmt: skip
+        assert told(simulated, "r004") == [
+            ("openai is passed over", "limit of 2 requests per min", None),
+            ("no answer", "nobody was asked", Decimal(0)),
+        ]  # fmt: skip
 
 
 def test_an_answer_that_the_cap_cuts_escalates(simulated: Simulated) -> None:

@@ -281,7 +281,8 @@ def test_a_cap_is_told_with_its_limit_and_whose_it_is(reports: Reports) -> None:
     owner = hashlib.sha256(b"costctl user:u1").hexdigest()[:16]
     assert step["decision"] == "down to tier A"
     # r0 on tier C takes all of it, r1 on tier A counts, too.
-    assert step["reason"] == f"over usd_per_day user u1, which is $0.0035; $0.00371 used before; user {owner}"
+    used = "$0.00371 used before, the call would cost $0.0035"
+    assert step["reason"] == f"over usd_per_day user u1, which is $0.0035; {used}; user {owner}"
     assert usd(explained(reports, "r2")["totals"]["policy_cost_usd"]) == A_USD
 
 
@@ -304,7 +305,7 @@ def test_a_cap_on_tokens_is_not_kept_by_a_lower_tier(reports: Reports) -> None:
     ("budget", "count", "reason"),
     [
         ("tokens_per_day: [{user: u1, max: 2000}]", 2,
-         "over tokens_per_day user u1, which is 2,000 tokens; 1,100 tokens used before"),
+         "over tokens_per_day user u1, which is 2,000 tokens; 1,100 tokens used before, 1,100 of the call"),
         ("usd_per_request_max: 0.001", 2, "over usd_per_request_max, which is $0.001; the call would cost $0.0035"),
         ("max_share_per_day: {C: 0.5}", 101, "over max_share_per_day, which is C 50%; the tier had 100 calls that day"),
     ],
