@@ -90,7 +90,12 @@ def _routing(routing: Routing) -> Iterator[Row]:
 
 def _budgets(budgets: Budgets) -> Iterator[Row]:
     rows: list[Row] = [
-        ("budget", f"share of {tier}", f"at most {share:%} a day", "budgets.max_share_per_day")
+        (
+            "budget",
+            f"share of {tier}",
+            f"at most {share:%} of a day's calls, from its 101st on",
+            "budgets.max_share_per_day",
+        )
         for tier, share in budgets.max_share_per_day.items()
     ]
     rows += [

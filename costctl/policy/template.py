@@ -76,7 +76,7 @@ MORE = """\
 
 # What needs a second tier.
 SEVERAL = """\
-#  max_share_per_day: {{{top}: 45%}}
+#  max_share_per_day: {{{top}: 45%}}   # of the calls so far that UTC day, from its 101st on
 """
 
 ATTEMPTS = """\

@@ -44,7 +44,11 @@ def head(report: Report, width: int) -> list[str]:
         if before is not None:
             told = cell(after, "latency_ms") if after is not None else "—"
             low, high = (total.get(f"policy_latency_ms_{name}_{end}") for end in ("low", "high"))
-            span = f"   ({cell(low, 'latency_ms')} .. {cell(high, 'latency_ms')})" if low and high else ""
+            span = (
+                f"   ({cell(low, 'latency_ms')} .. {cell(high, 'latency_ms')})"
+                if low is not None and high is not None
+                else ""
+            )
             lines.append(f"  latency {name}   {cell(before, 'latency_ms'):>13} {told:>13}{span}".rstrip())
     if "baseline_latency_ms_p50" in total:
         lines.append("  latencies are of whole calls with their retries, in audit of single requests")
@@ -103,7 +107,10 @@ def more_figures(total: Mapping[str, Any]) -> list[str]:
     lines = []
     if "net_saving_usd" in total:
         days = total.get("payback_days")
-        payback = f"; one-off costs paid back in {counted(days, 'day')}" if days else ""
+        payback, once = "", total.get("one_off_cost_usd")
+        if once:
+            back = f"paid back in {counted(days, 'day')}" if days else "come on top"
+            payback = f"; {usd_display(once)} one-off costs {back}"
         fixed = usd_display(total["fixed_cost_usd"])
         lines.append(f"  net of {fixed} fixed costs: {_saved_usd(total['net_saving_usd'])}{payback}")
     if total["saving_without_routing_usd"] != total["saving_usd"]:

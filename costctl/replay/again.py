@@ -92,10 +92,13 @@ def spent_pusd(outcome: project.Outcome) -> int:
 
 
 def unanswered(outcome: project.Outcome) -> tuple[int, int]:
-    """Calls that had an answer in the log and have none here, and the picodollars that count as saved by that."""
+    """Calls that had an answer in the log and have none here, and the picodollars that count as saved by that.
+
+    Their share of engines that stand idle is no part of it: that stands in a line of its own.
+    """
     calls, served_by = outcome.calls, outcome.decisions.served_by
     is_lost = calls.is_ok & ((served_by == REFUSED) | (served_by == FAILED))
-    kept = exact_sum(calls.baseline_pusd, is_lost) - exact_sum(outcome.policy_pusd, is_lost)
+    kept = exact_sum(calls.baseline_pusd, is_lost) - exact_sum(outcome.used_pusd, is_lost)
     return int(np.count_nonzero(is_lost)), kept
 
 

@@ -82,7 +82,7 @@ def attempt_warnings(store: Store, policy: Policy, done: Replay, outcome: Outcom
     failed = int(np.count_nonzero(is_lost))
     if failed:
         new = is_lost & done.calls.is_ok
-        kept = exact_sum(done.calls.baseline_pusd, new) - exact_sum(outcome.policy_pusd, new)
+        kept = exact_sum(done.calls.baseline_pusd, new) - exact_sum(outcome.used_pusd, new)
         said.append(
             Warning(
                 "W271",

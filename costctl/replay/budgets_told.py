@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from costctl.replay.calls import DAY_US
+from costctl.replay.kernel import SHARES_FROM_CALLS
 from costctl.replay.notes import Replay
-from costctl.replay.plan import DEGRADED, OVER_BUDGET, REFUSED
-from costctl.report import Table, Value
+from costctl.replay.plan import DEGRADED, OVER_BUDGET, PROVIDER, REFUSED
+from costctl.report import Table, Value, Warning, counted
 
 ABSENT = ("none", "")  # the limits of kinds of caps that the policy lacks
 COLUMNS = ("cap", "limit", "call_count", "degraded_count", "over_budget_count", "refused_count", "passed_over_count")
@@ -33,3 +35,32 @@ def budgets_table(done: Replay) -> Table:
             passed_over = counts[0] - sum(counts[1:]) if budgets is not None and budgets.is_filtering else None
             rows.append((title, limit, *counts, passed_over))
     return Table.of("budgets", COLUMNS, rows)
+
+
+def share_warnings(done: Replay) -> list[Warning]:
+    """Tiers that have more than their share of days, by calls that came before shares count."""
+    budgets, calls, made = done.plan.budgets, done.calls, done.decisions
+    if budgets is None or not budgets.share_of_lane:
+        return []
+    counting = np.flatnonzero((made.served_by == PROVIDER) & calls.is_dated & ~calls.is_unpriced)
+    day, lane = calls.time_us[counting] // DAY_US, made.lane[counting]
+    _, first, of_day, size = np.unique(day, return_index=True, return_inverse=True, return_counts=True)
+    is_early = np.arange(len(day)) - first[of_day] < SHARES_FROM_CALLS  # calls stand in order of time
+    said = []
+    for number, over, under in budgets.share_of_lane:
+        here = lane == number
+        served, early = (
+            np.bincount(of_day, weights=one, minlength=len(size)).astype(int) for one in (here, here & is_early)
+        )
+        above = (served * under > over * size) & (early * under > over * size)
+        if above.any():
+            name, share = done.lanes.names[number], f"{100 * over / under:g}%"
+            days = f"{int(np.count_nonzero(above))} of {counted(len(size), 'day')}"
+            many = f"{int(early[above].sum()):,} of its {counted(int(served[above].sum()), 'call')} there came before"
+            said.append(Warning(
+                "W227",
+                f"max_share_per_day counts from the {SHARES_FROM_CALLS + 1}st call of a UTC day on: on {days} {name} "
+                f"serves more than {share}; {many}",
+                "a cap that holds from the first call: budgets.usd_per_day of the tier",
+            ))  # fmt: skip
+    return said

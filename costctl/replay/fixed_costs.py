@@ -60,6 +60,7 @@ def tell_fixed_costs(
         if isinstance(saving, Decimal):
             found.tell(f"net_saving_usd{end}", saving - fixed, standing)
     if one_off:
+        found.tell("one_off_cost_usd", one_off.quantize(usd(0)), "exact")
         _tell_payback(found, one_off, span, standing)
     return found
 

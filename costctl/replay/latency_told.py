@@ -45,12 +45,23 @@ def tell_latency(done: Replay) -> Found:
             if is_estimate and bound is not None:
                 told.tell(f"{name}_{end}", float(bound), "estimated")
     if not is_estimate and "policy_latency_ms_p50" in told.totals:
-        why = "some are of a published or assumed speed" if is_assumed else "each is as logged, or of a hit"
-        told.missing["policy_latency_ms_interval"] = f"not estimated: {why}"
+        told.missing["policy_latency_ms_interval"] = f"not estimated: {_why_sure(done, is_assumed=is_assumed)}"
     if latency.assumed:
         _tell_priors(done, told)
     told.warnings += _left_out(done)
     return told
+
+
+def _why_sure(done: Replay, *, is_assumed: bool) -> str:
+    """Why latencies have no interval: none was drawn, or what they rest on is no sample."""
+    if is_assumed:
+        return "some are of a published or assumed speed"
+    beside = [one.name for one in done.extras.items if one.latency_us[one.is_done].any()]
+    if beside:
+        return (
+            f"each is as logged, or of a hit, with work beside it that takes what the policy says: {', '.join(beside)}"
+        )
+    return "each is as logged, or of a hit"
 
 
 def _left_out(done: Replay) -> list[Warning]:

@@ -20,7 +20,7 @@ from costctl.replay.again import Found, Main, unanswered
 from costctl.replay.arms import told_arms
 from costctl.replay.attempts_told import NOT_ASKED, attempt_status, attempt_totals, attempt_warnings, attempts_table
 from costctl.replay.beside import Asked, add_beside
-from costctl.replay.budgets_told import budgets_table, limits_of
+from costctl.replay.budgets_told import budgets_table, limits_of, share_warnings
 from costctl.replay.calls import Calls, calls_digest, exact_sum, forget_lean, load_calls
 from costctl.replay.candidates import PriceDays
 from costctl.replay.carried import refuse_unfit
@@ -41,6 +41,7 @@ from costctl.replay.route import route
 from costctl.replay.self_hosted import serve, with_hosted
 from costctl.replay.sent_prices import sent_as_logged
 from costctl.replay.sent_told import sent_status, sent_tables, sent_totals, sent_warnings
+from costctl.replay.tiers_told import tier_warnings
 from costctl.replay.unmet import idle, unmet
 from costctl.replay.validation import remember_answers
 from costctl.report import Report, Table, Value, Warning
@@ -205,6 +206,8 @@ def simulate(
         *learned.warnings,
         *semantic.warnings,
         *unread,
+        *tier_warnings(policy, done),
+        *share_warnings(done),
         *unmet(store, policy, book, done),
         *idle(store, policy, done),
     ]

@@ -156,7 +156,13 @@ def _quality(outcome: Outcome, evidence: Evidence, found: Found) -> None:
     found.tell("quality_evidence_count", count, "exact")
     found.tell("quality_coverage_ratio", ratio_of(count, whole), "exact")
     if mean is None:
-        found.missing["policy_quality_mean"] = "no evidence: no score of a model that serves its call"
+        cut = int(np.count_nonzero(outcome.is_served & outcome.lanes.take("is_capped", outcome.decisions.lane)))
+        more = (
+            f"; {counted(cut, 'answer is', 'answers are')} cut by max_output_tokens, and no score is of such"
+            if cut
+            else ""
+        )
+        found.missing["policy_quality_mean"] = f"no evidence: no score of a whole answer of the model that serves{more}"
         return
     is_covered = count == whole
     found.tell("policy_quality_mean", mean, "replayed" if is_covered else "estimated")

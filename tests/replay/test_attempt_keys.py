@@ -214,6 +214,9 @@ def test_what_failed_calls_cost_is_told_to_stay(simulated: Simulated) -> None:
     simulated("routing: {default: A}\n", [ASKED, attempt(2, 6, "gpt-4o", status="error", prompt_tokens=10**6)])
     (said,) = [one["message"] for one in simulated.report["warnings"] if one["code"] == "W203"]
     assert said.startswith("1 call failed in the log, so no other model is tried: left as the log has them; $2.50 of")
+    steps = json.loads(simulated.explained("r002", "--output", "json"))["tables"]["steps"]
+    told = [(one["decision"], one["reason"]) for one in steps if one["stage"] == "route"]
+    assert told[1] == ("tier logged", "not tier A: it failed in the log, so it is not moved")
 
 
 def test_a_limit_of_a_provider_that_nobody_uses_is_said(simulated: Simulated) -> None:

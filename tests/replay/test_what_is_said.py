@@ -328,3 +328,142 @@ def test_what_has_no_price_or_no_answer_says_so(reports: Reports) -> None:
     moved = [one["reason"] for one in steps if one["decision"] == "tier logged"]
     assert moved == ["is not moved: no price for 'knows'"]
     assert (steps[-1]["stage"], steps[-1]["decision"], steps[-1]["cost_usd"]) == ("total", "no cost is known", None)
+
+
+def said_of(report: dict[str, Any], code: str) -> list[str]:
+    return [one["message"] for one in report["warnings"] if one["code"] == code]
+
+
+@pytest.mark.parametrize(
+    ("tier", "where", "why", "to"),
+    [
+        ("tiers: {A: {models: [gpt-4o-mini], context_tokens: 500}, C: {models: [gpt-4o]}}\n", "A",
+         "and its context_tokens are 500; each goes to the next tier that can hold it, else stays as logged", "C"),
+        ("tiers: {C: {models: [gpt-4o]}}\nspecialists: {old: {models: [gpt-4]}}\n", "old",
+         "more than the window of gpt-4; each stays as logged", "logged"),
+    ],
+)  # fmt: skip
+def test_a_tier_that_nothing_fits_is_told_with_the_cause(
+    reports: Reports, tier: str, where: str, why: str, to: str
+) -> None:
+    """1,000 tokens and an answer of 100 or 90 where 500 fit; 9,000 where the window has 8,192."""
+    policy = f"{tier}routing: {{default: {where}}}\nassume: {{output_tokens_ratio: 1, input_tokens_ratio: 1}}\n"
+    tokens = 1000 if where == "A" else 9000
+    calls = [request(0, prompt_tokens=tokens), request(1, prompt_tokens=tokens, completion_tokens=90)]
+    assert said_of(reports(policy, calls), "W228") == [
+        f"nothing that the rules send to {where} fits there (2 calls): the smallest needs {tokens + 90:,} tokens "
+        f"with its answer, {why}"
+    ]
+    steps = [one for one in explained(reports, "r1")["tables"]["steps"] if one["stage"] == "route"]
+    assert [(one["decision"], one["reason"]) for one in steps] == [
+        (f"tier {where}", "default"), (f"tier {to}", f"not tier {where}: its tier cannot hold it"),
+    ]  # fmt: skip
+    assert said_of(reports(policy, [*calls, request(2, prompt_tokens=100)]), "W228") == []
+
+
+def test_one_cause_is_told_why_a_call_is_not_where_the_rules_send_it(reports: Reports) -> None:
+    """The first call needs C, which its session keeps; the others have no counts, or no time."""
+    policy = (
+        f"{TIERS}routing: {{default: A, sticky: session, "
+        "rules: [{name: big, when: {input_tokens: '>1500'}, to: C}]}\n"
+        "assume: {output_tokens_ratio: 1, input_tokens_ratio: 1}\n"
+    )
+    calls = [
+        request(0, prompt_tokens=2000, session_id="s"), request(1, session_id="s"),
+        request(3, completion_tokens=""), request(4, timestamp=""),
+    ]  # fmt: skip
+    reports(policy, calls)
+    causes = {
+        "r1": ("tier C", "routing.sticky: an earlier call of its session or user was served there"),
+        "r3": ("tier logged", "is not moved: the log counts no output tokens"),
+        "r4": ("tier logged", "not tier A: it has no time, so it is not moved"),
+    }
+    for name, cause in causes.items():
+        steps = [one for one in explained(reports, name)["tables"]["steps"] if one["stage"] == "route"]
+        assert [(one["decision"], one["reason"]) for one in steps][1:] == [cause], name
+
+
+def test_answers_that_a_cap_cuts_are_counted_and_judged_by_nobody(reports: Reports) -> None:
+    policy = (
+        "tiers: {A: {models: [gpt-4o-mini], max_output_tokens: 50}}\nassume: {output_tokens_ratio: 1, "
+        "input_tokens_ratio: 1}\nrouting: {default: A}\n"
+    )
+    calls = [request(0), request(1, completion_tokens=50)]
+    scores = reports.scores('{"request_id": "r0", "model": "gpt-4o-mini", "score": 1}\n')
+    report = reports(policy, calls, "--scores", scores)
+    (said,) = said_of(report, "W229")
+    assert said.startswith("1 answer is cut by max_output_tokens (A 1): what is left may serve nobody")
+    assert report["provenance"]["not_computed"]["policy_quality_mean"] == (
+        "no evidence: no score of a whole answer of the model that serves; "
+        "1 answer is cut by max_output_tokens, and no score is of such"
+    )
+    steps = {one["stage"]: one for one in explained(reports, "r0")["tables"]["steps"]}
+    assert (steps["output_cap"]["decision"], steps["output_cap"]["reason"]) == (
+        "the answer is cut to 50 tokens", "cap of tier A; 100 in the log",
+    )  # fmt: skip
+    assert "output_cap" not in {one["stage"] for one in explained(reports, "r1")["tables"]["steps"]}
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        ((99,), "on 1 of 1 day C serves more than 10%; 99 of its 99 calls there came before"),
+        ((120, 50), "on 2 of 2 days C serves more than 10%; 150 of its 150 calls there came before"),
+        ((1100,), None),  # a tenth of them
+    ],
+)
+def test_what_a_share_does_not_cap_is_told(reports: Reports, counts: tuple[int, ...], told: str | None) -> None:
+    """The first hundred calls of each day go to C, whatever its share."""
+    policy = (
+        f"{TIERS}routing: {{default: C}}\nassume: {{output_tokens_ratio: 1, input_tokens_ratio: 1}}\n"
+        "budgets: {max_share_per_day: {C: 10%}}\n"
+    )
+    calls = [
+        request(1000 * day + number, timestamp=f"2026-03-0{2 + day}T{number // 60:02}:{number % 60:02}:00Z")
+        for day, count in enumerate(counts)
+        for number in range(count)
+    ]
+    begin = "max_share_per_day counts from the 101st call of a UTC day on: "
+    assert said_of(reports(policy, calls), "W227") == ([] if told is None else [begin + told])
+
+
+def test_refused_calls_are_one_amount_beside_an_engine_that_idles(reports: Reports) -> None:
+    """Nobody asks the engine, so its hour is spread over all calls; a refused call cost $0.35 in the log."""
+    policy = (
+        "specialists: {own: {models: [own/m]}}\nself_hosted: [{name: own/m, usd_per_hour: 1, tokens_per_s: 1000}]\n"
+        "routing: {default: logged, rules: [{name: r, when: {endpoint: /none}, to: own}]}\n"
+        "budgets: {usd_per_day: 0.35, over: refuse}\nassume: {output_tokens_ratio: 1, input_tokens_ratio: 1}\n"
+    )
+    calls = [request(number, prompt_tokens=100_000, completion_tokens=10_000) for number in (0, 30, 59)]
+    report = reports(policy, calls)
+    assert report["totals"]["refused_count"] == 2
+    assert usd(report["totals"]["self_hosted_idle_cost_usd"]) > 0
+    assert usd(report["totals"]["unanswered_saving_usd"]) == Decimal("0.7")
+    (said,) = said_of(report, "W209")
+    assert said == "2 calls are refused: the $0.70 that they cost in the log counts as saved"
+
+
+def test_one_off_costs_are_told_where_they_are_not_paid_back(reports: Reports) -> None:
+    policy = "fixed_costs: [{name: redis, usd_per_month: 60, one_off_usd: 120}]\n"
+    report = reports(policy, [request(0), request(59)])
+    assert usd(report["totals"]["one_off_cost_usd"]) == 120
+    assert "; $120.00 one-off costs come on top\n" in reports.said(output="table")[1]
+
+
+def test_why_latencies_have_no_interval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A compressor of 1 ms a token beside each call is neither as logged nor a hit."""
+    log, policy = tmp_path / "log.csv", tmp_path / "policy.yaml"
+    lines = [f"r{i},2026-03-02T10:{i:02d}:00Z,gpt-4o,1000,5,100" for i in range(10)]
+    log.write_text("id,timestamp,model,prompt_tokens,completion_tokens,latency_ms\n" + "\n".join(lines), "utf-8")
+    tiers = "version: 1\ntiers: {A: {models: [gpt-4o]}}\nrouting: {default: A}\n"
+    compressed = f"{tiers}compression: {{ratio_kept: 0.5, ms_per_1k_tokens: 1000}}\n"
+    said = {}
+    for text in (tiers, compressed):
+        policy.write_text(text, "utf-8")
+        where = ["--policy", str(policy), "--db", str(tmp_path / "c.duckdb"), "--output", "json"]
+        assert run(["simulate", str(log), *where]) == 0
+        said[text] = json.loads(capsys.readouterr().out)["provenance"]["not_computed"]["policy_latency_ms_interval"]
+    assert said[tiers] == "not estimated: each is as logged, or of a hit"
+    assert said[compressed] == (
+        "not estimated: each is as logged, or of a hit, with work beside it that takes what the policy says: compressor"
+    )
