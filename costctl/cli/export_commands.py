@@ -86,8 +86,8 @@ def export_config(
         report = export_config(
             given, names, folder, is_check=check, is_write=True, is_whole=not targets, measured=measured
         )
-    if check:
-        report = replace(report, provenance={**report.provenance, "is_check": True, "is_verbose": verbose})
+    said = {"policy_file": str(policy)} | ({"is_check": True, "is_verbose": verbose} if check else {})
+    report = replace(report, provenance={**report.provenance, **said})
     emit(report, output, out)
     if check and not write and report.totals["drift_count"]:
         raise typer.Exit(ExitCode.DRIFT)

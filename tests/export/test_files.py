@@ -307,6 +307,17 @@ def test_a_folder_in_place_of_a_file_is_named(folder: Path, capsys: pytest.Captu
     assert "--folder FOLDER" in said
 
 
+def test_annotations_stand_at_the_files_that_there_are(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A drift at the exported file, a warning at the policy, whatever it is called."""
+    content = json.loads((folder / JSON).read_text("utf-8"))
+    (folder / JSON).write_text(json.dumps(content | {"owner": "team x", "default": "B"}), "utf-8")
+    Path("policy.yaml").rename("ours.yaml")
+    assert run(["export-config", "--check", "--policy", "ours.yaml", "--output", "github"]) == 5
+    drift, warning = capsys.readouterr().out.splitlines()
+    assert drift.startswith(f"::error file=router/{JSON},title=drift%3A default::")
+    assert warning.startswith("::notice file=ours.yaml,title=W280::")
+
+
 @pytest.mark.parametrize("form", ["json", "markdown", "github"])
 def test_a_diff_has_one_form(folder: Path, capsys: pytest.CaptureFixture[str], form: str) -> None:
     assert run(["export-config", "--diff", "--output", form]) == 2
