@@ -12,7 +12,7 @@ from costctl.export.base import Carried, Exported, Target, approximated, dropped
 from costctl.export.cache_parts import shortest_s
 from costctl.export.orders import as_listed
 from costctl.export.reading import Reading, by_signals
-from costctl.export.reliability import CODES
+from costctl.export.reliability import CODES, key_of, variable
 from costctl.export.resolved import Lane, Model, Resolved
 from costctl.export.text import commented, exact, to_yaml
 from costctl.export.vllm_plan import Plan, Step, planned
@@ -38,11 +38,14 @@ _KNOWN = {
 def export(given: Resolved) -> Exported:
     """The configuration; a policy without models of its own leaves nothing to route."""
     plan = planned(given)
-    keys = sorted({_key(one) for lane in given.lanes for one in lane.models})
+    models = [one for lane in given.lanes for one in lane.models]
+    keys = sorted({_key(one) for one in models})
+    hosts = sorted({_host(one) for one in models if one.provider not in _KNOWN})
     lines = [
         f"A caller that sends metadata {TIER_KEY} (the tier of costctl_route.py, target json) is routed just as the",
         "policy says; others by the signals below.",
         f"Keys stand in the environment: {', '.join(keys)}",
+        *([f"So do addresses, as host:port without a scheme: {', '.join(hosts)}"] if hosts else []),
     ]
     head = commented([*header(given, "the vLLM semantic router", VERIFIED), *(lines if keys else ())])
     if not plan.steps:
@@ -78,7 +81,12 @@ def _name(model: Model) -> str:
 
 
 def _key(model: Model) -> str:
-    return re.sub(r"[^A-Z0-9]+", "_", model.provider.upper()) + "_API_KEY"
+    return key_of(model)
+
+
+def _host(model: Model) -> str:
+    """The environment variable that holds the address of an engine, or of a provider that the router does not know."""
+    return variable(model.model if model.engine else model.provider, "HOST")
 
 
 def _dearest(given: Resolved) -> Lane:
@@ -91,7 +99,7 @@ def _provider(given: Resolved, name: str, model: Model) -> dict[str, Any]:
     if model.engine is not None:
         backend["provider"] = "vllm"
     if model.provider not in _KNOWN:
-        backend["base_url"] = f"http://${{{_key(model).removesuffix('_API_KEY')}_HOST}}/v1"
+        backend["base_url"] = f"http://${{{_host(model)}}}/v1"
     backend["api_key_env"] = _key(model)
     found: dict[str, Any] = {"name": name, "provider_model_id": model.model, "backend_refs": [backend]}
     if model.input_usd_per_million is not None and model.output_usd_per_million is not None and model.engine is None:
@@ -213,6 +221,7 @@ def _carried(given: Resolved, plan: Plan) -> dict[str, Carried]:
     usage = dropped("write a rule of global.services.ratelimit for it: it counts requests and tokens, by user or model")
     looks = "it has no such step: let the application do it before or after the call"
     near = "signals tell it from token estimates and patterns of the last message; the router was not run"
+    engines = ", ".join(sorted({_host(one) for lane in given.lanes for one in lane.models if one.engine}))
     facts = f"; the caller must send {', '.join(plan.metadata)} as metadata" if plan.metadata else ""
     own: dict[str, Carried] = {
         "tiers": expressed("one decision a tier, with its models in order"),
@@ -245,7 +254,7 @@ def _carried(given: Resolved, plan: Plan) -> dict[str, Carried]:
         "cache.exclude": dropped("the caller must send x-vsr-cache-control: no-store, also where personal data stands"),
         "context": dropped("plugin context_compression ranks what it keeps and counts no turns: set it by hand"),
         "compression": dropped("plugin context_compression has budgets of tokens instead of a ratio: set it by hand"),
-        "self_hosted": expressed("a provider vllm, at the address in the environment"),
+        "self_hosted": expressed(f"a provider vllm, at the address that the environment has as {engines}"),
         "limits": usage, "budgets.tokens_per_day": usage,
         "routing.classifier": dropped(f"it has no place for its weights; {exact_way}"),
     }  # fmt: skip

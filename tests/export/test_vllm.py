@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import re
 from typing import Any
 
 import polars as pl
@@ -155,3 +156,15 @@ def test_most_prompts_of_the_story_go_where_the_policy_sends_them(example: dict[
         same += lanes[name].endswith(policy.rpartition("/")[2])
     assert len(calls) == 300
     assert same / len(calls) >= 0.9
+
+
+def test_every_variable_of_the_file_stands_in_its_head_and_is_named_as_elsewhere() -> None:
+    made = vllm_semantic_router.export(given(EXAMPLE))
+    (text,) = made.files.values()
+    head = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
+    body = text.removeprefix(head)
+    variables = {*re.findall(r"\$\{([A-Z0-9_]+)\}", body), *re.findall(r"api_key_env: (\S+)", body)}
+    assert {"LLAMA_3_1_8B_HOST", "LLAMA_3_1_8B_API_KEY"} <= variables
+    assert [one for one in sorted(variables) if one not in head] == []
+    (said,) = [loss.says for loss in made.losses if loss.part == "self_hosted"]
+    assert "LLAMA_3_1_8B_HOST" in said
