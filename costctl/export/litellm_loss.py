@@ -21,7 +21,10 @@ _SESSION = "the decision sees metadata.session_id and metadata.user_id if the ap
 _CALLER = "the application has to do it before it calls"
 # What LiteLLM does not know of a request by itself; users and teams it knows by their key.
 _BESIDE = {*METADATA, "input_tokens", "output_tokens"} - {"user_id", "team"}
-_STATE = "counters are kept by each process unless Redis is set"
+_STATE = (
+    "each process counts for itself, so four workers may spend four times the cap; where there is a Redis, add "
+    "redis_host, redis_port and redis_password (os.environ/REDIS_HOST and so on) to router_settings by hand"
+)
 _PINNED = "max_tokens in place of the request's own, also of a smaller one; after a fallback the request's own counts"
 _STUCK = "in place of the request's own; after a fallback the request's own counts where it has one"
 

@@ -78,6 +78,13 @@ def test_budgets_stand_where_litellm_counts() -> None:
     assert losses(other)["budgets.usd_per_day: total"][0] == "dropped"
 
 
+def test_a_budget_of_several_processes_is_told_and_where_they_share_it() -> None:
+    told = losses(POLICY)
+    for part in ("budgets.usd_per_day: tier", "budgets.usd_per_day: total"):
+        assert "four workers may spend four times the cap" in told[part][1]
+        assert "redis_host, redis_port and redis_password" in told[part][1] and "router_settings" in told[part][1]
+
+
 def test_fallbacks_and_overflow_name_groups_in_order() -> None:
     router = config()["router_settings"]
     assert router["fallbacks"] == [{"tier-b": ["tier-a"]}, {"tier-c": ["tier-b", "tier-a"]}]
