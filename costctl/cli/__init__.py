@@ -17,6 +17,8 @@ INTERRUPTED = (
 )
 
 
+MESSAGE_MAX = 400
+KNOWN, LIST_COLUMNS = "; known: ", 76
 HINT_MAX = 1500  # chars: a list of all names that are allowed is shown whole
 
 
@@ -87,10 +89,22 @@ def _drop_output() -> None:
 def _show(error: CostctlError) -> None:
     from costctl.render.cells import safe  # noqa: PLC0415
 
-    sys.stderr.write(f"error[{error.code}] {safe(error.message, 400)}\n")
+    sys.stderr.write(f"error[{error.code}] {_listed(error.message)}\n")
     # A single problem is the message, or a part of it.
     told = [problem for problem in error.problems if str(problem) not in error.message]
     for problem in told:
-        sys.stderr.write(f"  {safe(str(problem), 400)}\n")
+        sys.stderr.write(f"  {_listed(str(problem))}\n")
     if error.hint:
         sys.stderr.write(f"  {safe(error.hint, HINT_MAX)}\n")
+
+
+def _listed(message: str) -> str:
+    """The message; where it ends in a list of what is known, all of that, since nothing else tells it."""
+    from costctl.render.cells import safe  # noqa: PLC0415
+    from costctl.render.wrap import wrapped  # noqa: PLC0415
+
+    said, mark, known = message.partition(KNOWN)
+    if not mark or len(message) <= MESSAGE_MAX:
+        return safe(message, MESSAGE_MAX)
+    lines = wrapped([safe(known, HINT_MAX)], LIST_COLUMNS)
+    return "\n    ".join([safe(said, MESSAGE_MAX) + mark.rstrip(), *(line.strip() for line in lines)])

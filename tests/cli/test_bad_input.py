@@ -17,6 +17,8 @@ import pytest
 
 from costctl.audit.queries import rejected_records
 from costctl.cli import run
+from costctl.policy.parts import PARTS
+from costctl.policy.when import NUMBERS, TEXTS
 from tests.support import audited, rows
 
 GOOD = {
@@ -51,6 +53,29 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
     assert captured.out == ""
     assert "Traceback" not in captured.err
     return code, captured.err
+
+
+@pytest.mark.parametrize(
+    ("line", "ends"),
+    [
+        ("routing: {rules: [{name: x, when: {keywords: [x]}, to: A}]}", ("word_count", "not")),
+        ("export: {targets: [portkey], accept_loss: [portkey]}", ("tiers", "experiments")),
+    ],
+)
+def test_a_list_of_what_is_known_is_told_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, ends: tuple[str, str]
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(f"version: 1\ntiers: {{A: {{models: [gpt-4o]}}}}\n{line}\n", "utf-8")
+    assert run(["policy", "check", str(policy)]) == 2
+    first, *rest = capsys.readouterr().err.splitlines()
+    listed = rest[: next((at for at, one in enumerate(rest) if not one.startswith("    ")), len(rest))]
+    names = " ".join(one.strip() for one in listed).split(", ")
+    assert first.endswith("; known:")
+    assert (names[0], names[-1]) == ends
+    assert all(len(one) <= 80 for one in listed) and "…" not in "".join(listed)
+    expected = [*TEXTS, *NUMBERS] if ends[1] == "not" else PARTS
+    assert set(expected) <= set(names)
 
 
 def test_missing_file_names_similar_ones(capsys: pytest.CaptureFixture[str]) -> None:
