@@ -105,6 +105,7 @@ def _carried(policy: Policy) -> dict[str, Carried]:
     own["cache.exclude"] = expressed(f"{MODULE} leaves such requests out{told_facts}")
     if exact is not None:
         differs = [first, *[f"the caller must give {', '.join(exact.scope)} as facts"] * bool(exact.scope)]
+        differs += ["the caller must give the temperature of the tier"] * (exact.max_temperature is not None)
         differs += ["its capacity is set in the service's console"] * (exact.capacity is not None)
         differs += ["a hit does not renew an entry"] * (exact.ttl_from == "last_hit")
         own["cache.exact"] = approximated(f"strategy exact, with ttl and scope of its own; {'; '.join(differs)}")

@@ -80,6 +80,13 @@ def test_which_caches_are_asked(prompt: str, facts: Any, temperature: Any, asked
     assert langcache_client.caches_of(prompt, facts, temperature, parameters(EXAMPLE)) == asked
 
 
+def test_what_the_caller_must_give_is_told() -> None:
+    told = {loss.part: loss.says for loss in langcache.export(given(EXAMPLE)).losses}
+    for wanted in ("endpoint, team as facts", "the temperature of the tier", "the first turn of a conversation only"):
+        assert wanted in told["cache.exact"]
+    assert "app, intent, origin, destination, interests, duration_days, budget as facts" in told["cache.semantic"]
+
+
 def test_a_named_field_is_left_out() -> None:
     found = parameters(EXACT.replace("scope: []}", "scope: []}, exclude: ['endpoint:/private*']"))
     assert langcache_client.caches_of("p", {"endpoint": "/private/x"}, None, found) == []

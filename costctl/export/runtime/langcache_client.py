@@ -89,7 +89,8 @@ def find(
     """The kept answer, and whether it must be written anew by the tier that refreshes before it is served.
 
     `prompt` is the first message of a conversation: later turns are never asked for, as their answers rest on others.
-    `instructions` are those of the system: what is answered under one is not served under another.
+    `instructions` are those of the system: what is answered under one is not served under another. `temperature` is
+    that with which the model would be asked: that of the tier, where it has one.
     """
     given = parameters()
     for kind in caches_of(prompt, facts, temperature, given):
