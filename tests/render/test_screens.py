@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from costctl.cli import run
+from costctl.render.headline import head
 from costctl.render.people import to_terminal
 from costctl.render.wrap import wrapped
 from costctl.report import Report, Table
@@ -164,3 +166,15 @@ def test_rates_that_differ_by_hours_alone_are_told_apart(capsys: pytest.CaptureF
     assert "01:00-04:00" in shown
     assert run(["prices", "show", "gpt-4o"]) == 0
     assert "hours utc" not in capsys.readouterr().out
+
+
+def test_an_interval_of_a_latency_may_begin_at_nothing() -> None:
+    """Half of the calls are cache hits of 0 ms, so the median may be one: 0 is a bound like any other."""
+    totals = {
+        **dict.fromkeys(("baseline_cost_usd", "policy_cost_usd", "saving_usd"), Decimal(0)), "saving_ratio": 0.0,
+        "call_count": 9, "cache_hit_ratio": 0.5, "baseline_latency_ms_p50": 900.0, "policy_latency_ms_p50": 500.0,
+        "policy_latency_ms_p50_low": 0.0, "policy_latency_ms_p50_high": 1000.0,
+    }  # fmt: skip
+    made = {"logs": ["log.csv"], "policy": "p", "seed": 7, "price_set": "x"}
+    (line,) = [one for one in head(Report("simulate", totals, {}, (), made), 80) if "latency p50" in one]
+    assert line.endswith("(0 ms .. 1.00 s)")
