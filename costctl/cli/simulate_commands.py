@@ -179,6 +179,11 @@ def check(
 
     if out is not None:
         check_target(out, [str(path)])
-    policy = load_policy(path, load_book(prices))
-    load_classifier(policy, path)
+    book = load_book(prices)
+    policy = load_policy(path, book)
+    router = load_classifier(policy, path)
+    if policy.routing.classifier is not None and router is not None:
+        from costctl.replay.classifier import sides_of  # noqa: PLC0415  (heavy, and rarely needed)
+
+        sides_of(policy, book, router, policy.routing.classifier.file)
     emit(describe(policy), output, out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -36,7 +36,7 @@ def _lane(
                 "name": name,
                 "context_tokens": windows.get(name),
                 "same": list(same.get(name, (name,))),
-                "output_tokens_ratio": _number(said(policy.assume.output_tokens_ratio, name) or Decimal(1)),
+                "output_tokens_ratio": _number(_output_ratio(policy, (name, *same.get(name, ())))),
             }
             for name in tier.models
         ],
@@ -48,6 +48,12 @@ def _lane(
         "timeout_s": None if tier.timeout_us is None else _number(Decimal(tier.timeout_us) / 1_000_000),
         "fallbacks": list(policy.fallbacks.get(tier.name, ())),
     }
+
+
+def _output_ratio(policy: Policy, names: Iterable[str]) -> Decimal:
+    """What the policy assumes of a model by any of its names, else the same tokens."""
+    found = (said(policy.assume.output_tokens_ratio, name) for name in names)
+    return next((ratio for ratio in found if ratio is not None), Decimal(1))
 
 
 def windows_of(policy: Policy, book: PriceBook) -> dict[str, int | None]:

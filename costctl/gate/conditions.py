@@ -8,7 +8,7 @@ from typing import Literal
 
 from costctl.errors import CostctlError
 from costctl.gate.changes import CHANGES
-from costctl.policy.figures import METRICS, unknown_figure
+from costctl.policy.figures import METRICS, never_holds, unknown_figure
 from costctl.policy.results import GATE, Gate
 from costctl.policy.units import shown
 
@@ -42,4 +42,7 @@ def _read(text: str, level: Literal["error", "warn"], has_base: bool) -> Gate | 
     if fault is not None:
         return f"{option}: {fault}"
     operator = _INVERSE[said]
+    fault = None if metric in CHANGES else never_holds(metric, operator, Decimal(bound))
+    if fault is not None:
+        return f"{option} {shown(text)} is always so: the gate {metric} {operator} {bound} {fault}"
     return Gate(f"{metric} {operator} {bound}", metric, operator, Decimal(bound), level)

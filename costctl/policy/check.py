@@ -7,11 +7,12 @@ hides no fault of meaning in another. They pass over whatever has the wrong form
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from costctl.policy.check_amounts import faults_of_amounts
-from costctl.policy.figures import unknown_figure
+from costctl.policy.figures import never_holds, unknown_figure
 from costctl.policy.keys import Faults, unknown
 from costctl.policy.parts import PARTS
 from costctl.policy.places import keys_below, places_of
@@ -19,8 +20,6 @@ from costctl.policy.results import GATE
 from costctl.policy.schema import LOGGED
 from costctl.policy.source import Place, key_of
 from costctl.policy.units import plain, shown
-from costctl.prices.book import PriceBook
-from costctl.prices.names import SELF_HOSTED_REASON
 from costctl.report import counted
 
 
@@ -55,12 +54,6 @@ REFERENCES = (
     Reference("experiments.*.arms.*.tiers.?"),
 )
 
-MODELS = tuple(
-    f"{tiers}.*.{models}"
-    for tiers in ("tiers", "specialists", "experiments.*.arms.*.tiers")
-    for models in ("models", "models.*")
-)
-
 # Names of one group must differ, because a report tells its rows apart by them.
 UNIQUE = (
     (("routing.rules.*.name", "routing.raise.*.name", "routing.floors.*.name"), "a name is the routing reason"),
@@ -82,31 +75,15 @@ def faults_of_meaning(values: Mapping[str, Any]) -> Faults:
     return faults
 
 
-def faults_of_models(values: Mapping[str, Any], book: PriceBook) -> Faults:
-    """Every model of a tier that has no price, with its place; engines of one's own need none."""
-    own = {text for _, text in places_of(values, "self_hosted.*.name")}
-    faults: Faults = []
-    for pattern in MODELS:
-        for place, name in places_of(values, pattern):
-            if not isinstance(name, str) or name == LOGGED or name in own:
-                continue
-            found = book.resolve(name)
-            if found.model_key is None:
-                near = ", ".join(book.near(name)[:3])
-                hint = f"did you mean {near}?" if near else "give it one: --prices own.yaml"
-                if found.reason == SELF_HOSTED_REASON:
-                    hint = "describe its engine under self_hosted, or: --prices own.yaml"
-                faults.append((place, f"{found.reason}; {hint}"))
-    return faults
-
-
 def _gates(values: Mapping[str, Any]) -> Faults:
-    """Gates on figures that no simulation has; what has the form of no gate is told elsewhere."""
+    """Gates on figures that no simulation has, and gates that none can keep; what is no gate is told elsewhere."""
     faults: Faults = []
     for pattern in ("gates.*", "gates.*.gate"):
         for place, text in places_of(values, pattern):
             found = GATE.fullmatch(text.strip()) if isinstance(text, str) else None
-            fault = None if found is None else unknown_figure(found[1])
+            if found is None:
+                continue
+            fault = unknown_figure(found[1]) or never_holds(found[1], found[2], Decimal(found[3]))
             if fault is not None:
                 faults.append((place, fault))
     return faults

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from costctl.policy import units
 from costctl.policy.places import keys_below, places_of
 from costctl.policy.source import Place
 
+T = TypeVar("T")
+
 
 def faults_of_amounts(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
     """Every fault, with its place."""
-    for check in (_shares, _arms, _thresholds, _seasons, _summaries):
+    for check in (_shares, _arms, _thresholds, _seasons, _summaries, _switch):
         yield from check(values)
 
 
-def _amount(read: Callable[[Any], Decimal], value: Any) -> Decimal | None:
+def _amount(read: Callable[[Any], T], value: Any) -> T | None:
     try:
         return read(value)
     except ValueError:
@@ -101,3 +103,11 @@ def _seasons(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
             is_closed = is_closed or "months" not in season
         if isinstance(seasons, tuple) and seasons and not is_closed and len(named) < 12:
             yield at, "says nothing of the other months; add an entry without months"
+
+
+def _switch(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """In a window of no time nothing fails, and for no time nothing is out."""
+    for key in ("window", "cooldown"):
+        for at, value in places_of(values, f"kill_switch.{key}"):
+            if _amount(units.duration_us, value) == 0:
+                yield at, "must be above 0, else no provider is ever out; such as 15m"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from decimal import Decimal
 from difflib import get_close_matches
 
 from costctl.policy.units import shown
@@ -33,3 +34,21 @@ def unknown_figure(name: str, known: Collection[str] = METRICS) -> str | None:
     near = get_close_matches(name, known, n=1)
     hint = f", did you mean {near[0]}?" if near else "; its figures are the totals of simulate --output json"
     return f"unknown figure {shown(name)}{hint}"
+
+
+def never_holds(name: str, operator: str, bound: Decimal) -> str | None:
+    """Why no run can keep a gate: a share is at most 1, a count at least 0; None where one can.
+
+    >>> never_holds("saving_ratio", ">=", Decimal(40))
+    'can never hold: saving_ratio is a share, at most 1; 40 % is 0.4'
+    >>> never_holds("saving_ratio", ">=", Decimal("0.4")), never_holds("refused_count", "<", Decimal(0))
+    (None, 'can never hold: refused_count is never below 0')
+    """
+    is_share = name.endswith(("_ratio", "_quality_mean"))
+    if is_share and (bound > 1 if operator in (">=", "=") else operator == ">" and bound >= 1):
+        meant = f"; {bound:f} % is {(bound / 100).normalize():f}" if 1 < bound <= 100 else ""
+        return f"can never hold: {name} is a share, at most 1{meant}"
+    may_be_negative = "saving" in name
+    if not may_be_negative and (bound < 0 if operator in ("<=", "=") else operator == "<" and bound <= 0):
+        return f"can never hold: {name} is never below 0"
+    return None

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from costctl.errors import CostctlError, Problem
-from costctl.policy.check import faults_of_meaning, faults_of_models
+from costctl.policy.check import faults_of_meaning
+from costctl.policy.check_prices import faults_of_prices
 from costctl.policy.keys import LISTED
 from costctl.policy.landed import NOT_YET
 from costctl.policy.misspelt import Spelling
@@ -17,7 +18,7 @@ from costctl.prices.book import PriceBook
 
 
 def load_policy(path: Path, book: PriceBook | None = None) -> Policy:
-    """The policy of a file; with a book, each model that it names must have a price there.
+    """The policy of a file; with a book, each model and provider that it names must be there.
 
     Raises:
         CostctlError: E400 where it cannot be read as a YAML mapping, E401 with every problem of its
@@ -59,7 +60,7 @@ def _checked(source: Source, book: PriceBook | None) -> Policy | None:
         if not source.is_broken(place):
             source.add(place, message)
     faults = faults_of_meaning(spelling.values)
-    for at, message in faults if book is None else [*faults, *faults_of_models(spelling.values, book)]:
+    for at, message in faults if book is None else [*faults, *faults_of_prices(spelling.values, book)]:
         place = spelling.as_written(at)
         if not any(place[:end] in told for end in range(len(place) + 1)):
             source.add(place, message)

@@ -224,11 +224,17 @@ class Batch(Part):
     max_delay_us: Duration = Field(alias="max_delay")
 
 
+Engine = Literal[
+    "vllm", "sglang", "tensorrt-llm", "tgi", "llama.cpp", "ollama", "lmdeploy", "mlx", "exllamav2", "aphrodite",
+    "triton", "jetstream", "neuron", "openvino", "other",
+]  # fmt: skip
+
+
 class SelfHosted(Part):
     """A model on accelerators of one's own."""
 
     name: Text
-    engine: Text | None = None
+    engine: Engine | None = None
     accelerator: Text | None = None
     count: CountOfOne = 1
     usd_per_hour: Usd

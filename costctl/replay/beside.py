@@ -43,19 +43,16 @@ class Asked:
 
 
 def add_beside(main: Main, asked: Asked, found: Found) -> None:
-    """Add it all; `found` holds the totals, statuses, reasons, tables and warnings of the main replay.
-
-    Raises:
-        CostctlError: E417 as `scenarios`.
-    """
+    """Add it all; `found` holds the totals, statuses, reasons, tables and warnings of the main replay."""
     policy = main.policy
     if asked.target is not None:
         _add(found, tell_as_target(main, asked.target))
     evidence = None
     if asked.scores is not None:
         tiers = tuple(tier.name for tier in policy.tiers)
-        evidence = load_scores(main.store, asked.scores, main.done.calls, tiers, altered(main.done))
-        _add(found, tell_scores(main, evidence, asked.scores.file))
+        done = main.done
+        evidence = load_scores(main.store, asked.scores, done.calls, tiers, altered(done), done.lanes.models)
+        _add(found, tell_scores(main, evidence, asked.scores))
     found.tables += _tables(main, evidence)
     if asked.claims is not None:
         _add(found, asked.claims(main, evidence))

@@ -25,7 +25,7 @@ from costctl.replay.lanes import LaneNames, Lanes, build_lanes
 from costctl.replay.near import lacks_texts, semantic_cache
 from costctl.replay.plan import PROVIDER, Budgets, Cap, ExactCache, Plan, SemanticCache
 from costctl.replay.priors import priors_of
-from costctl.replay.ratios import Assumed
+from costctl.replay.ratios import Assumed, by_price_key
 from costctl.replay.route import Route, raised, session_codes
 from costctl.replay.self_hosted import engine_candidate
 from costctl.replay.sent import Buckets, Sent, sent_of
@@ -60,7 +60,8 @@ def price_candidates(
         CostctlError: E411, E412 as `price_candidate`.
     """
     names, engines = policy_models(policy), {one.name: one for one in policy.self_hosted}
-    assumed = Assumed(policy.assume.output_tokens_ratio, policy.assume.input_tokens_ratio)
+    ratios = (policy.assume.output_tokens_ratio, policy.assume.input_tokens_ratio)
+    assumed = Assumed(*(by_price_key(one, book) for one in ratios))
     candidates: dict[str, Candidate] = {}
     for name in names:
         if name in engines:

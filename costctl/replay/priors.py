@@ -17,7 +17,7 @@ from costctl.prices.book import PriceBook
 from costctl.prices.models import load_facts, resolve_facts
 from costctl.replay.calls import Int, plain
 from costctl.replay.candidates import Candidate
-from costctl.replay.ratios import said
+from costctl.replay.ratios import by_price_key, said
 from costctl.store import Store
 
 ANSWERS_MAX = 20_000
@@ -45,15 +45,14 @@ def priors_of(
         "SELECT DISTINCT price_key FROM request WHERE status = 'ok' AND latency_ms >= 0 AND price_key IS NOT NULL"
     )
     shown = {key for (key,) in rows}
-    names = dict(zip(logged, logged, strict=True)) | {
-        one.price_key: one.model for one in candidates if one.engine is None
-    }
-    absent = {key: name for key, name in names.items() if key not in shown}
+    keys = dict.fromkeys((*logged, *(one.price_key for one in candidates if one.engine is None)))
+    absent = [key for key in keys if key not in shown]
+    first_token_ms, speeds = (by_price_key(one, book) for one in (assume.first_token_ms, assume.output_tokens_per_s))
     published = _published(book) if absent else {}
     found: dict[str, Prior] = {}
-    for key, name in absent.items():
+    for key in absent:
         other = published.get(key)
-        first, speed = said(assume.first_token_ms, name), said(assume.output_tokens_per_s, name)
+        first, speed = said(first_token_ms, key), said(speeds, key)
         if other is not None:
             whose = (
                 other.source if first is None and speed is None

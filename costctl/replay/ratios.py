@@ -14,7 +14,8 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple
 
-from costctl.prices.book import read_yaml
+from costctl.policy.keys import Table
+from costctl.prices.book import PriceBook, read_yaml
 from costctl.prices.names import plain_tail
 from costctl.prices.place import pricing_folder
 
@@ -32,7 +33,7 @@ class Ratio(NamedTuple):
 
 @dataclass(frozen=True)
 class Assumed:
-    """What the user's policy assumes, for all models or by model name."""
+    """What the user's policy assumes, for all models or by the key of their price."""
 
     output: Decimal | Mapping[str, Decimal] | None = None
     input: Decimal | Mapping[str, Decimal] | None = None
@@ -75,8 +76,20 @@ def _begins(model: str, beginnings: Iterable[str]) -> bool:
     return any(plain_tail(model).startswith(plain_tail(beginning)) for beginning in beginnings)
 
 
+def by_price_key(
+    value: Decimal | Mapping[str, Decimal] | None, book: PriceBook
+) -> Decimal | Mapping[str, Decimal] | None:
+    """The same assumption with each model also under the key of its price, by whatever name the policy calls it.
+
+    Its own name stays, because an engine of one's own may be named like a model that has a price.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    return Table({**{book.resolve(name).model_key or name: ratio for name, ratio in value.items()}, **value})
+
+
 def said(value: Decimal | Mapping[str, Decimal] | None, model: str) -> Decimal | None:
-    """What the policy assumes of this model, as one number for all or by model name."""
+    """What the policy assumes of this model, as one number for all or by the key of its price."""
     if isinstance(value, Mapping):
         return value.get(model)
     return value

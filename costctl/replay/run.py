@@ -120,7 +120,7 @@ def simulate(
     `audit` is the report of that audit, `digest` that of the policy's text.
 
     Raises:
-        CostctlError: as `replay`; E413 where the audit was priced with another set of prices; E417 as `add_beside`;
+        CostctlError: as `replay`; E413 where the audit was priced with another set of prices;
             E463 as `know_classifier`; E422, E423, E424 where a profile stands for the log and cannot tell.
     """
     audited: Mapping[str, object] = audit.provenance if audit else {}
@@ -208,7 +208,7 @@ def simulate(
         *unread,
         *tier_warnings(policy, done),
         *share_warnings(done),
-        *unmet(store, policy, book, done),
+        *unmet(store, policy, done),
         *idle(store, policy, done),
     ]
     as_target = {} if asked.target is None else {"as_target": asked.target.name}

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from costctl.errors import CostctlError
 from costctl.money import usd_display
 from costctl.policy.results import Scenarios
 from costctl.prices.book import PriceBook
@@ -51,11 +50,7 @@ class Stress(NamedTuple):
 
 
 def scenarios(main: Main, wanted: Scenarios) -> Table:
-    """A row for the log as it is, then one for each scenario.
-
-    Raises:
-        CostctlError: E417 for a price of a model that prices do not know, or that is named twice.
-    """
+    """A row for the log as it is, then one for each scenario."""
     told = [one for scenario in SCENARIOS if (one := scenario(main, wanted)) is not None]
     rows = [_row(main, one) for one in (Stress("as logged", "", main.done), *told)]
     return Table.of("scenarios", COLUMNS, rows)
@@ -68,7 +63,11 @@ def more_volume(main: Main, wanted: Scenarios) -> Stress | None:
         return None
     with denser(main.store, main.done.calls, main.known, ratio, main.seed) as (calls, known):
         done = main.replayed(calls, main.policy, main.book, known)
-    what = "each call again at its time: a new question of the same user, so that caches gain nothing"
+    whole, part = divmod(ratio, 1)
+    times = "" if whole == 1 else f"each call {whole} times" if whole > 2 else "each call twice"
+    more = f"{part.normalize():%} of the calls, drawn, once more" if part else ""
+    said = " and ".join(text for text in (times, more) if text) or "each call once"
+    what = f"{said}, at its time: a new question of the same user, so that caches gain nothing"
     return Stress(f"volume x {_plain(ratio)}", what, done)
 
 
@@ -129,16 +128,9 @@ def _plain(ratio: Decimal) -> str:
 
 
 def _by_key(book: PriceBook, ratios: Mapping[str, Decimal]) -> dict[str, Decimal]:
-    found: dict[str, Decimal] = {}
-    for name, ratio in ratios.items():
-        resolution = book.resolve(name)
-        key = resolution.model_key
-        if key is None or key in found:
-            reason = resolution.reason if key is None else f"it is {key}, which is named already"
-            near = ", ".join(book.near(name)[:3])
-            hint = f"did you mean {near}?" if key is None and near else "name each model once, as provider/model"
-            raise CostctlError("E417", f"scenarios.price_ratio: {name}: {reason}", hint)
-        found[key] = ratio
+    """By price key; each name has one of its own, else the policy is refused when it is read (E401)."""
+    found = {key: ratio for name, ratio in ratios.items() if (key := book.resolve(name).model_key) is not None}
+    assert len(found) == len(ratios), "a policy that was read without prices"
     return found
 
 

@@ -6,8 +6,8 @@ that very model; where no such score is, nothing is known, and that is what the 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import sqrt
 from typing import Any, TypeAlias
@@ -29,6 +29,8 @@ NO_LABEL = -1
 Z95 = 1.959963984540054  # both sides together 5 % of a normal distribution
 INTERVAL_MIN = 30  # the mean of fewer scores is no normal variable
 DIGITS = 4
+OF_STRANGERS = "unknown model"
+STRANGERS_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,9 @@ class Evidence:
     is_altered: Flag  # the policy asks something else, or changes the answer: what was scored is another one
     counts: tuple[tuple[str, int], ...]  # lines by what became of them; they sum to the lines read
     chance: Mapping[str, Real] = field(default_factory=dict)  # of the log choosing that model, by price key
+    strangers: Mapping[str, int] = field(
+        default_factory=dict
+    )  # lines by model that neither prices, log nor policy know
 
     def of_model(self, price_key: str) -> Real:
         """The file's scores of one model."""
@@ -84,9 +89,14 @@ def altered(done: Replay) -> Flag:
     return found
 
 
-def load_scores(store: Store, scores: Scores, calls: Calls, tiers: tuple[str, ...], is_altered: Flag) -> Evidence:
-    """The scores as the table `score`, and by call; a line of an unknown request is counted."""
-    lines = scores.lines
+def load_scores(
+    store: Store, scores: Scores, calls: Calls, tiers: tuple[str, ...], is_altered: Flag, models: Iterable[str] = ()
+) -> Evidence:
+    """The scores as the table `score`, and by call; a line of an unknown request or model is counted.
+
+    `models` are those of the log and of the policy, which need no price to be known.
+    """
+    lines, strangers = scores.lines, scores.unpriced.keys() - {*models}
     columns: dict[str, Any] = {
         "request_id": np.array([one.request_id for one in lines], dtype=object),
         "price_key": np.array([one.price_key for one in lines], dtype=object),
@@ -101,7 +111,8 @@ def load_scores(store: Store, scores: Scores, calls: Calls, tiers: tuple[str, ..
         "FROM replay_call GROUP BY request_id) c USING (request_id) ORDER BY s.source_line"
     )
     call_count, position = plain(found["call_count"]), plain(found["position"])
-    is_used = call_count == 1
+    is_strange = np.array([one.price_key in strangers and one.expected_tier is None for one in lines], dtype=np.bool_)
+    is_used = (call_count == 1) & ~is_strange
     by_model: dict[str, Real] = defaultdict(lambda: np.full(calls.count, np.nan))
     chance: dict[str, Real] = defaultdict(lambda: np.full(calls.count, np.nan))
     label = np.full(calls.count, NO_LABEL, dtype=np.int64)
@@ -116,9 +127,11 @@ def load_scores(store: Store, scores: Scores, calls: Calls, tiers: tuple[str, ..
         ("used", int(np.count_nonzero(is_used))),
         ("unknown request id", int(np.count_nonzero(call_count == 0))),
         ("request id of several calls", int(np.count_nonzero(call_count > 1))),
+        (OF_STRANGERS, int(np.count_nonzero((call_count == 1) & is_strange))),
     )
+    named = Counter(one.price_key for one in lines if one.price_key is not None and one.price_key in strangers)
     assert sum(count for _, count in counts) == len(lines), "a line of the scores was lost"
-    return Evidence(by_model, label, np.full(calls.count, np.nan), is_altered, counts, chance)
+    return Evidence(by_model, label, np.full(calls.count, np.nan), is_altered, counts, chance, named)
 
 
 def mean_of(scores: Real) -> tuple[int, float | None]:
@@ -127,12 +140,13 @@ def mean_of(scores: Real) -> tuple[int, float | None]:
     return len(known), round(float(known.sum()) / len(known), DIGITS) if len(known) else None
 
 
-def tell_scores(main: Main, evidence: Evidence, file: str) -> Found:
+def tell_scores(main: Main, evidence: Evidence, scores: Scores) -> Found:
     """Quality and routing accuracy of the policy, with what they rest on."""
-    found = Found()
+    found, file = Found(), scores.file
     found.tables.append(Table.of("scores", ("what", "line_count"), evidence.counts))
+    found.warnings += _strangers(evidence, scores)
     for what, count in evidence.counts[1:]:
-        if count:
+        if count and what != OF_STRANGERS:
             found.warnings.append(
                 Warning(
                     "W221",
@@ -146,6 +160,22 @@ def tell_scores(main: Main, evidence: Evidence, file: str) -> Found:
         found.missing["policy_quality_mean"] = f"no evidence: {file} has no score of a call of this log"
     _labels(main, evidence, found)
     return found
+
+
+def _strangers(evidence: Evidence, scores: Scores) -> list[Warning]:
+    """Scores of models that nobody knows: most likely they are misspelt."""
+    if not evidence.strangers:
+        return []
+    names = sorted(evidence.strangers, key=lambda name: (-evidence.strangers[name], name))
+    told = [f"{name} ({evidence.strangers[name]:,})" for name in names[:STRANGERS_NAMED]]
+    told += [f"{len(names) - STRANGERS_NAMED:,} more"] if len(names) > STRANGERS_NAMED else []
+    lines = counted(sum(evidence.strangers.values()), "line")
+    near = dict.fromkeys(scores.unpriced[name][0] for name in names[:STRANGERS_NAMED] if scores.unpriced[name])
+    hint = (
+        f"did you mean {', '.join(near)}?" if near else "name it as the log does, or give it a price: --prices own.yaml"
+    )
+    text = f"{lines} of {scores.file} with a model that neither the prices, the log nor the policy knows"
+    return [Warning("W225", f"{text}, so its score is not used: {', '.join(told)}", hint)]
 
 
 def _quality(outcome: Outcome, evidence: Evidence, found: Found) -> None:

@@ -12,7 +12,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,6 +47,8 @@ class Scores:
 
     file: str
     lines: tuple[Score, ...]
+    unpriced: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Models that prices do not know, with the names there that look like theirs."""
 
 
 class _Problems:
@@ -85,7 +87,9 @@ def read_scores(path: Path, book: PriceBook, tiers: Sequence[str]) -> Scores:
         more = f" (and {problems.count - 1:,} more)" if problems.count > 1 else ""
         hint = HINT if problems.count <= PROBLEMS_TOLD else f"{HINT}; shown: the first {PROBLEMS_TOLD}"
         raise CostctlError("E433", f"{problems.kept[0]}{more}", hint, ExitCode.INPUT, tuple(problems.kept))
-    return Scores(str(path), lines)
+    names = dict.fromkeys(one.price_key for one in lines if one.price_key is not None)
+    unpriced = {name: tuple(book.near(name)) for name in names if book.resolve(name).model_key is None}
+    return Scores(str(path), lines, unpriced)
 
 
 def _unreadable(path: Path, reason: str) -> CostctlError:

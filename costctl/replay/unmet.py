@@ -1,5 +1,6 @@
-"""Names of a policy that nothing in the log or in the prices answers to: most likely they are misspelt.
+"""Names of a policy that nothing in the log answers to: most likely they are misspelt.
 
+Those that the prices do not know are refused when the policy is read (`policy/check_prices`).
 Each place of the policy that names something of the log is one line of `_names`.
 """
 
@@ -14,7 +15,6 @@ from numpy.typing import NDArray
 from costctl.policy.schema import Floor, Policy, Raise, Routing, Rule
 from costctl.policy.tell import condition
 from costctl.policy.when import All, Any_, Compare, Is, Not, OneOf, When
-from costctl.prices.book import PriceBook
 from costctl.replay.calls import fetch
 from costctl.replay.conditions import COLUMN_OF, Conditions
 from costctl.replay.notes import Replay
@@ -30,11 +30,11 @@ OF_INTENTS = "intents are worked out from the text of the prompts by the tier ru
 ON_TIERS = ("context", "compression", "batch", "retries", "limits", "kill_switch", "post_process")
 
 
-def unmet(store: Store, policy: Policy, book: PriceBook, done: Replay) -> list[Warning]:
-    """A warning for each name of a value of the log, a provider or a model that nothing there is called."""
+def unmet(store: Store, policy: Policy, done: Replay) -> list[Warning]:
+    """A warning for each name of a value of the log or of a provider that nothing there is called."""
     values, said = _Values(store), []
     for names, effect in (
-        (_names(values, policy, book, done), "so that entry has no effect"),
+        (_names(values, policy, done), "so that entry has no effect"),
         (_excluded(values, policy), "so that excludes no call"),
     ):
         for key, name, known in dict.fromkeys((key, name, tuple(known)) for key, name, known in names):
@@ -44,7 +44,7 @@ def unmet(store: Store, policy: Policy, book: PriceBook, done: Replay) -> list[W
     return said
 
 
-def _names(values: _Values, policy: Policy, book: PriceBook, done: Replay) -> Iterator[tuple[str, str, list[str]]]:
+def _names(values: _Values, policy: Policy, done: Replay) -> Iterator[tuple[str, str, list[str]]]:
     yield from values.missing("routing.matrix", "intent", policy.routing.matrix)
     for key in ("usd_per_day", "tokens_per_day"):
         for cap in getattr(policy.budgets, key):
@@ -61,16 +61,6 @@ def _names(values: _Values, policy: Policy, book: PriceBook, done: Replay) -> It
         engines = {one.name for one in policy.self_hosted}  # these always answer
         sold = sorted({name.split("/", maxsplit=1)[0] for name in done.lanes.models if name not in engines})
         yield from _missing("scenarios.outage", [policy.scenarios.outage.provider], sold)
-    if policy.cache.prompt is not None:
-        named = policy.cache.prompt.providers
-        listed = () if isinstance(named, str) else named
-        yield from _missing("cache.prompt.providers", listed, book.providers())
-        yield from _missing("cache.prompt.opt_in", policy.cache.prompt.opt_in, book.providers())
-    for key in ("output_tokens_ratio", "input_tokens_ratio", "output_tokens_per_s", "first_token_ms"):
-        ratios = getattr(policy.assume, key)
-        for model in ratios if hasattr(ratios, "keys") else ():
-            if book.resolve(model).model_key is None:
-                yield f"assume.{key}", model, book.near(model)
 
 
 def _excluded(values: _Values, policy: Policy) -> Iterator[tuple[str, str, list[str]]]:

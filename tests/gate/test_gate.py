@@ -86,12 +86,15 @@ def test_changes_are_figures(judge: Any, condition: str, verdict: str, value: An
 
 
 def test_what_is_no_condition_is_refused_before_any_file_is_read(capsys: pytest.CaptureFixture[str]) -> None:
-    conditions = ["saving_rati < 1", "saving_ratio is small", "saving_ratio_delta < 0"]
+    conditions = ["saving_rati < 1", "saving_ratio is small", "saving_ratio_delta < 0", "saving_ratio < 20"]
     code = run(["gate", "no-such-run.json", *(word for text in conditions for word in ("--fail-if", text))])
     told = capsys.readouterr().err
     assert code == 2
     assert told.startswith("error[E480]")
-    for part in ("did you mean saving_ratio?", "'saving_ratio is small' is no comparison", "needs an earlier run"):
+    for part in (
+        "did you mean saving_ratio?", "'saving_ratio is small' is no comparison", "needs an earlier run",
+        "'saving_ratio < 20' is always so: the gate saving_ratio >= 20 can never hold",
+    ):  # fmt: skip
         assert part in told
 
 

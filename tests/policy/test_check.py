@@ -86,6 +86,19 @@ def test_a_named_tier_must_exist(text: str, expected: str) -> None:
         ("limits: {openai: {over: queue}}",
          ["4:10: limits.openai: limits nothing; name requests_per_min, tokens_per_min, requests_per_day or "
           "tokens_per_day"]),
+        ("kill_switch: {error_ratio: 0.2, window: 0m, cooldown: 0s}",
+         ["4:33: kill_switch.window: must be above 0, else no provider is ever out; such as 15m",
+          "4:45: kill_switch.cooldown: must be above 0, else no provider is ever out; such as 15m"]),
+        ("gates: ['saving_ratio >= 40', {gate: 'cache_hit_ratio > 1'}]",
+         ["4:9: gates[0]: can never hold: saving_ratio is a share, at most 1; 40 % is 0.4",
+          "4:32: gates[1].gate: can never hold: cache_hit_ratio is a share, at most 1"]),
+        ("gates: ['refused_count < 0', 'policy_cost_usd = -1', 'policy_latency_ms_p95 <= -5']",
+         ["4:9: gates[0]: can never hold: refused_count is never below 0",
+          "4:30: gates[1]: can never hold: policy_cost_usd is never below 0",
+          "4:54: gates[2]: can never hold: policy_latency_ms_p95 is never below 0"]),
+        ("self_hosted: [{name: x, engine: vlm, usd_per_hour: 1, tokens_per_s: 1}]",
+         ["4:25: self_hosted[0].engine: must be one of vllm, sglang, tensorrt-llm, tgi, llama.cpp, ollama, lmdeploy, "
+          "mlx, exllamav2, aphrodite, triton, jetstream, neuron, openvino, other, not 'vlm'; did you mean vllm?"]),
         ("routing: {rules: [{name: a, when: {team: x}, to: A}], floors: [{name: a, when: {team: x}, at_least: B}]}",
          ["4:65: routing.floors[0].name: 'a' is also routing.rules[0].name; a name is the routing reason"]),
         ("fixed_costs: [{name: a, usd_per_month: 1}, {name: a, usd_per_month: 2}]",
@@ -122,6 +135,8 @@ def test_tiers_must_fit_together(text: str, expected: list[str]) -> None:
     "text",
     [
         "fallbacks: {C: [B, A], B: [A], code: [C]}",
+        "gates: ['saving_ratio >= 1', 'saving_usd >= -5', 'saving_ratio > -0.5', 'refused_count <= 0']",
+        "kill_switch: {error_ratio: 0.2, window: 1ms, cooldown: 1ms}",
         "routing: {default: code, matrix: {faq: code}}",
         "budgets: {max_share_per_day: {A: 90%, B: 90%}}",
         "budgets: {max_share_per_day: {A: 10%, B: 10%, C: 10%}}",

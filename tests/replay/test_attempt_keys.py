@@ -220,11 +220,9 @@ def test_what_failed_calls_cost_is_told_to_stay(simulated: Simulated) -> None:
 
 
 def test_a_limit_of_a_provider_that_nobody_uses_is_said(simulated: Simulated) -> None:
-    simulated("routing: {default: A}\nlimits: {opnai: {requests_per_min: 2}}\n", [ASKED])
+    simulated("routing: {default: A}\nlimits: {mistral: {requests_per_min: 2}}\n", [ASKED])
     told = [one for one in simulated.report["warnings"] if one["code"] == "W237"]
-    assert [(one["message"][:29], one["hint"]) for one in told] == [
-        ("limits: nothing is called opn", "did you mean openai?")
-    ]
+    assert [(one["message"][:33], one["hint"]) for one in told] == [("limits: nothing is called mistral", "")]
 
 
 def test_the_kill_switch_takes_a_provider_out(simulated: Simulated) -> None:
@@ -450,10 +448,10 @@ def test_an_outage_that_no_call_meets_changes_nothing(simulated: Simulated, rule
 
 
 def test_a_provider_that_nobody_calls_is_said_to_be_none(simulated: Simulated) -> None:
-    outage = "scenarios: {outage: {provider: opnai, from: '2026-03-02T00:00Z', for: 10m}}\n"
+    outage = "scenarios: {outage: {provider: cohere, from: '2026-03-02T00:00Z', for: 10m}}\n"
     simulated("routing: {default: A}\n" + outage, [attempt(1, 1, "gpt-4o")])
     told = {row["scenario"]: row for row in simulated.report["tables"]["scenarios"]}
-    assert "no model of the log or the policy is of that provider" in told["outage of opnai"]["what"]
+    assert "no model of the log or the policy is of that provider" in told["outage of cohere"]["what"]
 
 
 def test_an_outage_tells_what_it_saves_by_answering_nobody(simulated: Simulated) -> None:

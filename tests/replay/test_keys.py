@@ -130,6 +130,7 @@ def test_an_output_cap_shortens_the_answer_also_of_the_logged_model(simulated: S
         ("{output_tokens_ratio: 2, input_tokens_ratio: 1}", "0.000270000000"),
         ("{output_tokens_ratio: 1, input_tokens_ratio: 1.1}", "0.000225000000"),
         ("{output_tokens_ratio: {openai/gpt-4o-mini: 3}, input_tokens_ratio: 1}", "0.000330000000"),
+        ("{output_tokens_ratio: {gpt-4o-mini: 3}, input_tokens_ratio: {gpt-4o-mini-2024-07-18: 1}}", "0.000330000000"),
     ],
 )
 def test_assumed_ratios(simulated: Simulated, assume: str, policy_cost_usd: str) -> None:

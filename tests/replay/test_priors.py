@@ -26,9 +26,10 @@ def test_what_the_policy_assumes_goes_before_it() -> None:
     both = Around(OWN % ("gpt-4o-mini", "", ", first_token_ms: 50, output_tokens_per_s: 1000"), [call(0)])
     assert both.made[0]["policy_latency_ms"] == 150.0
     assert both.rows("latency_priors")[0]["source"] == "the policy assumes it"
-    one = Around(OWN % ("gpt-4o-mini", "", ", output_tokens_per_s: {gpt-4o-mini: 50}"), [call(0)])
-    assert one.made[0]["policy_latency_ms"] == 200 + 100 * 1000 / 50
-    assert one.rows("latency_priors")[0]["source"].startswith("the policy assumes it; claim:")
+    for name in ("gpt-4o-mini", "openai/gpt-4o-mini"):
+        one = Around(OWN % ("gpt-4o-mini", "", f", output_tokens_per_s: {{{name}: 50}}"), [call(0)])
+        assert one.made[0]["policy_latency_ms"] == 200 + 100 * 1000 / 50
+        assert one.rows("latency_priors")[0]["source"].startswith("the policy assumes it; claim:")
 
 
 def test_a_model_of_which_nobody_says_anything_has_no_latency() -> None:

@@ -112,14 +112,14 @@ def test_the_cost_of_reading_a_prompt_cache_changes_too(reports: Reports) -> Non
     ("ratios", "message"),
     [
         ("{gpt-4oo: 2}", "did you mean"),
-        ("{gpt-4o: 2, openai/gpt-4o: 3}", "it is openai/gpt-4o, which is named already"),
+        ("{gpt-4o: 2, openai/gpt-4o: 3}", "it is openai/gpt-4o, which scenarios.price_ratio.gpt-4o names already"),
     ],
 )
 def test_a_model_that_prices_do_not_know_is_refused(reports: Reports, ratios: str, message: str) -> None:
     reports.write(f"{TO_C}scenarios: {{price_ratio: {ratios}}}\n", [request(0)])
     code, _, err = reports.said()
     assert code == 2
-    assert "error[E417]" in err
+    assert "error[E401]" in err
     assert message in err
 
 

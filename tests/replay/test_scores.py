@@ -104,6 +104,7 @@ def test_no_line_is_lost(reports: Reports) -> None:
     report = reports(TO_A, [request(0), request(1)], "--scores", scores)
     assert [tuple(row.values()) for row in report["tables"]["scores"]] == [
         ("used", 1), ("unknown request id", 2), ("request id of several calls", 0),
+        ("unknown model", 0),
     ]  # fmt: skip
     (said,) = warned(report, "W221")
     assert said.startswith("2 lines of")
@@ -121,7 +122,9 @@ def test_an_id_of_several_calls_is_counted_apart() -> None:
     lines = tuple(Score(line, name, "openai/gpt-4o", 0.5, None) for line, name in enumerate(("r0", "twice", "none"), 2))
     calls = load_calls(store)
     found = load_scores(store, Scores("s.csv", lines), calls, (), np.zeros(calls.count, dtype=np.bool_))
-    assert dict(found.counts) == {"used": 1, "unknown request id": 1, "request id of several calls": 1}
+    assert dict(found.counts) == {
+        "used": 1, "unknown request id": 1, "request id of several calls": 1, "unknown model": 0,
+    }  # fmt: skip
     assert np.array_equal(found.of_model("openai/gpt-4o"), [0.5, np.nan, np.nan], equal_nan=True)
     assert store.query("SELECT request_id, score, expected_tier FROM score ORDER BY source_line") == [
         ("r0", 0.5, None), ("twice", 0.5, None), ("none", 0.5, None),
@@ -251,3 +254,24 @@ def test_wilson() -> None:
     assert [tuple(round(end, 4) for end in wilson(yes, count)) for yes, count in worked] == [
         (0.2553, 0.3662), (0.0624, 0.1605), (0.0, 0.1611), (0.0061, 0.1718),
     ]  # fmt: skip
+
+
+def test_scores_of_a_model_that_nobody_knows_are_told(reports: Reports) -> None:
+    """Two misspelt, one of a model of nobody's; the label of a line with one is used. What the log names is known."""
+    calls = [*(request(number) for number in range(4)), request(4, model="mine-v1")]
+    scores = reports.scores(
+        "request_id,model,score,expected_tier\nr0,gpt-4o-mni,0.9,\nr1,gpt-4o-mni,0.9,A\nr2,zzzz,0.5,\nr3,gpt-4o-mini,0.5,\n"
+        "r4,mine-v1,0.5,\n"
+    )
+    report = reports(TO_A, calls, "--scores", scores)
+    (said,) = [one for one in report["warnings"] if one["code"] == "W225"]
+    assert said["message"] == (
+        f"3 lines of {scores} with a model that neither the prices, the log nor the policy knows, so its score is not "
+        "used: gpt-4o-mni (2), zzzz (1)"
+    )
+    assert said["hint"].startswith("did you mean openai/gpt-4o-mini")
+    assert {row["what"]: row["line_count"] for row in report["tables"]["scores"]} == {
+        "used": 3, "unknown request id": 0, "request id of several calls": 0, "unknown model": 2,
+    }  # fmt: skip
+    assert report["totals"]["routing_accuracy_count"] == 1
+    assert report["totals"]["quality_evidence_count"] == 2
