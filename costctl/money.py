@@ -67,6 +67,15 @@ def ratio_display(value: float | Decimal | None) -> str:
     return f"{shown} %"
 
 
+def points_display(value: float | Decimal) -> str:
+    """The difference of two shares in points: 10 % to 15 % are 5 points, and half as much again.
+
+    >>> points_display(-0.435), points_display(0.00001), points_display(0)
+    ('-43.5 points', '<0.1 points', '0.0 points')
+    """
+    return ratio_display(value).removesuffix(" %") + " points"
+
+
 def tokens_display(value: int | None) -> str:
     """Token counts short enough for a column.
 

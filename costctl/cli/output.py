@@ -29,6 +29,7 @@ class Form(StrEnum):
     FOCUS = "focus"
 
 
+WITHOUT_WORDS = (Form.CSV, Form.FOCUS, Form.OPENMETRICS)  # figures alone: the warnings go to standard error
 # Forms of what only these commands have.
 ONLY_OF = {Form.JUNIT: ("gate", "simulate"), Form.FOCUS: ("audit",)}
 
@@ -38,6 +39,10 @@ def emit(report: Report, output: str = "table", out: Path | None = None, inputs:
     if out is not None:
         check_target(out, inputs)
     text = rendered(report, output)
+    if output in WITHOUT_WORDS:
+        from costctl.render.machine import words_of  # noqa: PLC0415  (as the renderers)
+
+        sys.stderr.write(words_of(report))
     if out is None:
         sys.stdout.write(text)
         sys.stdout.flush()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from costctl.money import price_display, ratio_display, tokens_display, usd_display, usd_text
+from costctl.money import points_display, price_display, ratio_display, tokens_display, usd_display, usd_text
 from costctl.report import Value, unit_of
 
 # Control characters, C1, bidirectional marks, zero-width characters and surrogates.
@@ -19,6 +19,7 @@ _UNSAFE_IN_JSON = re.compile(_UNSAFE.pattern.replace("\x00-\x1f", ""))
 
 
 JSON_INTEGER_MAX = 2**53
+WORDS_MAX = 1200  # of a warning or its remedy: long enough for what we write, and a name of a log's fills no screen
 # Marks in the names of columns whose dollars are of one request, for which cents are too coarse.
 OF_ONE = ("per_request", "paired", "request_cost_usd")
 
@@ -91,7 +92,7 @@ def cell(value: Value, column: str) -> str:
         is_small = any(mark in column for mark in OF_ONE)
         return usd_display(Decimal(str(value)), digits=6 if is_small else 2)
     if unit == "ratio" and isinstance(value, int | float | Decimal):
-        return ratio_display(value)
+        return points_display(value) if "change" in column.split("_") else ratio_display(value)
     if unit == "tokens" and isinstance(value, int):
         return tokens_display(value)
     if unit == "tokens" and isinstance(value, Decimal):
@@ -110,6 +111,19 @@ def cell(value: Value, column: str) -> str:
     return safe(str(value))
 
 
+# Tables and commands whose dollars are of one request.
+OF_ONE_REQUEST = frozenset({"steps", "explain-request"})
+
+
+def of_one_request(shown_in: str, name: str) -> str:
+    """The name by which a value is shown in full: dollars of one request are too small for cents.
+
+    >>> of_one_request("steps", "cost_usd"), of_one_request("by_model", "cost_usd")
+    ('per_request_cost_usd', 'cost_usd')
+    """
+    return f"per_request_{name}" if shown_in in OF_ONE_REQUEST else name
+
+
 PLACES = frozenset({"source_line", "byte_offset"})
 FIGURE_COLUMNS = frozenset({"base", "now", "change", "change_low", "change_high"})
 
@@ -117,10 +131,18 @@ FIGURE_COLUMNS = frozenset({"base", "now", "change", "change_low", "change_high"
 def unit_name(row: Mapping[str, Value], column: str) -> str:
     """The name that carries a value's unit: its column's, or in a table of figures that of the row's figure.
 
+    A difference of two figures says so at the end of its name.
+
     >>> unit_name({"metric": "saving_usd", "base": None}, "base")
     'saving_usd'
+    >>> unit_name({"metric": "saving_ratio", "change": None}, "change")
+    'saving_ratio_change'
     """
-    return str(row["metric"]) if column in FIGURE_COLUMNS and "metric" in row else column
+    if row.get("as") == "difference":
+        return f"{column}_change"
+    if column not in FIGURE_COLUMNS or "metric" not in row:
+        return column
+    return f"{row['metric']}{'_change' if column.startswith('change') else ''}"
 
 
 def plain(value: Value, column: str) -> str | int | float | bool | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from costctl.money import ratio_display
 from costctl.render.cells import safe, workflow_data, workflow_property
 from costctl.render.headline import idle_engines
-from costctl.render.markdown import markdown_text, table_lines
+from costctl.render.markdown import markdown_text, table_lines, warning_lines
 from costctl.render.verdicts import PASS, drift_of, gates_of, is_mended, policy_file
 from costctl.report import Report, Table, counted
 
@@ -113,8 +113,7 @@ def _sections(report: Report) -> Iterator[str]:
         table = report.tables.get(name)
         if table is not None and table.rows:
             yield from (f"#### {name.replace('_', ' ')}", "", *table_lines(_filled(table)), "")
-    for item in report.warnings:
-        yield f"- {item.code}: {markdown_text(safe(item.message, 300))}"
+    yield from warning_lines(report)
 
 
 def _filled(table: Table) -> Table:

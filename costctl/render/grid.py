@@ -7,15 +7,13 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import zip_longest
 
-from costctl.render.cells import FIGURE_COLUMNS, cell, safe, unit_name
+from costctl.render.cells import FIGURE_COLUMNS, cell, of_one_request, safe, unit_name
 from costctl.render.wrap import pieces
 from costctl.report import Table, Value, unit_of
 
 TEXT_COLUMN_MIN = 12
 NAMED_MAX = 6
 _UNIT_BEFORE_BOUND = re.compile(r"_(usd|ratio)(?=_(low|high)$)")
-# Tables whose dollars are of one request, for which cents are too coarse.
-OF_ONE_REQUEST = frozenset({"steps"})
 # Tables whose left-out columns stand in the other outputs anyway and would only make noise here.
 QUIET = frozenset({"by_model", "anatomy"})
 
@@ -24,12 +22,12 @@ def blocks(table: Table, columns: Sequence[str]) -> list[str]:
     """One row after the other, each value on a line of its own; empty ones are left out."""
     size = max(len(title(name)) for name in columns)
     lines: list[str] = []
-    of_one = "per_request_" if table.name in OF_ONE_REQUEST else ""
     for row in table.dicts():
         filled = [name for name in columns if row[name] not in {None, ""}]
-        lines += [f"  {title(name):<{size}}  {cell(row[name], of_one + unit_name(row, name))}" for name in filled] + [
-            ""
-        ]
+        lines += [
+            f"  {title(name):<{size}}  {cell(row[name], of_one_request(table.name, unit_name(row, name)))}"
+            for name in filled
+        ] + [""]
     return lines[:-1]
 
 
@@ -49,8 +47,9 @@ def grid(
     With `wrap_from` text goes on in the next line instead, and the first column keeps so many characters.
     """
     rows = list(table.dicts())
-    of_one = "per_request_" if table.name in OF_ONE_REQUEST else ""
-    shown = [[cell(row[name], of_one + unit_name(row, name)) for name in columns] for row in rows[:limit]]
+    shown = [
+        [cell(row[name], of_one_request(table.name, unit_name(row, name))) for name in columns] for row in rows[:limit]
+    ]
     heads = [(heads_by_name or {}).get(name, head) for name, head in zip(columns, titles(columns), strict=True)]
     widths = [max([len(head), *(len(row[i]) for row in shown)]) for i, head in enumerate(heads)]
     names = list(columns)

@@ -63,7 +63,8 @@ def head(report: Report, width: int) -> list[str]:
         ("moved", "moved to another model or shortened"), ("degraded", "taken down by a budget"),
         ("over_budget", "over a budget, served all the same"), ("refused", "refused"),
         ("fallback", "answered by a fallback"), ("escalated", "asked again on a dearer tier"),
-        ("queued", "waited for a provider's limit"), ("policy_failed", "without an answer"),
+        ("limited", "met a provider's limit"), ("queued", "waited for a provider's limit"),
+        ("passed_over", "passed over a provider that the kill switch had out"), ("policy_failed", "without an answer"),
     )  # fmt: skip
     lines.append("")
     for key, text in counts:

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from costctl.render.cells import cell, safe, unit_name
+from costctl.render.cells import WORDS_MAX, cell, of_one_request, safe, unit_name
+from costctl.render.machine import standing
 from costctl.render.pictures import WIDTH_MAX, picture
+from costctl.render.simulated import HEADINGS
 from costctl.report import Report, Table
 
 
 def to_markdown(report: Report) -> str:
     """Every table as Markdown, with cells that cannot break out."""
-    parts = [f"# costctl {report.command}", "", "| total | value |", "|---|---:|"]
-    parts += [f"| {name} | {markdown_text(cell(value, name))} |" for name, value in report.totals.items()]
+    status, missing = standing(report)
+    heads = ("total", "value", "status") if status else ("total", "value")
+    parts = [f"# costctl {report.command}", "", f"| {' | '.join(heads)} |", "|---|---:|" + ("---|" if status else "")]
+    for name, value in report.totals.items():
+        standing_of = f" {markdown_text(status.get(name, ''))} |" if status else ""
+        parts.append(f"| {name} | {markdown_text(cell(value, of_one_request(report.command, name)))} |{standing_of}")
+    headings = HEADINGS if report.command == "simulate" else {}
     for name, table in report.tables.items():
-        parts += ["", f"## {name}", "", *table_lines(table), *_picture(report, name)]
-    parts += ["", *(f"- {item.code}: {markdown_text(safe(item.message, 300))}" for item in report.warnings)]
-    return "\n".join(parts) + "\n"
+        told = [f"{headings[name]}", ""] if name in headings and table.rows else []
+        parts += ["", f"## {name}", "", *told, *table_lines(table), *_picture(report, name)]
+    if missing:
+        parts += ["", "## not computed", ""]
+        parts += [f"- {markdown_text(name)}: {markdown_text(safe(why, WORDS_MAX))}" for name, why in missing.items()]
+    return "\n".join([*parts, "", *warning_lines(report)]) + "\n"
+
+
+def warning_lines(report: Report) -> list[str]:
+    """A point of a list for each warning, with what can be done about it."""
+    return [
+        f"- {item.code}: {markdown_text(safe(item.message, WORDS_MAX))}"
+        + (f" ({markdown_text(safe(item.hint, WORDS_MAX))})" if item.hint else "")
+        for item in report.warnings
+    ]
 
 
 def _picture(report: Report, table: str) -> list[str]:
@@ -26,7 +45,11 @@ def _picture(report: Report, table: str) -> list[str]:
 def table_lines(table: Table) -> list[str]:
     """The lines of one table: its heads, and each row."""
     rows = [
-        "| " + " | ".join(markdown_text(cell(value, unit_name(row, key))) for key, value in row.items()) + " |"
+        "| "
+        + " | ".join(
+            markdown_text(cell(value, of_one_request(table.name, unit_name(row, key)))) for key, value in row.items()
+        )
+        + " |"
         for row in table.dicts()
     ]
     return ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns), *rows]

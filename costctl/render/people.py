@@ -7,14 +7,14 @@ from os.path import commonpath
 from typing import Any, NamedTuple
 
 from costctl.money import tokens_display, usd_display
-from costctl.render.cells import cell, safe
+from costctl.render.cells import WORDS_MAX, cell, of_one_request, safe
 from costctl.render.checked import checked, known, mappings
 from costctl.render.described import described
 from costctl.render.exported import exported
 from costctl.render.grid import blocks, fits, grid
 from costctl.render.pictures import picture
 from costctl.render.reconciled import reconciled
-from costctl.render.simulated import simulation
+from costctl.render.simulated import WRAPPED, simulation
 from costctl.render.wrap import wrapped
 from costctl.report import Report, Table, counted
 from costctl.request import OF_TIME
@@ -129,7 +129,10 @@ def to_terminal(report: Report, width: int = 80) -> str:
 
 
 def _plain(report: Report, width: int) -> list[str]:
-    lines = [f"  {name.replace('_', ' ')}: {cell(value, name)}" for name, value in report.totals.items()]
+    lines = [
+        f"  {name.replace('_', ' ')}: {cell(value, of_one_request(report.command, name))}"
+        for name, value in report.totals.items()
+    ]
     screen = SCREENS.get(report.command) or [
         Section(table.name, table.name.replace("_", " ").upper(), table.columns, 1000, may_cut=False)
         for table in report.tables.values()
@@ -141,7 +144,7 @@ def _plain(report: Report, width: int) -> list[str]:
 
 def _simulated(report: Report, width: int) -> list[str]:
     def section(name: str, heading: str, columns: tuple[str, ...], rows: int) -> list[str]:
-        return _with_picture(report, Section(name, heading, columns, rows), width)
+        return _with_picture(report, Section(name, heading, columns, rows, wrap_from=WRAPPED.get(name, 0)), width)
 
     lines = [*simulation(report, width, section), *_warned(report), ""]
     return [*lines, "  next:  costctl explain-request ID   costctl simulate --decisions decisions.jsonl --output json"]
@@ -409,7 +412,7 @@ def _has_priced_sums(report: Report) -> bool:
 
 def _warned(report: Report) -> list[str]:
     return [
-        f"  [{item.code}] {safe(item.message, 300)}" + (f"  ({safe(item.hint)})" if item.hint else "")
+        f"  [{item.code}] {safe(item.message, WORDS_MAX)}" + (f"  ({safe(item.hint, WORDS_MAX)})" if item.hint else "")
         for item in report.warnings
     ]
 

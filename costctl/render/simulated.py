@@ -16,8 +16,8 @@ from costctl.report import Report, Table, counted
 SECTIONS = (
     ("gates", "GATES", ("verdict", "gate", "value", "level", "reason"), 50),
     ("as_written", "BESIDE IT: the policy as it is written, replayed on the same calls",
-     ("as", "policy_cost_usd", "saving_usd", "saving_ratio", "latency_ms_p95", "cache_hit_ratio", "refused_count",
-      "fallback_count", "failed_count"), 3),
+     ("as", "policy_cost_usd", "saving_usd", "saving_ratio", "failed_count", "refused_count", "latency_ms_p95",
+      "cache_hit_ratio", "fallback_count"), 3),
     ("waterfall", "WHERE THE CHANGE COMES FROM: in the order of the stages, sums exactly",
      ("title", "call_count", "change_usd"), 20),
     ("by_tier", "BY TIER",
@@ -37,8 +37,8 @@ SECTIONS = (
      ("name", "accelerator", "call_count", "busy_ratio", "cost_usd", "per_million_output_usd", "queue_ms_p95",
       "full_load_per_million_output_usd", "accelerator_count", "engine", "quantization"), 8),
     ("attempts", "ATTEMPTS: by the tier that a call went to first",
-     ("tier", "call_count", "answered_count", "retry_count", "fallback_count", "timeout_count", "escalated_count",
-      "hedge_count", "queued_count", "passed_over_count"), 12),
+     ("tier", "call_count", "answered_count", "limited_count", "passed_over_count", "retry_count", "fallback_count",
+      "timeout_count", "escalated_count", "hedge_count", "queued_count"), 12),
     ("semantic_curve", "SEMANTIC CACHE AT OTHER THRESHOLDS: alone, over the same calls",
      ("serve_min", "semantic_hit_count", "semantic_hit_ratio", "wrong_per_hit_ratio", "wrong_per_hit_ratio_low",
       "wrong_per_hit_ratio_high", "own_prompt_hit_count"), 8),
@@ -71,6 +71,11 @@ SECTIONS = (
      ("scenario", "policy_cost_usd", "saving_ratio", "failed_count", "degraded_count", "refused_count",
       "over_budget_count", "latency_ms_p95"), 8),
 )  # fmt: skip
+RESTS_ON = "tokens of a model that did not answer, per logged token"
+# What each table says, for a form that shows them all.
+HEADINGS = {name: heading for name, heading, _, _ in SECTIONS} | {"assumptions": f"RESTS ON: {RESTS_ON}"}
+# Half of a reason or a limit tells nothing: texts of these go on in the next line; how wide the first column stays.
+WRAPPED = {"gates": 12, "budgets": 20, "latency_priors": 20, "routing": 30, "scenarios": 20}
 COMPARED_MAX = 40
 CONFIG_LINES = 18
 NOT_ASKED = "the policy has no "  # such figures are not missing: nobody asked for them; --output json lists them too
@@ -83,7 +88,8 @@ def simulation(report: Report, width: int, section: Callable[[str, str, tuple[st
     lines = [*head(report, width), *more_figures(report.totals), *_as_target(report), *_compared(report, width)]
     for name, heading, columns, rows in SECTIONS:
         if name in report.tables and report.tables[name].rows:
-            lines += section(name, heading, _filled(report.tables[name], columns), rows)
+            filled = _happened if name == "attempts" else _filled
+            lines += section(name, heading, filled(report.tables[name], columns), rows)
         if name in NOTED:
             lines += _notes(report, name)
     return [*lines, *_configuration(report, width), *_rests(report)]
@@ -137,6 +143,12 @@ def _filled(table: Table, columns: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in columns if name in held or name in columns[:2])
 
 
+def _happened(table: Table, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns of what happened at least once, and the first three: what never did needs no room."""
+    happened = {name for row in table.dicts() for name, value in row.items() if value}
+    return tuple(name for name in columns if name in happened or name in columns[:3])
+
+
 def _notes(report: Report, name: str) -> list[str]:
     """What the rows of a table say in words, below it."""
     table = report.tables.get(name)
@@ -152,7 +164,9 @@ def _compared(report: Report, width: int) -> list[str]:
     base: Any = report.provenance["compared_to"]
     rows = [row for row in table.rows if row[1] != row[2]]
     count = f"{len(rows)} of {len(table.rows)} figures differ"
-    lines = ["", f"  COMPARED WITH {safe(str(base['file']), 40)}, policy {safe(str(base['policy']), 40)}: {count}"]
+    lines = ["", f"  COMPARED WITH {safe(str(base['file']), 40)}, policy {safe(str(base['policy']), 60)}: {count}"]
+    if base["differs"]:
+        lines.append(f"  not the policy alone: {safe('; '.join(base['differs']), 400)}")
     shown = Table(table.name, table.columns, tuple(rows))
     return [*lines, *grid(shown, table.columns, width, COMPARED_MAX)] if rows else lines
 
@@ -173,7 +187,7 @@ def _rests(report: Report) -> list[str]:
     rows = list(report.tables["assumptions"].dicts())
     lines = [""]
     if rows:
-        lines.append("  RESTS ON  tokens of a model that did not answer, per logged token")
+        lines.append(f"  RESTS ON  {RESTS_ON}")
     shown = [row for row in rows if row["what"] == "output tokens" or row["factor_low"] != row["factor_high"]]
     shown.sort(key=lambda row: (-int(str(row["call_count"])), str(row["logged_model"]), str(row["what"])))
     for row in shown[:6]:

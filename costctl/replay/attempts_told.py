@@ -10,7 +10,7 @@ from costctl.money import usd_display
 from costctl.policy.schema import Policy
 from costctl.replay import kernel
 from costctl.replay.calls import Flag, exact_sum
-from costctl.replay.engine import Played
+from costctl.replay.engine import Decisions, Played
 from costctl.replay.notes import Replay
 from costctl.replay.plan import (
     ESCALATED,
@@ -86,7 +86,7 @@ def attempt_warnings(store: Store, policy: Policy, done: Replay, outcome: Outcom
         said.append(
             Warning(
                 "W271",
-                f"{counted(failed, 'call gets', 'calls get')} no answer: every try drawn failed, or nobody was asked; "
+                f"{counted(failed, 'call gets', 'calls get')} no answer: {_why_lost(made, made.played, is_lost)}; "
                 f"{int(np.count_nonzero(new)):,} of them had one in the log, and what is not paid for those, "
                 f"{usd_display(usd(kept))}, counts as saved",
                 "gate it: policy_failed_count <= N",
@@ -110,6 +110,20 @@ def _escalated_by_ratio(policy: Policy, done: Replay) -> list[Warning]:
     ratio = f"{policy.escalate.ratio:.1%}"
     what = f"assumed: {counted(up, 'call escalates', 'calls escalate')} by the policy's ratio of {ratio}"
     return [Warning("W272", f"{what}, of {counted(count, 'answer')} that the log does not judge")]
+
+
+def _why_lost(made: Decisions, played: Played, is_lost: Flag) -> str:
+    """How many calls without an answer were never sent, and what kept them out."""
+    is_unsent = is_lost & (played.count(kernel.ATTEMPTS) == 0)
+    is_limited = is_unsent & ((made.notice & LIMITED) > 0)
+    is_out = is_unsent & ~is_limited & ((made.notice & KILLED) > 0)
+    parts = (
+        ("after every try that was drawn failed", is_lost & ~is_unsent),
+        ("never sent as a provider's limit let them through nowhere", is_limited),
+        ("never sent as the kill switch had the provider out", is_out),
+        ("never sent as nobody could be asked", is_unsent & ~is_limited & ~is_out),
+    )
+    return ", ".join(f"{count:,} {what}" for what, flags in parts if (count := int(np.count_nonzero(flags))))
 
 
 def attempt_status(done: Replay) -> dict[str, Any]:

@@ -105,13 +105,17 @@ def compared(report: Report, earlier: Earlier) -> Report:
             f"{earlier.file} is a run over another log (calls: {old}, {then.get('logs')}; of this one: {count})",
             "replay both policies over the same log",
         )
+    differs = _differences(report, earlier)
     names = [*report.totals, *(name for name in earlier.totals if name not in report.totals)]
     rows = [(name, *change_of(earlier.totals.get(name), report.totals.get(name))) for name in names]
     return replace(
         report,
         tables={**report.tables, "compare": Table.of("compare", COLUMNS, rows)},
-        warnings=(*report.warnings, *_differences(report, earlier)),
-        provenance={**now, "compared_to": {"file": earlier.file, **{name: then[name] for name in NEEDED}}},
+        warnings=(*report.warnings, *_warned(earlier, differs)),
+        provenance={
+            **now,
+            "compared_to": {"file": earlier.file, **{name: then[name] for name in NEEDED}, "differs": differs},
+        },
     )
 
 
@@ -171,17 +175,28 @@ def change_of(base: Value, now: Value) -> tuple[Value, Value, Value]:
     return base, now, change if isinstance(base, Decimal) or isinstance(now, Decimal) else float(change)
 
 
-def _differences(report: Report, earlier: Earlier) -> list[Warning]:
+def _differences(report: Report, earlier: Earlier) -> list[str]:
     """What else than the policy differs: then not all of a change is the policy's."""
     said = [
         f"{title} {earlier.made[name]}, now {report.provenance[name]}"
         for name, title in TOLD.items()
         if earlier.made[name] != report.provenance[name]
     ]
+    then, now = (made.get("as_target") for made in (earlier.made, report.provenance))
+    if then != now:
+        said.append(f"carried out {_by(then)}, now {_by(now)}")
     bases = [totals.get("baseline_cost_usd") for totals in (earlier.totals, report.totals)]
     if bases[0] != bases[1]:
         said.append("another baseline")
-    if not said:
+    return said
+
+
+def _by(target: object) -> str:
+    return "as it is written" if target is None else f"by {target}"
+
+
+def _warned(earlier: Earlier, differs: Sequence[str]) -> list[Warning]:
+    if not differs:
         return []
-    message = f"{earlier.file} rests on more than another policy: {'; '.join(said)}"
+    message = f"{earlier.file} rests on more than another policy: {'; '.join(differs)}"
     return [Warning("W220", message, "run it again under the same conditions to see what the policy alone changes")]

@@ -23,6 +23,8 @@ _CALL = (
     "FROM decision d "
     "JOIN request r USING (file_id, source_line) WHERE d.request_id = $id ORDER BY d.position"
 )
+_GONE = "SELECT count(*) FROM decision_row ANTI JOIN request USING (file_id, source_line)"
+_AUDITED = "SELECT label FROM source_file WHERE file_id IN (SELECT file_id FROM report_file) ORDER BY label"
 ZERO = Decimal(0)
 
 
@@ -33,7 +35,7 @@ def explain(store: Store, request_id: str, asked: str | None = None) -> Report:
 
     Raises:
         CostctlError: E420 where nothing was simulated, E421 where no call has this id, E426 where the last
-            simulation was of another policy than is asked for.
+            simulation was of another policy than is asked for, E428 where another log was audited since.
     """
     if not store.scalar("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'decision_row'"):
         raise CostctlError(
@@ -43,6 +45,7 @@ def explain(store: Store, request_id: str, asked: str | None = None) -> Report:
     if asked is not None and asked not in {policy, policy.partition(" as ")[0]}:
         hint = "simulate it first, the decisions of the last run are kept: costctl simulate --policy policy.yaml"
         raise CostctlError("E426", f"the last simulation was of {policy}, not of {asked}", hint)
+    _refuse_another_log(store)
     columns, rows = store.table(_CALL, {"id": request_id})
     if not rows:
         near = store.query(_NEAREST, {"id": request_id})
@@ -58,6 +61,18 @@ def explain(store: Store, request_id: str, asked: str | None = None) -> Report:
         for name in ("baseline_cost_usd", "policy_cost_usd"):
             totals[name] = sum((made[name] for made in calls), ZERO)
     return Report("explain-request", totals, {"steps": table})
+
+
+def _refuse_another_log(store: Store) -> None:
+    """The decisions of a log are told beside its requests, which another audit has replaced, also before it failed."""
+    if not store.scalar(_GONE):
+        return
+    first, *others = [str(label) for (label,) in store.query(_AUDITED)] or ["another log"]
+    named = f"{first} and {counted(len(others), 'other file')}" if others else first
+    said = f"{named} was audited after the last simulation, and that simulation was of another log"
+    raise CostctlError(
+        "E428", said, "simulate the log again: costctl simulate LOG --policy policy.yaml", ExitCode.INPUT
+    )
 
 
 def _summed(made: dict[str, Any], steps: list[tuple[Value, ...]]) -> list[tuple[Value, ...]]:

@@ -56,18 +56,22 @@ def _of_calls(
 ) -> list[Warning]:
     calls = done.calls
     said = []
-    for code, here, what in (
-        ("W201", calls.is_unpriced, "have no list price, so they meet no cache and no budget"),
-        ("W202", ~calls.is_dated, "have no time, so they meet no cache and no budget"),
-        ("W203", ~calls.is_ok & ~calls.is_unpriced & calls.is_dated, "failed in the log, so no other model is tried"),
-        ("W204", calls.is_ok & ~calls.is_unpriced & calls.is_dated & ~calls.is_movable, "have no token counts"),
-    ):
+    priced = calls.is_ok & ~calls.is_unpriced & calls.is_dated
+    for code, here, one, many in (
+        ("W201", calls.is_unpriced, "call has no list price, so it meets no cache and no budget",
+         "calls have no list price, so they meet no cache and no budget"),
+        ("W202", ~calls.is_dated, "call has no time, so it meets no cache and no budget",
+         "calls have no time, so they meet no cache and no budget"),
+        ("W203", ~calls.is_ok & ~calls.is_unpriced & calls.is_dated,
+         "call failed in the log, so no other model is tried", "calls failed in the log, so no other model is tried"),
+        ("W204", priced & ~calls.is_movable, "call has no token counts", "calls have no token counts"),
+    ):  # fmt: skip
         count = int(np.count_nonzero(here))
         if count:
             stays = exact_sum(outcome.used_pusd, here)  # without a share of engines that stand idle
             told = f"; {usd_display(project.usd(stays))} of the policy's cost is theirs" if stays else ""
-            said.append(Warning(code, f"{counted(count, 'call', 'calls')} {what}: left as the log has them{told}", ""))
-    if any(one.output.how != "assumed" for one in rest):
+            said.append(Warning(code, f"{counted(count, one, many)}: left as the log has them{told}", ""))
+    if any(ratio.output.how != "assumed" for ratio in rest):
         said.append(
             Warning(
                 "W205",

@@ -56,7 +56,7 @@ def test_the_forms_for_people_show_dollars_and_shares(reports: Reports) -> None:
     base = base_of(reports)
     reports.write(TO_A, REQUESTS)
     markdown = reports.said("--compare-to", base, output="markdown")[1]
-    assert "| saving\\_ratio | 0.0 % | 94.0 % | 94.0 % |" in markdown
+    assert "| saving\\_ratio | 0.0 % | 94.0 % | 94.0 points |" in markdown
     assert "compare,policy_cost_usd,0.007000000000,0.000420000000,-0.006580000000" in reports.said(
         "--compare-to", base, output="csv"
     )[1].replace("'", "")
