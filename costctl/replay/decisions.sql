@@ -42,8 +42,12 @@ SELECT d.position, r.request_id, d.file_id, d.source_line, r.started_at, r.app, 
         AS broken_cap_call_usd,
     CASE u.name WHEN 'tokens' THEN d.cap_call END AS broken_cap_call_tokens,
     d.is_moved, (d.notice & 1) > 0 AS is_degraded, (d.notice & 2) > 0 AS is_over_budget,
+    -- By the kill switch, or by a budget that degrades, serves and refuses nothing.
+    (d.notice & 4) > 0 OR (d.cap >= 0 AND (d.notice & 3) = 0
+        AND (SELECT any_value(name) FROM decision_name WHERE kind = 'served_by' AND code = d.served_by) <> 'refused')
+        AS is_passed_over,
     -- The bits of `kernel`: KILLED, LIMITED, QUEUED, FELL_BACK, ESCALATED, REFRESHED.
-    (d.notice & 4) > 0 AS is_passed_over, (d.notice & 8) > 0 AS is_limited, (d.notice & 16) > 0 AS is_queued,
+    (d.notice & 4) > 0 AS is_killed, (d.notice & 8) > 0 AS is_limited, (d.notice & 16) > 0 AS is_queued,
     (d.notice & 32) > 0 AS is_fallback, (d.notice & 64) > 0 AS is_escalated,
     (d.notice & 128) > 0 AS is_refreshed, d.is_cut AS is_cut_by_cap,
     -- Who was passed over (with the reason, parted by semicolons), whose limit made it wait, and how it escalated.

@@ -255,8 +255,8 @@ def _attempt_steps(made: dict[str, Any]) -> list[tuple[Value, ...]]:
         why = f"{counted(made['attempt_count'], 'attempt')} in all"
         told.append(("attempts", ", ".join(tries) or "attempts without an answer", why, lost or None))
     first = made["first_answer_tier"]
-    if made["is_fallback"]:
-        tier = first if made["is_escalated"] else made["tier"]
+    if made["is_fallback"] and entered != (tier := first if made["is_escalated"] else made["tier"]):
+        # Else a budget has passed over all tiers before it.
         told.append(("attempts", f"falls back to tier {tier}", f"tier {entered} gave no answer", None))
     if made["is_escalated"]:
         stands, paid, again = made["tier"] == first, made["first_answer_cost_usd"], made["escalation_cost_usd"]

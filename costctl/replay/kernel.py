@@ -323,7 +323,7 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
             served, counts, took_us, waited_us, notice, is_timed = NONE, 0, 0, 0, 0, True
             spent, billed_tokens = 0, 0
             first, end = chain_first[lane], chain_end[lane]
-            place = first
+            place, is_entered = first, False
             while place <= end:
                 if place == end:
                     # Behind the chain: once more, on the dearer lane, where the answer is not good enough.
@@ -342,6 +342,9 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
                             cap_used[row] = used[cap_first[broken] + units[row * caps + broken]]
                         place += 1
                         continue
+                    if not is_entered:  # what budgets leave of the chain begins here
+                        is_entered = True
+                        entry_lane[row] = at
                 unit, provider, wait_us = watched[row * lane_count + at], providers[row * lane_count + at], 0
                 if has_switch and unit >= 0 and at != logged and time_us < of_provider[OUT_UNTIL_US][unit]:
                     notice |= KILLED

@@ -72,10 +72,14 @@ def _asked(plan: Plan, lanes: Lanes, decisions: Decisions, here: Flag) -> tuple[
     """The models that these calls came by in their chains, from where they entered to where they ended."""
     assert plan.attempts is not None
     found: set[int] = set()
-    ways = np.unique(np.stack([decisions.entry_lane[here], decisions.lane[here]]), axis=1)
-    for entry, last in ways.T.tolist():
-        rows = here & (decisions.entry_lane == entry) & (decisions.lane == last)
-        chain = plan.attempts.chains[entry] if entry < len(plan.attempts.chains) else (entry,)
+    # Budgets that filter let a call enter within the chain of its first lane.
+    is_filtering = plan.budgets is not None and plan.budgets.is_filtering
+    begun = decisions.routed_lane if is_filtering else decisions.entry_lane
+    ways = np.unique(np.stack([begun[here], decisions.entry_lane[here], decisions.lane[here]]), axis=1)
+    for first, entry, last in ways.T.tolist():
+        rows = here & (begun == first) & (decisions.entry_lane == entry) & (decisions.lane == last)
+        chain = plan.attempts.chains[first] if first < len(plan.attempts.chains) else (first,)
+        chain = chain[chain.index(entry) :] if entry in chain else (entry,)
         passed = chain[: chain.index(last) + 1] if last in chain else (*chain, last)
         for lane in passed:
             found |= set(np.unique(lanes.lanes[lane].model[rows]).tolist())

@@ -55,10 +55,12 @@ def ways_of(plan: Attempting, calls: Calls, lanes: Lanes, made: Decisions, playe
     marked = (made.notice & (KILLED | LIMITED | FELL_BACK | ESCALATED)) > 0
     is_told = (played.cost_pusd != kernel.AS_LOGGED) & ((made.served_by == PROVIDER) | (made.served_by == FAILED))
     rows = np.flatnonzero(is_told & (marked | (made.served_by == FAILED) | (played.count(kernel.BILLED) > 1)))
-    for entry in np.unique(made.entry_lane[rows]).tolist():
+    # Budgets that filter let a call enter within the chain of its first lane.
+    begun = made.routed_lane if plan.is_filtered else made.entry_lane
+    for entry in np.unique(begun[rows]).tolist():
         if entry >= len(plan.chains):
             continue
-        here = rows[made.entry_lane[rows] == entry]
+        here = rows[begun[rows] == entry]
         way = _Way(plan, calls, lanes, made, played, entry, here)
         first[here], escalation[here], failed[here] = way.first_pusd, way.escalation_pusd, way.failed_pusd
         first_model[here] = way.first_model
@@ -79,7 +81,7 @@ class Kind(NamedTuple):
 
 
 class _Way:
-    """The ways of calls (`rows`) that entered at one lane."""
+    """The ways of calls (`rows`) whose chain is that of one lane."""
 
     def __init__(
         self, plan: Attempting, calls: Calls, lanes: Lanes, made: Decisions, played: Played, entry: int, rows: Int

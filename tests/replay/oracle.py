@@ -34,7 +34,7 @@ class Verdict(NamedTuple):
 
     call: Call
     lane: str  # of the answer; where nobody answers, the first
-    entry: str  # before the attempts
+    entry: str  # the first lane that was asked, or would have been
     routed: str
     served_by: str
     answered_by: tuple[int, int] | None
@@ -298,6 +298,7 @@ class _Court:
         story = self.attempts.play(
             call, entry, lambda lane: self.lanes.offer(call, lane), lambda lane: self.spent_out.cap(call, lane, told)
         )
+        verdict = verdict._replace(entry=story.entered or entry)
         if story.cap is not None and story.lane is None and not story.counts["attempts"]:
             return self._refused(verdict._replace(story=story), story.cap)
         if story.cap is not None:

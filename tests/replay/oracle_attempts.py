@@ -39,6 +39,7 @@ class Story:
     """What happened to one call."""
 
     entry: str
+    entered: str | None = None  # the first that no budget kept it from
     lane: str | None = None  # the one that answered
     cap: Broken | None = None  # the first budget that kept it from a lane
     failures: list[str] = field(default_factory=list)  # of this turn
@@ -101,6 +102,7 @@ class Attempts:
             if cap is not None:
                 story.cap = story.cap or cap
                 continue
+            story.entered = story.entered or lane
             admitted = self._admit(call, lane, its, story)
             if admitted == "error":
                 break

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from costctl.cli import run
-from tests.replay.reports import ASSUME, B_USD, C_USD, TIERS, Reports, request, usd
+from tests.replay.reports import A_USD, ASSUME, B_USD, C_USD, TIERS, Reports, request, usd
 from tests.replay.test_attempt_keys import Simulated, an_hour_of, attempt
 from tests.replay.test_keys import Simulated as Routed
 from tests.replay.test_keys import tiers
@@ -50,6 +50,20 @@ def test_a_spent_tier_is_passed_over_and_its_fallback_answers(routed: Routed) ->
     assert tiers(routed(policy, calls)) == "CBBBB"
     assert tiers(routed(policy, calls, options=AS)) == "CCAAA"
     assert (routed.totals["fallback_count"], routed.totals["degraded_count"]) == (3, 0)
+
+
+def test_what_a_spent_tier_saves_is_of_budgets_and_not_of_attempts(reports: Reports, routed: Routed) -> None:
+    """Three of five calls find C spent and are answered by A at once: nothing failed, so attempts change nothing."""
+    calls = [request(number) for number in range(5)]
+    policy = f"{TO_C}fallbacks: {{C: [A]}}\nbudgets: {{usd_per_day: [{{tier: C, max: 0.005}}]}}\n"
+    rows = {row["stage"]: row for row in reports(policy, calls, *AS)["tables"]["waterfall"]}
+    assert (rows["budgets"]["call_count"], usd(rows["budgets"]["change_usd"])) == (3, 3 * (A_USD - C_USD))
+    assert (rows["attempts"]["call_count"], usd(rows["attempts"]["change_usd"])) == (0, 0)
+    made = routed(policy, calls, options=AS)
+    assert [one["is_passed_over"] for one in made] == [False, False, True, True, True]
+    assert not any(one["is_killed"] for one in made)
+    assert [(one["routed_tier"], one["entry_tier"]) for one in made] == [("C", "C")] * 2 + [("C", "A")] * 3
+    assert [one["is_fallback"] for one in made] == [False, False, True, True, True]
 
 
 def test_a_spent_tier_without_a_fallback_refuses(routed: Routed) -> None:
