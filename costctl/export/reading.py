@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from costctl.export.decision import decision_data
@@ -91,6 +90,8 @@ class _Signals:
 
     def __init__(self, plan: Plan, calls: Sequence[Told]) -> None:
         self._rules = {(kind, one["name"]): one for kind, rules in plan.signals.families.items() for one in rules}
+        import polars as pl  # noqa: PLC0415  (only who measures on a log needs it: a check of files does not)
+
         self._texts = pl.Series([one.text for one in calls], dtype=pl.String)
         self._calls = calls
         self._known: dict[tuple[str, str], Flags] = {}

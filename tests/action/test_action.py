@@ -92,7 +92,7 @@ def test_a_pull_request_is_told_what_it_changes_and_told_once(repository: Reposi
     assert len(api.comments) == 102
     assert api.comments[-1]["body"] == (second.folder / "comment.md").read_text("utf-8") == second.summary
     assert api.comments[-1]["body"].startswith("<!-- costctl-action:costctl -->\n")
-    assert "| C | 100.0 % | 10.0 % | -90.0 % |" in first.summary
+    assert "| C | 100.0 % | 10.0 % | -90.0 points |" in first.summary
     assert "in step with the policy" in first.summary
     assert float(first.outputs["savings"]) > float(second.outputs["savings"])
     assert first.outputs["gates"] == "pass"

@@ -38,7 +38,7 @@ CHANGES = (
     ("max_temperature: 0.3", "max_temperature: 0.4"), ("0.90,", "0.91,"), ("0.80,", "0.81,"),
     ("refresh_tier: A", "refresh_tier: B"), ("months: [1, 2]", "months: [1, 3]"), ("72h", "71h"),
     ("key: [intent, origin", "key: [origin"), ("providers: auto", "providers: none"),
-    ("opt_in: [anthropic]", "opt_in: [x]"), ("exclude: [personal_data]", "exclude: ['endpoint:/p']"),
+    ("opt_in: [anthropic]", "opt_in: [google]"), ("exclude: [personal_data]", "exclude: ['endpoint:/p']"),
     ("turns: 12", "turns: 13"), ("over: 8k", "over: 9k"), ("summariser: A", "summariser: B"),
     ("ratio_kept: 0.5", "ratio_kept: 0.6"), ("min_input_tokens: 4k", "min_input_tokens: 5k"),
     ("tokens: 0.02", "tokens: 0.03"), ("ms_per_1k_tokens: 30", "ms_per_1k_tokens: 31"),
