@@ -214,6 +214,7 @@ def open_store(path: Path, *, threads: int | None = None, read_only: bool = Fals
     started = time.monotonic()
     deadline = started + wait_s
     while True:
+        was_short = _is_short(path)  # asked before: it may be whole by the time that the engine has refused it
         try:
             store = Store(_connect(path, threads=threads, temp=path.parent / "tmp", read_only=read_only))
         except duckdb.Error as error:
@@ -224,7 +225,7 @@ def open_store(path: Path, *, threads: int | None = None, read_only: bool = Fals
                 raise
             if explained.code == "E161":
                 explained = _not_ours(path)
-            is_in_making = explained.code == "E161" and time.monotonic() < started + MAKING_S and _is_short(path)
+            is_in_making = explained.code == "E161" and time.monotonic() < started + MAKING_S and was_short
             if (explained.code != "E160" and not is_in_making) or time.monotonic() >= deadline:
                 raise explained from error
             time.sleep(LOCK_POLL_S)
