@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from costctl.audit.options import AuditOptions
-from costctl.audit.run import audit
+from costctl.audit.run import audit, read_logs
 from costctl.report import Report
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -18,9 +18,18 @@ needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the real data set
 
 def audited(folder: Path, *logs: Path | str, **options: Any) -> Report:
     """An audit whose workspace lies in `folder`."""
+    return audit([str(log) for log in logs], _options(folder, options))
+
+
+def was_read(folder: Path, *logs: Path | str, **options: Any) -> Report:
+    """As `audited`, without its findings: the same totals in half the time, where only they are looked at."""
+    return read_logs([str(log) for log in logs], _options(folder, options))
+
+
+def _options(folder: Path, options: dict[str, Any]) -> AuditOptions:
     options.setdefault("db", folder / "workspace" / "costctl.duckdb")
     options.setdefault("threads", 1)
-    return audit([str(log) for log in logs], AuditOptions(**options))
+    return AuditOptions(**options)
 
 
 def rows(report: Report, table: str) -> list[dict[str, Any]]:

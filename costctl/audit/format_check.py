@@ -11,9 +11,9 @@ from typing import Any
 
 from costctl.audit import pages
 from costctl.audit.carried import FACTS, FEATURES, Feature
-from costctl.audit.compute import reading_of, select_attempts
 from costctl.audit.notes import missing_histories, refused_strangers
 from costctl.audit.options import AuditOptions
+from costctl.audit.read import reading_of, select_attempts
 from costctl.errors import CostctlError, InputError
 from costctl.formats import generic, profile
 from costctl.formats.base import LogFormat

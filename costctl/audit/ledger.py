@@ -13,7 +13,7 @@ from operator import add, sub
 from typing import NamedTuple
 
 from costctl.audit import pages
-from costctl.audit.compute import select_attempts
+from costctl.audit.read import select_attempts
 from costctl.formats.told import FileCounts
 from costctl.prices.book import PriceBook
 from costctl.prices.cost import OTHER_TIERS, apply_prices

@@ -12,6 +12,7 @@ from costctl.audit.conventions import broken_conventions
 from costctl.audit.disputes import disputes
 from costctl.audit.doubts import doubts
 from costctl.audit.questions import stranger_count
+from costctl.audit.read import LogRead
 from costctl.errors import InputError
 from costctl.formats.strangers import stranger_of
 from costctl.prices.book import PriceBook
@@ -23,14 +24,9 @@ UNREADABLE_SHOWN = 5
 NO_LOG_CODES = ("E120", "E121")  # empty, or nothing that is a request
 
 
-def warnings(
-    store: Store, found: dict[str, Any], tables: dict[str, Table], skipped: Mapping[str, InputError],
-    book: PriceBook, days: Mapping[str, str],
-) -> tuple[Warning, ...]:  # fmt: skip
-    """Everything that a reader of the totals must know, most weighty first.
-
-    `days`: those at whose prices the user wants the log, `priced_at` and `prices_as_of`, where given.
-    """
+def warnings(store: Store, read: LogRead, tables: Mapping[str, Table]) -> tuple[Warning, ...]:
+    """Everything that a reader of the totals must know, most weighty first."""
+    found, book, days = read.totals, read.book, read.days
     said = _sums(found)
     unpriced = list(tables["unpriced"].dicts())
     for row in unpriced[:UNPRICED_SHOWN]:
@@ -40,16 +36,8 @@ def warnings(
         models = counted(len(unpriced) - UNPRICED_SHOWN, "further model is", "further models are")
         text = f"{models} unpriced, {counted(rest, 'request is', 'requests are')} left out"
         said.append(Warning("W201", text, "table unpriced names them: --output json"))
-    said += _refused(list(tables["rejected"].dicts()) if found["rejected_count"] else [])
-    for row in tables["unread"].dicts() if "unread" in tables else ():
-        count = int(str(row["value_count"]))
-        if row["column_name"] == "cache_write_split":
-            records = counted(count, "record splits", "records split")
-            text = f"{records} less than all cache writes by lifetime: the rest is priced as 5-minute writes"
-            said.append(Warning("W118", text))
-            continue
-        values = counted(count, "value", "values")
-        said.append(Warning("W112", f"{values} of {row['column_name']} could not be read: taken as unknown"))
+    said += _refused(tables["rejected"])
+    said += _unread(tables.get("unread"))
     said += [Warning(*row) for row in store.query("SELECT code, message, hint FROM near_said ORDER BY code")]
     if found["undated_count"]:
         text = counted(found["undated_count"], "request carries", "requests carry")
@@ -87,10 +75,7 @@ def warnings(
     if broken:
         text = f"token budgets were exceeded {counted(broken, 'time', 'times')}"
         said.append(Warning("W140", text, "table token_budgets names the worst"))
-    hidden, texts = store.query(pages.page("prompt_coverage.sql"))[0]
-    if hidden * 10 > texts:
-        text = f"in {hidden:,} of {counted(texts, 'request', 'requests')} the logged text is only a part of the prompt"
-        said.append(Warning("W160", f"{text} that was paid for", "repeats and tiers rest on that part"))
+    said += _hidden_prompts(store)
     strangers = stranger_count(store)
     if strangers:
         text = (
@@ -98,7 +83,19 @@ def warnings(
             "with their custom_id asked for, and counted without what was asked"
         )
         said.append(Warning("W124", text, "audit each batch with its own input file"))
-    return (*said, *_left_out(skipped))
+    return (*said, *_left_out(read.skipped))
+
+
+def reading_warnings(store: Store, read: LogRead) -> list[Warning]:
+    """Those of them that say what was lost or is in doubt of the records themselves, in the same order."""
+    return [
+        *_sums(read.totals),
+        *_refused(pages.table(store, "rejected")),
+        *_unread(pages.table(store, "unread")),
+        *disputes(store),
+        *_hidden_prompts(store),
+        *_left_out(read.skipped),
+    ]
 
 
 def refused_strangers(rejected: Sequence[Mapping[str, Any]]) -> list[Warning]:
@@ -120,8 +117,9 @@ def missing_histories(missing: Sequence[InputError]) -> list[Warning]:
     return [Warning("W123", f"{error.message}: the other logs are read without it", error.hint) for error in missing]
 
 
-def _refused(rejected: Sequence[Mapping[str, Any]]) -> list[Warning]:
+def _refused(table: Table) -> list[Warning]:
     """Records that were refused: those of other formats, and those that nobody understands."""
+    rejected: list[dict[str, Any]] = list(table.dicts())
     said = refused_strangers(rejected)
     others = [row for row in rejected if stranger_of(str(row["reason"])) is None]
     if others:
@@ -130,6 +128,30 @@ def _refused(rejected: Sequence[Mapping[str, Any]]) -> list[Warning]:
         text = f"{records} not understood, the first at {_place(first)}: {first['reason']}"
         said.append(Warning("W110", text, "see them: costctl rejects"))
     return said
+
+
+def _unread(table: Table | None) -> list[Warning]:
+    """Values that no one could read, by column; no table where all could be."""
+    said = []
+    for row in table.dicts() if table else ():
+        count = int(str(row["value_count"]))
+        if row["column_name"] == "cache_write_split":
+            records = counted(count, "record splits", "records split")
+            text = f"{records} less than all cache writes by lifetime: the rest is priced as 5-minute writes"
+            said.append(Warning("W118", text))
+            continue
+        values = counted(count, "value", "values")
+        said.append(Warning("W112", f"{values} of {row['column_name']} could not be read: taken as unknown"))
+    return said
+
+
+def _hidden_prompts(store: Store) -> list[Warning]:
+    """Logs whose texts are only a part of what was paid for."""
+    hidden, texts = store.query(pages.page("prompt_coverage.sql"))[0]
+    if hidden * 10 <= texts:
+        return []
+    text = f"in {hidden:,} of {counted(texts, 'request', 'requests')} the logged text is only a part of the prompt"
+    return [Warning("W160", f"{text} that was paid for", "repeats and tiers rest on that part")]
 
 
 def _place(row: Mapping[str, Any]) -> str:
@@ -164,7 +186,7 @@ def _left_out(skipped: Mapping[str, InputError]) -> list[Warning]:
     return said
 
 
-def _sums(found: dict[str, Any]) -> list[Warning]:
+def _sums(found: Mapping[str, Any]) -> list[Warning]:
     """Rows that are sums over many requests, and why they are not added to the requests."""
     count = found.get("aggregate_row_count")
     if not count:

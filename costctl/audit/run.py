@@ -35,7 +35,7 @@ _ROWS_OF = ("costctl", "logs", "log_digests", "formats", "price_set", "tier_rule
 def audited_store(logs: Sequence[str], options: AuditOptions) -> Iterator[tuple[Store, Report]]:
     """The workspace with the tables of these logs, or of the log audited last where none is named, and their report.
 
-    Another command may audit another log there before the workspace is ours; then this one is audited again.
+    Another command may audit another log there before the workspace is ours; then this one is read again.
 
     Raises:
         CostctlError: as `audit` and `last_audit`; E163 where that happens each time.
@@ -43,7 +43,7 @@ def audited_store(logs: Sequence[str], options: AuditOptions) -> Iterator[tuple[
     from costctl.store import open_store  # noqa: PLC0415  (as in `audit`)
 
     for _ in range(TRIES):
-        report = audit(logs, options) if logs else last_audit(options.database)
+        report = read_logs(logs, options) if logs else last_audit(options.database)
         with open_store(options.database, threads=options.threads) as store:
             if _is_last(store, report):
                 yield store, report
@@ -66,6 +66,19 @@ def audit(logs: Sequence[str], options: AuditOptions) -> Report:
     Raises:
         CostctlError: for a log, a rule file or a price file that cannot be used.
     """
+    return _answer(logs, options, has_findings=True)
+
+
+def read_logs(logs: Sequence[str], options: AuditOptions) -> Report:
+    """As `audit`, for a command that asks the tables itself: no findings, unless they are known already.
+
+    Raises:
+        CostctlError: as `audit`.
+    """
+    return _answer(logs, options, has_findings=False)
+
+
+def _answer(logs: Sequence[str], options: AuditOptions, *, has_findings: bool) -> Report:
     database = options.database
     spool = database.parent / "tmp" / f"run-{os.getpid()}"
     key = prepare_workspace(database)
@@ -79,17 +92,21 @@ def audit(logs: Sequence[str], options: AuditOptions) -> Report:
         from costctl.store import open_store  # noqa: PLC0415  (the engine: as above)
 
         with open_store(database, threads=options.threads) as store:
-            question = _question(sources, options)
+            rows, findings = _rows_asked(sources, options), _findings_asked(options) if has_findings else ""
             create_tables(store)
-            remembered = _remembered(store, question)
+            remembered = _remembered(store, rows, findings)
             if remembered is not None:
                 return _with_missing(remembered, missing)
             if not holds_all(store, sources):
                 workers.start()
-            from costctl.audit.compute import compute  # noqa: PLC0415  (heavy: imported while the workers start)
+            from costctl.audit.compute import compute, compute_reading  # noqa: PLC0415  (heavy: while workers start)
 
-            report = compute(store, sources, spool, key, options, workers)
-            _remember(store, question, report)
+            made = compute if has_findings else compute_reading
+            report = made(store, sources, spool, key, options, workers)
+            store.execute(
+                "INSERT INTO last_report VALUES ($rows, $findings, $report)",
+                {"rows": rows, "findings": findings, "report": freeze(report)},
+            )
             return _with_missing(report, missing)
     finally:
         if workers:
@@ -154,20 +171,13 @@ def prepare_workspace(database: Path) -> bytes:
     return secret.read_bytes()
 
 
-def _question(sources: Sequence[Source], options: AuditOptions) -> str:
-    """A digest of everything that the report depends on: files, options, prices, rules, version."""
+def _rows_asked(sources: Sequence[Source], options: AuditOptions) -> str:
+    """A digest of everything that the rows depend on: files, how they are read, prices, rules, version."""
     digest = hashlib.sha256(build().encode())
     for source in sources:
         digest.update(f"{source.label}\0{quick_identity(source.path)}\n".encode())
-    digest.update(
-        repr(
-            (
-                options.log_format, options.mapping, options.cached_in_input, options.priced_at, options.as_of,
-                options.by, options.token_budgets, options.latency_budgets, options.has_near_repeats, options.embedding,
-                options.has_charges,
-            )
-        ).encode()
-    )  # fmt: skip
+    said = (options.log_format, options.mapping, options.cached_in_input, options.priced_at, options.as_of)
+    digest.update(repr(said).encode())
     for path in (*sorted(pricing_folder().rglob("*.*")), DEFAULT_RULES, options.tier_rules, options.prices):
         if path is not None:  # a file of the user's that is not there is another question than none
             digest.update(path.name.encode() + (path.read_bytes() if path.is_file() else b"\0not there"))
@@ -177,13 +187,19 @@ def _question(sources: Sequence[Source], options: AuditOptions) -> str:
     return digest.hexdigest()
 
 
-def _remembered(store: Store, question: str) -> Report | None:
-    """The report of the last run, if it asked the same of the same files."""
-    found = store.query("SELECT report FROM last_report WHERE question = $question", {"question": question})
-    return thaw(found[0][0]) if found else None
+def _findings_asked(options: AuditOptions) -> str:
+    """A digest of what the findings depend on beside the rows; never empty, as that stands for none."""
+    said = (
+        options.by, options.token_budgets, options.latency_budgets, options.has_near_repeats, options.embedding,
+        options.has_charges,
+    )  # fmt: skip
+    return hashlib.sha256(repr(said).encode()).hexdigest()
 
 
-def _remember(store: Store, question: str, report: Report) -> None:
-    store.execute(
-        "INSERT INTO last_report VALUES ($question, $report)", {"question": question, "report": freeze(report)}
+def _remembered(store: Store, rows: str, findings: str) -> Report | None:
+    """The report of the last run, if it is of the same rows and has the findings; whichever where none are asked."""
+    found = store.query(
+        "SELECT report FROM last_report WHERE rows_asked = $rows AND ($findings = '' OR findings_asked = $findings)",
+        {"rows": rows, "findings": findings},
     )
+    return thaw(found[0][0]) if found else None

@@ -41,7 +41,7 @@ _TABLES = {
     "unread_value": "file_id INTEGER, column_name VARCHAR, value_count BIGINT",
     "ignored_record": "file_id INTEGER, kind VARCHAR, record_count BIGINT",
     "rejected_record": "file_id INTEGER, source_line BIGINT, byte_offset BIGINT, reason VARCHAR",
-    "last_report": "question VARCHAR, report VARCHAR",
+    "last_report": "rows_asked VARCHAR, findings_asked VARCHAR, report VARCHAR",
 }
 
 

@@ -6,7 +6,7 @@ from costctl.report import Report, Value, Warning, counted
 
 COUNTS = ("records_read_count", "accepted_count", "merged_count", "ignored_count", "rejected_count")
 # Warnings of the audit about records, values and files that are in no call: what is replayed is less than the log.
-LOSSES = frozenset(f"W{number}" for number in (110, 112, 122, 125, 126, 129))
+LOSSES = frozenset(f"W{number}" for number in (110, 111, 112, 122, 125, 126, 129))
 MERGED_HINT = "see them: costctl sql 'FROM merged_record'"
 
 

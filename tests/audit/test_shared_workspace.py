@@ -25,11 +25,11 @@ def log(path: Path, count: int) -> Path:
 def test_another_audit_in_between(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interruptions: int, is_named: bool
 ) -> None:
-    """Another log is audited there after ours, so many times: with a log named ours is audited again."""
+    """Another log is audited there after ours, so many times: with a log named ours is read again."""
     ours, other = log(tmp_path / "ours.jsonl", 3), log(tmp_path / "other.jsonl", 5)
     options = AuditOptions(db=tmp_path / "c.duckdb")
     run.audit([str(ours)], options)
-    whole, left = run.audit, [interruptions]
+    whole, left = run.read_logs, [interruptions]
 
     def interrupted(logs: Sequence[str], options: AuditOptions) -> Report:
         report = whole(logs, options)
@@ -38,7 +38,7 @@ def test_another_audit_in_between(
             whole([str(other)], options)
         return report
 
-    monkeypatch.setattr(run, "audit", interrupted)
+    monkeypatch.setattr(run, "read_logs", interrupted)
     named = [str(ours)] if is_named else []
     if is_named and interruptions >= run.TRIES:
         with pytest.raises(CostctlError, match="keep auditing other logs"), run.audited_store(named, options):

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from costctl.report import Report
-from tests.support import ROOT, audited
+from tests.support import ROOT, audited, was_read
 
 FOLDER = ROOT / "sample_logs"
 LOGS = (
@@ -112,7 +112,7 @@ def test_the_same_totals_however_its_json_is_spelled(tmp_path: Path, name: str, 
 def check(tmp_path: Path, name: str, content: str | bytes, *, packed: bool = False) -> None:
     expected = clean(name)
     log = write(tmp_path / "logs" / (f"{name}.gz" if packed else name), content)
-    report = audited(tmp_path, log)
+    report = was_read(tmp_path, log)
     assert totals_of(report) == totals_of(expected)
     assert report.provenance["formats"] == expected.provenance["formats"]
     for count in ("accepted_count", "merged_count", "ignored_count", "rejected_count", "records_read_count"):
@@ -122,7 +122,7 @@ def check(tmp_path: Path, name: str, content: str | bytes, *, packed: bool = Fal
 @pytest.mark.parametrize("name", LOGS)
 def test_a_clean_sample_has_no_rejected_record_and_is_the_same_read_again(tmp_path: Path, name: str) -> None:
     log = write(tmp_path / "logs" / name, text_of(lines_of(name)))
-    once, again = audited(tmp_path, log), audited(tmp_path, log)
+    once, again = was_read(tmp_path, log), was_read(tmp_path, log)
     assert once.totals == again.totals == clean(name).totals
     assert once.totals["rejected_count"] == 0
 
@@ -130,7 +130,7 @@ def test_a_clean_sample_has_no_rejected_record_and_is_the_same_read_again(tmp_pa
 @pytest.mark.parametrize("name", LOGS)
 def test_two_copies_are_one_log(tmp_path: Path, name: str) -> None:
     one, two = (write(tmp_path / "logs" / f"{n}-{name}", text_of(lines_of(name))) for n in (1, 2))
-    assert totals_of(audited(tmp_path, one, two)) == totals_of(clean(name))
+    assert totals_of(was_read(tmp_path, one, two)) == totals_of(clean(name))
 
 
 @pytest.mark.parametrize("name", LOGS)
@@ -139,14 +139,14 @@ def test_two_overlapping_halves_are_one_log(tmp_path: Path, name: str) -> None:
     upto, start = len(lines) * 6 // 10, len(lines) * 4 // 10
     one = write(tmp_path / "logs" / f"1-{name}", text_of([*header, *lines[:upto]]))
     two = write(tmp_path / "logs" / f"2-{name}", text_of([*header, *lines[start:]]))
-    assert totals_of(audited(tmp_path, one, two)) == totals_of(clean(name))
+    assert totals_of(was_read(tmp_path, one, two)) == totals_of(clean(name))
 
 
 @pytest.mark.parametrize("name", LOGS)
 def test_a_log_cut_in_its_last_record_lacks_just_that(tmp_path: Path, name: str) -> None:
     *whole, last = lines_of(name)
-    without = audited(tmp_path, write(tmp_path / "logs" / f"whole-{name}", text_of(whole)))
-    cut = audited(tmp_path, write(tmp_path / "logs" / f"cut-{name}", text_of(whole) + last[: len(last) // 2]))
+    without = was_read(tmp_path, write(tmp_path / "logs" / f"whole-{name}", text_of(whole)))
+    cut = was_read(tmp_path, write(tmp_path / "logs" / f"cut-{name}", text_of(whole) + last[: len(last) // 2]))
     assert totals_of(cut) == totals_of(without)
     assert (cut.totals["rejected_count"], without.totals["rejected_count"]) == (1, 0)
 
@@ -154,7 +154,7 @@ def test_a_log_cut_in_its_last_record_lacks_just_that(tmp_path: Path, name: str)
 @pytest.mark.parametrize("name", JSON_LOGS)
 def test_a_cut_document_keeps_its_whole_elements(tmp_path: Path, name: str) -> None:
     records = [json.loads(line) for line in lines_of(name)]
-    without = audited(tmp_path, write(tmp_path / "logs" / f"whole-{name}", json.dumps(records[:-1])))
-    cut = audited(tmp_path, write(tmp_path / "logs" / "cut.json", json.dumps(records)[:-9]))
+    without = was_read(tmp_path, write(tmp_path / "logs" / f"whole-{name}", json.dumps(records[:-1])))
+    cut = was_read(tmp_path, write(tmp_path / "logs" / "cut.json", json.dumps(records)[:-9]))
     assert totals_of(cut) == totals_of(without)
     assert cut.totals["rejected_count"] == 1

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from costctl.cli import run
+from costctl.store import open_store
+from tests.support import ROOT
 
 LINE = {"timestamp": "2026-03-02T10:00:00Z", "model": "gpt-4o", "prompt_tokens": 1000, "completion_tokens": 100}
 A, SAME, OTHER, B = (
@@ -86,3 +88,39 @@ def test_files_that_were_left_out_are_named(told: Told) -> None:
     packed[-8] ^= 0xFF  # its checksum
     (told.logs / "damaged.jsonl.gz").write_bytes(packed)
     assert "damaged.jsonl.gz is damaged" in warned(told(A, B))["W126"]["message"]
+
+
+def test_requests_of_another_format_are_not_replayed_and_told(told: Told) -> None:
+    """Kong's log with two answers of OpenAI behind it: what is replayed is less than the file."""
+    kong = (ROOT / "sample_logs" / "kong_requests.jsonl").read_text("utf-8").splitlines()
+    stranger = (ROOT / "sample_logs" / "openai_chat.jsonl").read_text("utf-8").splitlines()[0]
+    said = warned(told(*kong, stranger, stranger))
+    assert "W111" not in warned(told(*kong))
+    assert said["W111"]["message"].startswith("2 records are requests of another format")
+
+
+def test_a_simulation_asks_for_no_findings_and_uses_those_that_are_known(
+    told: Told, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An audit of the same rows answers a simulation; after a simulation an audit finds its findings anew."""
+    names = ("anatomy_row", "repeat_hit", "model_class")
+
+    def has() -> list[bool]:
+        with open_store(told.db, read_only=True) as store:
+            known = {name for (name,) in store.query("SELECT table_name FROM duckdb_tables()")}
+        return [name in known for name in names]
+
+    def again() -> str:
+        policy = str(told.db.parent / "policy.yaml")
+        assert run(["simulate", str(told.logs), "--policy", policy, "--db", str(told.db), "--output", "json"]) == 0
+        return capsys.readouterr().out
+
+    first = told(A, OTHER, B, BROKEN)
+    assert has() == [False] * 3
+    assert run(["audit", str(told.logs), "--db", str(told.db), "--by", "team", "--output", "json"]) == 0
+    capsys.readouterr()
+    assert has() == [True] * 3
+    assert again() == first
+    assert has() == [True] * 3, "the audit's report serves the simulation, whatever it was asked by"
+    told(A, B)
+    assert has() == [False] * 3, "what was found of other rows is gone"
