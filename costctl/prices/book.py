@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from copy import copy
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -202,11 +202,15 @@ def load_book(own: Path | None = None, folder: Path | None = None) -> PriceBook:
     for path in sorted(folder.rglob("*.*")):
         if path.suffix in {".jsonl", ".yaml"}:
             digest.update(path.name.encode() + path.read_bytes())
-    rates = OwnRates()
-    if own is not None:
-        rates = read_own(own)
+    if own is not None and own.is_file():
         digest.update(own.read_bytes())
-    return PriceBook(folder, rates, digest.hexdigest())
+    return _book_of(folder, own, digest.hexdigest())
+
+
+@lru_cache(maxsize=4)
+def _book_of(folder: Path, own: Path | None, digest: str) -> PriceBook:
+    """One book for all parts of a command that ask for it; the digest is that of the files."""
+    return PriceBook(folder, OwnRates() if own is None else read_own(own), digest)
 
 
 def instant_utc(day: date) -> datetime:

@@ -69,14 +69,12 @@ def apply_prices(
     `target` is a view over the table `target_row`, which holds the columns that hold something.
     """
     sql, params = priced_query(store, source=source, book=book, priced_at=priced_at, as_of=as_of, are_sums=are_sums)
-    columns = [name for name, *_ in store.query(f"DESCRIBE {source}")]
-    counts = store.query(f"SELECT count(*), {', '.join(f'count({_quoted(name)})' for name in columns)} FROM {source}")[
-        0
-    ]
-    empty = [name for name, count in zip(columns, counts[1:], strict=True) if not count]
+    types: dict[str, str] = {name: kind for name, kind, *_ in store.query(f"DESCRIBE {source}")}
+    counted = ", ".join(f"count({_quoted(name)})" for name in types)
+    counts = store.query(f"SELECT count(*), {counted} FROM {source}")[0]
+    empty = [name for name, count in zip(types, counts[1:], strict=True) if not count]
     left_out = f"EXCLUDE ({', '.join(map(_quoted, empty))})" if empty else ""
     store.execute(f"CREATE OR REPLACE TABLE {target}_row AS SELECT * {left_out} FROM ({sql})", params)
-    types = {name: kind for name, kind, *_ in store.query(f"DESCRIBE {source}")}
     nulls = "".join(f", CAST(NULL AS {types[name]}) AS {_quoted(name)}" for name in empty)
     store.execute(f"CREATE OR REPLACE VIEW {target} AS SELECT *{nulls} FROM {target}_row")
     assert counts[0] == store.scalar(f"SELECT count(*) FROM {target}"), "a request met two rates or was lost in pricing"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ import duckdb
 import orjson
 
 from costctl.errors import CostctlError, ExitCode, disk_trouble
+from costctl.store.side_thread import SideThread
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -46,6 +46,7 @@ class Store:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
+        self._side = SideThread()
 
     @classmethod
     def in_memory(cls, *, threads: int | None = None) -> Store:
@@ -166,6 +167,7 @@ class Store:
 
     def close(self) -> None:
         """Write everything and let the file go."""
+        self._side.end()
         self._connection.close()
 
     def __enter__(self) -> Store:
@@ -175,29 +177,11 @@ class Store:
         self.close()
 
     def _run(self, work: Callable[[], T]) -> T:
-        """Run in a worker thread, so that Ctrl-C reaches a running query at once."""
-        outcome: list[T] = []
-        failure: list[BaseException] = []
-        done = threading.Event()
-
-        def body() -> None:
-            try:
-                outcome.append(work())
-            except BaseException as error:  # noqa: BLE001  (handed to the caller's thread, which raises it)
-                failure.append(error)
-            finally:
-                done.set()
-
-        threading.Thread(target=body, daemon=True).start()
+        """Run in another thread, so that Ctrl-C reaches a running query at once."""
         try:
-            done.wait()
-        except KeyboardInterrupt:
-            self._connection.interrupt()
-            done.wait(5)
-            raise
-        if failure:
-            raise _explained(failure[0])
-        return outcome[0]
+            return self._side.run(work, self._connection.interrupt)
+        except duckdb.Error as error:
+            raise _explained(error) from None
 
 
 def open_store(path: Path, *, threads: int | None = None, read_only: bool = False, wait_s: float = 30.0) -> Store:

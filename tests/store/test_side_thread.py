@@ -1,0 +1,79 @@
+"""The thread beside the main one: answers, failures and Ctrl-C reach the caller, and nothing is left over."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from costctl.store import Store
+from costctl.store.side_thread import SideThread
+
+
+def nothing() -> None:
+    """For work that nobody interrupts."""
+
+
+def test_work_is_done_in_order_in_one_other_thread() -> None:
+    side = SideThread()
+    names = [side.run(lambda: threading.current_thread().name, nothing) for _ in range(3)]
+    assert len(set(names)) == 1
+    assert names[0] != threading.current_thread().name
+
+
+def test_a_failure_is_the_callers_and_the_next_work_is_done() -> None:
+    side = SideThread()
+    with pytest.raises(ZeroDivisionError):
+        side.run(lambda: 1 // 0, nothing)
+    assert side.run(lambda: 7, nothing) == 7
+
+
+def test_the_thread_ends_with_its_owner() -> None:
+    def count() -> int:
+        return sum(thread.daemon for thread in threading.enumerate())
+
+    before = count()
+    sides = [SideThread() for _ in range(4)]
+    for side in sides:
+        side.run(nothing, nothing)
+    assert count() == before + 4
+    sides[0].end()
+    del side
+    sides.clear()
+    gc.collect()
+    for _ in range(100):
+        if count() == before:
+            break
+        time.sleep(0.02)
+    assert count() == before
+
+
+def interrupt_soon() -> None:
+    threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+
+
+def test_ctrl_c_ends_a_running_query_and_the_store_goes_on() -> None:
+    """A join that would take minutes."""
+    with Store.in_memory() as store:
+        interrupt_soon()
+        started = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            store.query("SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range + b.range = 7")
+        assert time.monotonic() - started < 5
+        assert store.scalar("SELECT 7") == 7
+
+
+def test_what_is_answered_after_ctrl_c_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work that does not heed it is left to its thread, and the next has another."""
+    monkeypatch.setattr("costctl.store.side_thread.END_S", 0.1)
+    side = SideThread()
+    interrupt_soon()
+    with pytest.raises(KeyboardInterrupt):
+        side.run(lambda: time.sleep(1.5) or "late", nothing)
+    assert side.run(lambda: "next", nothing) == "next"
+    time.sleep(1.5)
+    assert side.run(lambda: "after", nothing) == "after"
