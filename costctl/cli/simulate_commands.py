@@ -70,18 +70,14 @@ def simulate(
     from costctl.audit.options import AuditOptions  # noqa: PLC0415
     from costctl.audit.run import audited_store, logs_of, reader_of  # noqa: PLC0415
     from costctl.evaluate.claims import Claims  # noqa: PLC0415
-    from costctl.export.as_target import carried_out  # noqa: PLC0415
-    from costctl.export.measuring import PartsApart, measured  # noqa: PLC0415
     from costctl.export.resolved import resolved  # noqa: PLC0415
-    from costctl.export.run import beside  # noqa: PLC0415
     from costctl.gate.verdicts import is_broken, judge  # noqa: PLC0415
     from costctl.policy.classifier import load_classifier  # noqa: PLC0415
     from costctl.policy.describe import policy_digest  # noqa: PLC0415
     from costctl.policy.load import load_policy  # noqa: PLC0415
     from costctl.policy.plain import plain_digest  # noqa: PLC0415
-    from costctl.policy.targets import LITELLM, simulated_target  # noqa: PLC0415
+    from costctl.policy.targets import simulated_target  # noqa: PLC0415
     from costctl.prices.book import load_book  # noqa: PLC0415
-    from costctl.replay.as_target import AsTarget  # noqa: PLC0415
     from costctl.replay.beside import Asked  # noqa: PLC0415
     from costctl.replay.compare import compared, read_run  # noqa: PLC0415
     from costctl.replay.decisions import write_decisions  # noqa: PLC0415
@@ -100,6 +96,10 @@ def simulate(
     given = resolved(wanted, plain_digest(wanted), book, load_rules().content, router)
     target, replayed = None, wanted
     if router_name is not None:
+        from costctl.export.as_target import carried_out  # noqa: PLC0415
+        from costctl.policy.targets import LITELLM  # noqa: PLC0415
+        from costctl.replay.as_target import AsTarget  # noqa: PLC0415
+
         replayed, changes = carried_out(given, router_name)
         target = AsTarget(router_name, LITELLM.title, wanted, changes)
     if wanted.routing.classifier is not None:
@@ -110,7 +110,12 @@ def simulate(
     options = AuditOptions(prices=prices, embedding=embedding, db=db, threads=threads, progress=progress())
     names = wanted.export.targets if wanted.export is not None else DEFAULT_TARGETS
     # As a router, nothing is measured: what is replayed then is not the policy.
-    apart = None if export is None or target is not None else PartsApart(given, names)
+    apart = None
+    if export is not None and target is None:
+        # Only here, as all that reads texts comes with it.
+        from costctl.export.measuring import PartsApart, measured  # noqa: PLC0415
+
+        apart = PartsApart(given, names)
     asked = Asked(staged, scored, grid, reader_of(options), router, claims := Claims(), target, apart)
     with audited_store(logs or (), options) as (store, audited):
         _check_targets(targets, logs_of(audited))
@@ -122,6 +127,8 @@ def simulate(
         write_text("".join(f"{line}\n" for line in claims.template()), probes)
     report = replace(report, provenance={**report.provenance, "policy_file": str(policy)})
     if wanted.export is not None or export is not None:
+        from costctl.export.run import beside  # noqa: PLC0415
+
         report = beside(report, given, names, export, agreement)
     report = judge(report if earlier is None else compared(report, earlier), wanted.gates)
     emit(report, output, out)

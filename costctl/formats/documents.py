@@ -40,7 +40,8 @@ _OUTER_LISTS = frozenset(
 _OF_A_SESSION = frozenset({"sessionId", "projectHash", "info"})
 _ROWS_OF = {"rows": "tables", "values": "result"}  # lists of lists, and the list that holds them: Log Analytics, Loki
 _OF_A_RECORD = frozenset({"usage", "model", "request", "response"})
-_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:]', re.DOTALL)
+# Possessive, as a giant string is passed in one step then, and one that never ends is given up at once.
+_TOKENS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]:]', re.DOTALL)
 
 
 def document_tasks(source: Source) -> Iterator[Task]:
