@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from costctl.report import Report
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
+# Before a release: 300 logs for the oracle, 200 resamples of each promise; else a part of them, and CI is soon done.
+IS_EXHAUSTIVE = "COSTCTL_EXHAUSTIVE" in os.environ
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the real data sets are not beside this checkout")
 
 

@@ -82,31 +82,30 @@ def shuffled(name: str) -> str:
     return text_of([*header_of(name), *lines])
 
 
+def spaced(name: str) -> list[str]:
+    """With blanks around each colon and comma of its JSON."""
+    if name not in JSON_LOGS:
+        return lines_of(name)
+    return [json.dumps(json.loads(line), separators=(" , ", " : ")) for line in lines_of(name)]
+
+
+# Those of the bytes come together, as files of other machines have them; `test_shapes` has each alone.
 MUTATIONS: dict[str, Callable[[str], str | bytes]] = {
-    "crlf": lambda name: text_of(lines_of(name), "\r\n"),
-    "bom": lambda name: "\ufeff" + text_of(lines_of(name)),
-    "no last newline": lambda name: text_of(lines_of(name)).rstrip("\n"),
-    "gz": lambda name: gzip.compress(text_of(lines_of(name)).encode()),
+    "bom, crlf, no last newline": lambda name: "\ufeff" + text_of(lines_of(name), "\r\n").rstrip(),
+    "spaces, gz": lambda name: gzip.compress(text_of(spaced(name)).encode()),
     "shuffled": shuffled,
-}
-JSON_MUTATIONS: dict[str, Callable[[str], str | bytes]] = {
-    "spaces": lambda name: text_of(
-        [json.dumps(json.loads(line), separators=(" , ", " : ")) for line in lines_of(name)]
-    ),
-    "array": lambda name: json.dumps([json.loads(line) for line in lines_of(name)], indent=1),
 }
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
 @pytest.mark.parametrize("name", LOGS)
 def test_the_same_totals_however_it_is_written(tmp_path: Path, name: str, mutation: str) -> None:
-    check(tmp_path, name, MUTATIONS[mutation](name), packed=mutation == "gz")
+    check(tmp_path, name, MUTATIONS[mutation](name), packed="gz" in mutation)
 
 
-@pytest.mark.parametrize("mutation", JSON_MUTATIONS)
 @pytest.mark.parametrize("name", JSON_LOGS)
-def test_the_same_totals_however_its_json_is_spelled(tmp_path: Path, name: str, mutation: str) -> None:
-    check(tmp_path, name, JSON_MUTATIONS[mutation](name))
+def test_the_same_totals_as_one_array(tmp_path: Path, name: str) -> None:
+    check(tmp_path, name, json.dumps([json.loads(line) for line in lines_of(name)], indent=1))
 
 
 def check(tmp_path: Path, name: str, content: str | bytes, *, packed: bool = False) -> None:

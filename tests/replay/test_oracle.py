@@ -1,11 +1,10 @@
 """The replay beside its oracle: the same decisions and the same picodollars, on many logs and policies.
 
-COSTCTL_ORACLE_LOGS says how many logs; each meets 30 policies.
+Each log meets 30 policies; COSTCTL_EXHAUSTIVE=1 takes 300 logs.
 """
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import fields
 from functools import partial
@@ -18,8 +17,9 @@ from costctl.replay.engine import Decisions, walk
 from costctl.replay.kernel import HEDGES, RETRIES, TIMEOUTS
 from tests.replay.compare import Bench, differences, paid
 from tests.replay.policies import STAGES, Maker, text_of, without
+from tests.support import IS_EXHAUSTIVE
 
-LOGS = int(os.environ.get("COSTCTL_ORACLE_LOGS", "24"))
+LOGS = 300 if IS_EXHAUSTIVE else 8
 POLICIES = 30
 
 
