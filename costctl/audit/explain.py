@@ -10,24 +10,20 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
-from functools import reduce
-from itertools import accumulate, product
-from statistics import median
-from typing import NamedTuple
+from itertools import accumulate
 
-from costctl.audit.ledger import ZERO, Invoice, InvoiceSums, LogSlice, LogSums, Tokens, Usd
+from costctl.audit.ledger import ZERO, Invoice, InvoiceSums, LogSlice, LogSums
+from costctl.audit.readings import Reading, agrees_by_tokens, best_reading, counts_of, tokens_of, usd_of, value_of
 from costctl.money import USD_QUANTUM
 
 # Minutes by which the days of an invoice begin before those of UTC: whole hours, and the zones between them.
 WHOLE_OFFSETS = tuple(range(-12 * 60, 15 * 60, 60))
 OFFSETS = (*WHOLE_OFFSETS, -570, -210, 210, 270, 330, 390, 570, 630)
 _BOUNDS = sorted({-offset % 1440 for offset in OFFSETS} | {1440})  # minutes of a UTC day at which another one may begin
-RATIO_DIGITS = Decimal("0.0001")
-RATIO_DAYS_MIN = 2
 # In the order in which the log's sum becomes the invoice's.
 CAUSES = (
     "undated", "other_providers", "time_zone", "outside_period", "own_rates", "failed_calls", "failed_unbilled",
@@ -36,21 +32,6 @@ CAUSES = (
 )  # fmt: skip
 Model = str | None
 Day = date | None
-
-
-class Reading(NamedTuple):
-    """How the log is read for one model so that it agrees with the invoice."""
-
-    is_list: bool = False  # the public list instead of own rates
-    is_full: bool = False  # cached tokens at the price of input
-    is_failed_billed: bool = False  # also those that the log takes as not billed
-    is_failed_free: bool = False  # also those that gave tokens, which the log takes as billed
-    ratio: Decimal = Decimal(1)  # of the price
-
-    @property
-    def size(self) -> int:
-        """How much the reading assumes: of equals the least is taken."""
-        return self.is_list + self.is_full + self.is_failed_billed + self.is_failed_free + 2 * (self.ratio != 1)
 
 
 @dataclass
@@ -148,7 +129,7 @@ class _Shifted:
         for model in dict.fromkeys(model for _, model in invoice.cells):
             days = self._days(model, invoice)
             pairs = [(self.log.get(key, LogSums()), invoice.cells.get(key, InvoiceSums())) for key in days]
-            reading, agree, apart = _best_reading(pairs, has_own_rates=has_own_rates)
+            reading, agree, apart = best_reading(pairs, has_own_rates=has_own_rates)
             self.readings[model] = reading
             self.matched.update(key for key, is_same in zip(days, agree, strict=True) if is_same)
             self.compared_count += len(pairs)
@@ -192,113 +173,6 @@ def _cell(key: tuple[Day, Model], plain: _Shifted, best: _Shifted, invoice: Invo
     return Cell(*key, plain.log.get(key, LogSums()), best.log.get(key, LogSums()), said, value)
 
 
-def _value(log: LogSums, reading: Reading) -> Decimal:
-    """What the log comes to, read so, before any share of the price."""
-    return _usd(log, reading).at(is_list=reading.is_list, is_full=reading.is_full)
-
-
-def _usd(log: LogSums, reading: Reading) -> Usd:
-    if reading.is_failed_free:
-        return log.usd.minus(log.charged_usd)
-    return log.usd.plus(log.failed_usd) if reading.is_failed_billed else log.usd
-
-
-def _tokens(log: LogSums, reading: Reading) -> Tokens:
-    if reading.is_failed_free:
-        return log.tokens.minus(log.charged_tokens)
-    return log.tokens.plus(log.failed_tokens) if reading.is_failed_billed else log.tokens
-
-
-def request_count(log: LogSums, reading: Reading) -> int:
-    """How many calls of the log are billed, read so."""
-    if reading.is_failed_free:
-        return log.requests - log.charged
-    return log.requests + (log.failed if reading.is_failed_billed else 0)
-
-
-def _counts(log: LogSums, reading: Reading) -> tuple[int, int]:
-    tokens = _tokens(log, reading)
-    return tokens.input, tokens.output
-
-
-def _best_reading(
-    pairs: Sequence[tuple[LogSums, InvoiceSums]], *, has_own_rates: bool
-) -> tuple[Reading, list[bool], Decimal]:  # fmt: skip
-    """The reading that makes most days agree, which ones, and by how much the others are apart."""
-    with_tokens = all(said.tokens is not None for _, said in pairs if said.rows)
-    scored = []
-    for reading in _readings(pairs, has_own_rates=has_own_rates, with_tokens=with_tokens):
-        agree = [
-            _agrees_by_tokens(*pair, reading) if with_tokens else _agrees_by_money(*pair, reading) for pair in pairs
-        ]
-        apart = sum((_apart(*pair, reading) for pair in pairs), ZERO)
-        scored.append((-sum(agree), reading.size, apart, reading, agree))
-    *_, apart, reading, agree = min(scored)
-    return (_priced_reading(reading, pairs, has_own_rates=has_own_rates) if with_tokens else reading), agree, apart
-
-
-def _readings(
-    pairs: Sequence[tuple[LogSums, InvoiceSums]], *, has_own_rates: bool, with_tokens: bool
-) -> Iterator[Reading]:  # fmt: skip
-    total = reduce(LogSums.plus, (log for log, _ in pairs), LogSums())
-    failed = [Reading()]
-    if total.failed:
-        failed.append(Reading(is_failed_billed=True))
-    if total.charged:
-        failed.append(Reading(is_failed_free=True))
-    if with_tokens:
-        yield from failed
-        return
-    full = (False, True) if total.tokens.read else (False,)
-    for is_list, is_full, read in product((False, True) if has_own_rates else (False,), full, failed):
-        reading = read._replace(is_list=is_list, is_full=is_full)
-        yield reading
-        ratio = _ratio((said.billed_usd, _value(log, reading)) for log, said in pairs)
-        if ratio is not None:
-            yield reading._replace(ratio=ratio)
-
-
-def _ratio(amounts: Iterable[tuple[Decimal | None, Decimal]]) -> Decimal | None:
-    """The share of the price that was charged on most days, where it is the same on some and not all of it."""
-    ratios = [(billed / usual).quantize(RATIO_DIGITS) for billed, usual in amounts if billed and usual > 0]
-    if len(ratios) < RATIO_DAYS_MIN:
-        return None
-    usual = median(sorted(ratios)).quantize(RATIO_DIGITS)
-    return None if usual == 1 else usual
-
-
-def _agrees_by_tokens(log: LogSums, said: InvoiceSums, reading: Reading) -> bool:
-    counts = (said.tokens.input, said.tokens.output) if said.tokens else (0, 0)
-    return bool(said.rows) and counts == _counts(log, reading)
-
-
-def _agrees_by_money(log: LogSums, said: InvoiceSums, reading: Reading) -> bool:
-    return said.billed_usd is not None and bool(said.rows) and _apart(log, said, reading) <= said.rounding_usd
-
-
-def _apart(log: LogSums, said: InvoiceSums, reading: Reading) -> Decimal:
-    value = said.billed_usd if said.billed_usd is not None else said.usd.own if said.usd else ZERO
-    return abs(value - (_value(log, reading) * reading.ratio).quantize(USD_QUANTUM))
-
-
-def _priced_reading(
-    reading: Reading, pairs: Sequence[tuple[LogSums, InvoiceSums]], *, has_own_rates: bool
-) -> Reading:  # fmt: skip
-    """The reading of counts with the price that was charged for the invoice's own tokens."""
-    billed = [(said.billed_usd, said.usd, said.rounding_usd) for _, said in pairs if said.usd and said.billed_usd]
-    scored = []
-    for is_list, is_full in product((False, True) if has_own_rates else (False,), (False, True)):
-        usual = [(amount, usd.at(is_list=is_list, is_full=is_full), bound) for amount, usd, bound in billed]
-        for ratio in (Decimal(1), _ratio((amount, price) for amount, price, _ in usual)):
-            if ratio is not None:
-                found = reading._replace(is_list=is_list, is_full=is_full, ratio=ratio)
-                agree = sum(
-                    abs(amount - (price * ratio).quantize(USD_QUANTUM)) <= bound for amount, price, bound in usual
-                )
-                scored.append((-agree, found.size, found))
-    return min(scored)[2] if scored else reading
-
-
 def _take_apart(cell: Cell, reading: Reading, is_inside: bool) -> None:
     """Write the parts of the cell, each the difference between two sums, the last one what is left."""
     parts, log, said = cell.parts, cell.shifted, cell.invoice
@@ -315,7 +189,7 @@ def _take_apart(cell: Cell, reading: Reading, is_inside: bool) -> None:
     )
     value = log.usd.own
     for name, step in steps:
-        parts[name], value = _value(log, step) - value, _value(log, step)
+        parts[name], value = value_of(log, step) - value, value_of(log, step)
     if said.tokens is not None:
         _by_tokens(cell, reading, value)
     else:
@@ -325,7 +199,7 @@ def _take_apart(cell: Cell, reading: Reading, is_inside: bool) -> None:
 def _by_money(cell: Cell, reading: Reading, value: Decimal) -> None:
     parts, log, said = cell.parts, cell.shifted, cell.invoice
     if reading.is_full:
-        parts["cached_tokens"] = _value(log, reading) - value
+        parts["cached_tokens"] = value_of(log, reading) - value
         value += parts["cached_tokens"]
     parts["prices"] = (value * (reading.ratio - 1)).quantize(USD_QUANTUM)
     rest = cell.invoice_usd - value - parts["prices"]
@@ -346,9 +220,9 @@ def _by_tokens(cell: Cell, reading: Reading, value: Decimal) -> None:
         parts["prices"] += charged - billed
     tokens, usual = said.tokens, said.usd.at(is_list=reading.is_list, is_full=False)
     assert tokens is not None, "the caller looked"
-    given, output = _counts(log, reading)
-    all_tokens = _tokens(log, reading)
-    full = _value(log, reading._replace(is_full=True))
+    given, output = counts_of(log, reading)
+    all_tokens = tokens_of(log, reading)
+    full = value_of(log, reading._replace(is_full=True))
     parts["service_tier"] = tier = _tier(log, said, reading)
     if (tokens.input, tokens.output) == (given, output):
         # The same tokens: what caching saved on each side, as each side tells it.
@@ -372,10 +246,10 @@ def _by_tokens(cell: Cell, reading: Reading, value: Decimal) -> None:
 def _tier(log: LogSums, said: InvoiceSums, reading: Reading) -> Decimal:
     """What the log's calls cost more or less at the service tiers of the invoice."""
     assert said.usd is not None, "the caller looked"
-    own, usd = _usd(log, reading), said.usd
+    own, usd = usd_of(log, reading), said.usd
     value, usual = own.at(is_list=reading.is_list, is_full=False), usd.at(is_list=reading.is_list, is_full=False)
     standard, billed = own.at_standard(is_list=reading.is_list), usd.at_standard(is_list=reading.is_list)
-    if _agrees_by_tokens(log, said, reading):
+    if agrees_by_tokens(log, said, reading):
         return (usual - billed) - (value - standard)
     # Calls that one side lacks may be those of another tier: only one that all rows have is known of the log's calls.
     if len(said.tiers) != 1 or not billed:

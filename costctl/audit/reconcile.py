@@ -10,10 +10,11 @@ from decimal import Decimal
 from pathlib import Path
 from statistics import median
 
-from costctl.audit.explain import CAUSES, Cell, Explained, Reading, explain, request_count
+from costctl.audit.explain import CAUSES, Cell, Explained, explain
 from costctl.audit.ledger import ZERO, Invoice, LogSlice, log_slices, other_currencies, read_invoice
 from costctl.audit.options import AuditOptions
 from costctl.audit.read import reading_of
+from costctl.audit.readings import Reading, request_count
 from costctl.errors import CostctlError, InputError
 from costctl.formats import generic
 from costctl.formats.ingest import ingest

@@ -9,8 +9,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from costctl.audit.explain import Reading, explain
+from costctl.audit.explain import explain
 from costctl.audit.ledger import Invoice, InvoiceSums, LogSlice, LogSums, Tokens, Usd
+from costctl.audit.readings import Reading
 
 FIRST = date(2026, 6, 8)
 amounts = st.integers(0, 10**13).map(lambda n: Decimal(n).scaleb(-12))
