@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from costctl.formats.base import Path
-from costctl.formats.convert import decimals, instants, numbers
+from costctl.formats.convert import decimals, numbers
+from costctl.formats.instants import instants
 
 SURE_SHARE = 0.9  # of a column's values that must be of the kind of the field
 _PIECES = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")

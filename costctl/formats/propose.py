@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import yaml
 
 from costctl.formats.base import Path, Record
-from costctl.formats.convert import SECONDS_MEDIAN_MAX, instants, numbers
+from costctl.formats.convert import SECONDS_MEDIAN_MAX, numbers
 from costctl.formats.generic import folded, leaves, take, written_path
+from costctl.formats.instants import instants
 from costctl.formats.looks import LENGTH, LOOKS, are_moments, has_units, is_of, looks_like_models, score_of, words
 from costctl.formats.usual import COLUMNS
 

@@ -9,6 +9,7 @@ import polars as pl
 
 from costctl.formats import convert
 from costctl.formats.blocks import block_lists
+from costctl.formats.instants import instants
 from costctl.request import COLUMNS
 
 POLARS: Mapping[str, Any] = {
@@ -19,7 +20,7 @@ POLARS: Mapping[str, Any] = {
 }  # fmt: skip
 CONVERT: Mapping[str, Callable[[str, Sequence[Any]], convert.Converted]] = {
     "VARCHAR": convert.texts, "BIGINT": convert.tokens, "INTEGER": convert.counts, "DOUBLE": convert.numbers,
-    "BOOLEAN": convert.booleans, "TIMESTAMP": convert.instants, "DECIMAL(18,12)": convert.decimals,
+    "BOOLEAN": convert.booleans, "TIMESTAMP": instants, "DECIMAL(18,12)": convert.decimals,
     "DURATION": convert.durations, "BIGINT[]": block_lists,
 }  # fmt: skip
 _EXTRA: Mapping[str, str] = {

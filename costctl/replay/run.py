@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from costctl.policy.results import Outage
 from costctl.policy.schema import Policy
 from costctl.prices.book import PriceBook
 from costctl.replay import project
-from costctl.replay.again import Found, Main, unanswered
+from costctl.replay.again import Found, Main
 from costctl.replay.arms import told_arms
 from costctl.replay.attempts_told import NOT_ASKED, attempt_status, attempt_totals, attempt_warnings, attempts_table
 from costctl.replay.beside import Asked, add_beside
@@ -35,16 +34,16 @@ from costctl.replay.latency_told import tell_latency
 from costctl.replay.near import know_texts_if_any
 from costctl.replay.near_told import tell_near
 from costctl.replay.notes import Replay, warnings
-from costctl.replay.plan import DEGRADED, EXACT_CACHE, OVER_BUDGET, REFUSED, SEMANTIC_CACHE
 from costctl.replay.reading_told import reading_totals, reading_warnings
 from costctl.replay.route import route
 from costctl.replay.self_hosted import serve, with_hosted
 from costctl.replay.sent_prices import sent_as_logged
 from costctl.replay.sent_told import sent_status, sent_tables, sent_totals, sent_warnings
 from costctl.replay.tiers_told import tier_warnings
+from costctl.replay.totals import assumptions_table, read_ratio, routing_reasons, totals_of
 from costctl.replay.unmet import idle, unmet
 from costctl.replay.validation import remember_answers
-from costctl.report import Report, Table, Value, Warning
+from costctl.report import Report, Warning
 from costctl.store import Store
 
 NOTHING_MORE = Asked()
@@ -157,7 +156,7 @@ def simulate(
         told_as, arms,
     )  # fmt: skip
     rest = list(project.rests(outcome, done.candidates))
-    totals, status = _totals(outcome, rest)
+    totals, status = totals_of(outcome, rest)
     missing = dict(NOT_COMPUTED)
     if done.plan.cache is not None and done.plan.cache.is_blind:
         for name in ("exact_hit_ratio", *(() if policy.cache.semantic else ("cache_hit_ratio",))):
@@ -182,13 +181,13 @@ def simulate(
         missing["quality"] = "no evidence: the log's scores are of the models that answered, see the table quality"
     tables = [
         project.waterfall(outcome), project.by_tier(outcome), project.by_model(outcome), budgets_table(done),
-        _reasons(done), *learned.tables, *semantic.tables, *timed.tables, attempts_table(done), *sent_tables(done),
-        project.daily(outcome), _assumptions(rest),
+        routing_reasons(done), *learned.tables, *semantic.tables, *timed.tables, attempts_table(done),
+        *sent_tables(done), project.daily(outcome), assumptions_table(rest),
     ]  # fmt: skip
     if policy.cache.prompt is not None:
         tables.append(project.prompt_cache_arms(outcome))
         totals["prompt_cache_read_ratio"], status["prompt_cache_read_ratio"] = (
-            _read_ratio(outcome),
+            read_ratio(outcome),
             "replayed under assumption",
         )
     read = reading_totals(audit)
@@ -242,94 +241,3 @@ def _read_prefixes(store: Store, policy: Policy, reader: Reader | None) -> list[
 
 def _day(audited: Mapping[str, object], name: str) -> datetime | None:
     return datetime.fromisoformat(str(audited[name])) if audited.get(name) else None
-
-
-def _totals(outcome: project.Outcome, rest: list[project.Rest]) -> tuple[dict[str, Any], dict[str, str]]:
-    calls, made = outcome.calls, outcome.decisions
-    baseline, spent = exact_sum(calls.baseline_pusd), exact_sum(outcome.policy_pusd)
-    hits = int(np.count_nonzero(made.served_by == EXACT_CACHE))
-    near = int(np.count_nonzero(made.served_by == SEMANTIC_CACHE))
-    count = max(calls.count, 1)
-    totals: dict[str, Any] = {
-        "call_count": calls.count,
-        "baseline_cost_usd": project.usd(baseline),
-        "policy_cost_usd": project.usd(spent),
-        "saving_usd": project.usd(baseline - spent),
-        "saving_ratio": _share(baseline - spent, baseline),
-        "exact_hit_ratio": hits / count,
-        "cache_hit_ratio": (hits + near) / count,
-        "moved_count": int(np.count_nonzero(outcome.is_moved)),
-        "degraded_count": int(np.count_nonzero(made.notice & DEGRADED)),
-        "over_budget_count": int(np.count_nonzero(made.notice & OVER_BUDGET)),
-        "refused_count": int(np.count_nonzero(made.served_by == REFUSED)),
-        "left_as_logged_count": int(np.count_nonzero(~calls.is_movable)),
-    }
-    lost_count, kept = unanswered(outcome)
-    if lost_count:
-        totals |= {"unanswered_count": lost_count, "unanswered_saving_usd": project.usd(kept)}
-    status = {name: "exact" if name.startswith(("call", "baseline")) else "replayed" for name in totals}
-    ratios = [ratio for one in rest for ratio in (one.input, one.output)]
-    cached = project.prompt_cache_saving(outcome)
-    if cached or any(ratio.low != ratio.high for ratio in ratios):
-        low, high = project.cost_range(spent, rest, cached)
-        whole = project.usd(baseline)
-        totals |= {"policy_cost_usd_low": low, "policy_cost_usd_high": high,
-                   "saving_usd_low": whole - high, "saving_usd_high": whole - low,
-                   "saving_ratio_low": _share(whole - high, whole),
-                   "saving_ratio_high": _share(whole - low, whole)}  # fmt: skip
-        for name in totals:
-            if name.startswith(("policy_cost", "saving")):
-                status[name] = "estimated"
-    elif ratios:
-        for name in ("policy_cost_usd", "saving_usd", "saving_ratio"):
-            status[name] = "replayed under assumption"
-    return totals, status
-
-
-def _read_ratio(outcome: project.Outcome) -> float | None:
-    """The share of all input tokens that the policy's calls read from a prompt cache."""
-    known = outcome.is_served & (outcome.calls.input_tokens >= 0)
-    tokens = outcome.lanes.take("input_tokens", outcome.decisions.lane)
-    return _share(exact_sum(outcome.cached.read_tokens, known), exact_sum(tokens, known))
-
-
-def _share(part: int | Decimal, whole: int | Decimal) -> float | None:
-    return float(Decimal(part) / Decimal(whole)) if whole else None
-
-
-def _reasons(done: Replay) -> Table:
-    """Why calls took their lane: each rule, raise and floor with the calls that it decided."""
-    routed = done.routed
-    asked = done.calls.is_movable
-    rows: list[tuple[Value, ...]] = []
-    for kind, names, column in (
-        ("route", routed.reasons, routed.reason),
-        ("raise", routed.raises, routed.raised_by),
-        ("floor", routed.floors, routed.floored_by),
-    ):
-        counts = np.bincount(column[asked & (column >= 0)], minlength=len(names))
-        rows += [(kind, name, int(count)) for name, count in zip(names, counts.tolist(), strict=True)]
-    unfit = int(np.count_nonzero(routed.does_not_fit))
-    if unfit:
-        rows.append(("fit", "does not fit: next tier that can hold it", unfit))
-    return Table.of("routing", ("kind", "reason", "call_count"), rows)
-
-
-def _assumptions(rest: list[project.Rest]) -> Table:
-    """The token ratios that the policy's cost rests on."""
-    rows = [
-        (
-            one.logged,
-            one.model,
-            one.call_count,
-            kind,
-            f"{ratio.value:.3f}",
-            f"{ratio.low:.3f}",
-            f"{ratio.high:.3f}",
-            ratio.how,
-        )
-        for one in rest
-        for kind, ratio in (("input tokens", one.input), ("output tokens", one.output))
-    ]
-    columns = ("logged_model", "model", "call_count", "what", "factor", "factor_low", "factor_high", "how")
-    return Table.of("assumptions", columns, rows)

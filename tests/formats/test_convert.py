@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from costctl.formats import convert
+from costctl.formats.instants import instants
 
 
 @pytest.mark.parametrize(
@@ -59,12 +60,12 @@ def test_token_counts_that_are_refused(value: object, reason: str) -> None:
      "2026-03-02t12:00:00z", "2026-03-02 12:00:00+00", datetime(2026, 3, 2, 12, tzinfo=UTC), Decimal(1772452800)],
 )  # fmt: skip
 def test_one_instant_in_many_spellings(text: object) -> None:
-    series, bad = convert.instants("started_at", [text])
+    series, bad = instants("started_at", [text])
     assert (series.to_list(), bad) == ([datetime(2026, 3, 2, 12)], {})
 
 
 def test_more_than_microseconds_are_cut() -> None:
-    series, _ = convert.instants("started_at", ["2026-03-02T12:00:00.1234567Z"])
+    series, _ = instants("started_at", ["2026-03-02T12:00:00.1234567Z"])
     assert series.to_list() == [datetime(2026, 3, 2, 12, 0, 0, 123456)]
 
 
@@ -74,7 +75,7 @@ def test_amounts_keep_every_digit() -> None:
 
 
 def test_no_time_no_guess() -> None:
-    _, bad = convert.instants("started_at", ["yesterday", "2026-13-40T00:00:00Z", True])
+    _, bad = instants("started_at", ["yesterday", "2026-13-40T00:00:00Z", True])
     assert set(bad) == {0, 1, 2}
 
 
@@ -85,14 +86,14 @@ def test_no_time_no_guess() -> None:
 )  # fmt: skip
 def test_an_instant_lies_between_1970_and_2200(value: object) -> None:
     """However it is written: years were checked in numbers only."""
-    series, bad = convert.instants("started_at", ["2026-03-02T12:00:00Z", value])
+    series, bad = instants("started_at", ["2026-03-02T12:00:00Z", value])
     assert series.to_list() == [datetime(2026, 3, 2, 12), None]
     assert bad == {1: "started_at is not a time between 1970 and 2200"}
 
 
 @pytest.mark.parametrize("value", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00", "0001-01-01", datetime(1, 1, 1)])
 def test_the_zero_of_other_languages_is_no_time(value: object) -> None:
-    series, bad = convert.instants("ended_at", [value, "2199-12-31T23:59:59Z", "1970-01-01T00:00:00Z"])
+    series, bad = instants("ended_at", [value, "2199-12-31T23:59:59Z", "1970-01-01T00:00:00Z"])
     assert (series.to_list(), bad) == ([None, datetime(2199, 12, 31, 23, 59, 59), datetime(1970, 1, 1)], {})
 
 
@@ -102,7 +103,7 @@ def test_a_list_counts_by_its_length() -> None:
 
 
 def test_a_date_is_its_midnight() -> None:
-    assert convert.instants("started_at", [date(2026, 3, 2)])[0].to_list() == [datetime(2026, 3, 2)]
+    assert instants("started_at", [date(2026, 3, 2)])[0].to_list() == [datetime(2026, 3, 2)]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ def test_amounts_that_the_store_cannot_hold(value: object) -> None:
 
 @pytest.mark.parametrize("text", ["", "None", "none", "NULL", "nan", "NaN", "N/A"])
 def test_nothing_written_as_text_is_nothing(text: str) -> None:
-    for read in (convert.tokens, convert.numbers, convert.decimals, convert.texts, convert.booleans, convert.instants):
+    for read in (convert.tokens, convert.numbers, convert.decimals, convert.texts, convert.booleans, instants):
         series, bad = read("x", [text, None])
         assert (series.to_list(), bad) == ([None, None], {}), read
     assert convert.texts("x", [text, 5])[0].to_list() == [None, "5"]
@@ -186,7 +187,7 @@ def test_a_fraction_of_a_known_size_is_read_as_any_other(fraction: str) -> None:
     """Three sizes have a way of their own, which is quicker; an impossible day is none on either."""
     days = ["2024-02-29", "2026-12-31", "2026-02-30", "1999-01-01"]
     texts = [None, *(f"{day}T23:59:58{fraction}Z" for day in days)]
-    series, bad = convert.instants("started_at", texts)
+    series, bad = instants("started_at", texts)
     micros = int(fraction[1:7].ljust(6, "0"))
     expected = [
         datetime(*map(int, day.split("-")), 23, 59, 58, micros) if day != "2026-02-30" else None  # type: ignore[misc,arg-type]
@@ -194,6 +195,6 @@ def test_a_fraction_of_a_known_size_is_read_as_any_other(fraction: str) -> None:
     ]
     assert series.to_list() == [None, *expected]
     assert list(bad) == [3]
-    alone, unread = convert.instants("started_at", texts[:3])
+    alone, unread = instants("started_at", texts[:3])
     assert alone.to_list() == [None, *expected[:2]]
     assert not unread
