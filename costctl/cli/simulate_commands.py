@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -169,6 +170,18 @@ def explain_request(
     with opened(db) as store:
         report = explain(store, request_id, asked)
     emit(report, output, out)
+
+
+@policy_app.command("schema")
+def schema(out: Out = None) -> None:
+    """The JSON Schema of a policy file, by which editors complete and check it."""
+    from costctl.policy.load import SCHEMA_FILE  # noqa: PLC0415
+
+    text = SCHEMA_FILE.read_text("utf-8")
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        write_text(text, out)
 
 
 @policy_app.command("check")

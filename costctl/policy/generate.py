@@ -1,6 +1,6 @@
-"""Write `schema.json`, by which editors complete and check a policy file.
+"""Write `schema.json`, by which editors complete and check a policy file, and the page of `docs/` about it.
 
-Run as `python -m costctl.policy.generate [FILE]`.
+Run as `python -m costctl.policy.generate [FILE [PAGE]]`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
+from costctl.policy.load import SCHEMA_FILE
+from costctl.policy.reference import described, meanings, reference_text
 from costctl.policy.schema import Policy
 from costctl.policy.when import COMPARISON_SCHEMA, OUTPUT_TEXTS, when_schema
 
-SCHEMA_FILE = Path(__file__).with_name("schema.json")
+PAGE_FILE = Path(__file__).parents[2] / "docs" / "policy.md"
 
 
 def policy_schema() -> dict[str, Any]:
@@ -29,7 +31,7 @@ def policy_schema() -> dict[str, Any]:
     }
     schema["$defs"] = dict(sorted(schema["$defs"].items()))
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "costctl/policy.schema.json"}
-    return head | schema | {"title": "A costctl policy"}
+    return described(head | schema | {"title": "A costctl policy"}, meanings())
 
 
 def schema_text() -> str:
@@ -61,7 +63,13 @@ def _plain(node: Any) -> Any:
     }
 
 
+def page_text() -> str:
+    """The content of the page."""
+    return reference_text(policy_schema())
+
+
 if __name__ == "__main__":
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else SCHEMA_FILE
-    target.write_text(schema_text(), "utf-8")
-    sys.stdout.write(f"wrote {target.name}\n")
+    targets = (*map(Path, sys.argv[1:]), *(SCHEMA_FILE, PAGE_FILE)[len(sys.argv) - 1 :])
+    for target, text in zip(targets, (schema_text(), page_text()), strict=True):
+        target.write_text(text, "utf-8")
+        sys.stdout.write(f"wrote {target.name}\n")

@@ -16,6 +16,9 @@ from costctl.policy.schema import Policy
 from costctl.policy.source import HINT, Place, Source, read_source
 from costctl.prices.book import PriceBook
 
+SCHEMA_FILE = Path(__file__).with_name("schema.json")
+"""For editors; `generate` writes it."""
+
 
 def load_policy(path: Path, book: PriceBook | None = None) -> Policy:
     """The policy of a file; with a book, each model and provider that it names must be there.

@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from costctl.policy.generate import SCHEMA_FILE, schema_text
+from costctl.cli import run
+from costctl.policy.figures import METRICS
+from costctl.policy.generate import PAGE_FILE, page_text, schema_text
+from costctl.policy.load import SCHEMA_FILE
+from costctl.policy.reference import meanings
 from costctl.policy.source import read_source
 from costctl.policy.template import starter_policy
 from tests.policy.example import EXAMPLE, parsed, refused
@@ -29,12 +33,43 @@ def test_the_file_is_current() -> None:
     assert SCHEMA_FILE.read_text("utf-8") == schema_text()
 
 
-def test_the_command_writes_it(tmp_path: Path) -> None:
-    target = tmp_path / "schema.json"
-    command = [sys.executable, "-W", "error", "-m", "costctl.policy.generate", str(target)]
+def test_the_page_is_current() -> None:
+    assert PAGE_FILE.read_text("utf-8") == page_text()
+
+
+def test_the_command_writes_them(tmp_path: Path) -> None:
+    target, page = tmp_path / "schema.json", tmp_path / "policy.md"
+    command = [sys.executable, "-W", "error", "-m", "costctl.policy.generate", str(target), str(page)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout == "wrote schema.json\n"
-    assert target.read_text("utf-8") == schema_text()
+    assert done.stdout == "wrote schema.json\nwrote policy.md\n"
+    assert (target.read_text("utf-8"), page.read_text("utf-8")) == (schema_text(), page_text())
+
+
+def test_every_key_has_a_meaning_and_no_meaning_is_of_another() -> None:
+    parts = {"Policy": VALIDATOR.schema, **VALIDATOR.schema["$defs"]}
+    for name, told in meanings().items():
+        assert told.keys() <= parts[name]["properties"].keys(), name
+    for name, part in parts.items():
+        for key, value in part.get("properties", {}).items():
+            assert key.endswith("_not") or value["description"], f"{name}.{key}"
+
+
+def test_the_page_names_every_key_field_and_figure() -> None:
+    text = PAGE_FILE.read_text("utf-8")
+    for part in (VALIDATOR.schema, *VALIDATOR.schema["$defs"].values()):
+        for key in part.get("properties", {}):
+            assert key.endswith("_not") or f"`{key}`" in text, key
+    for figure in METRICS:
+        assert f"`{figure}`" in text
+    assert "`24h`" in text
+    assert "| duration |" in text
+
+
+def test_a_user_gets_the_schema(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["policy", "schema"]) == 0
+    assert capsys.readouterr().out == schema_text()
+    assert run(["policy", "schema", "-o", str(tmp_path / "policy.schema.json")]) == 0
+    assert (tmp_path / "policy.schema.json").read_text("utf-8") == schema_text()
 
 
 def test_it_is_a_json_schema() -> None:
