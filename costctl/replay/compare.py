@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from typing import Any
 from costctl.errors import CostctlError, ExitCode
 from costctl.policy.units import shown
 from costctl.report import SCHEMA_VERSION, Report, Table, Value, Warning, unit_of
+from costctl.strict_json import strict_json
 
 COLUMNS = ("metric", "base", "now", "change")
 SIZE_MAX = 64 * 2**20
@@ -124,22 +124,11 @@ def _parsed(path: Path) -> Any:
         if path.stat().st_size > SIZE_MAX:
             raise _refused(path, f"over {SIZE_MAX // 2**20} MiB")
         text = path.read_bytes().decode("utf-8")
-        return json.loads(text, parse_float=Decimal, parse_constant=_no_number, object_pairs_hook=_distinct)
+        return strict_json(text, parse_float=Decimal)
     except OSError as error:
         raise _refused(path, error.strerror or str(error)) from error
-    except (ValueError, RecursionError) as error:
-        raise _refused(path, f"not JSON: {error or 'nested too deeply'}") from error
-
-
-def _no_number(text: str) -> Any:
-    raise ValueError(f"{text} is no number")
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found
+    except ValueError as error:
+        raise _refused(path, f"not JSON: {error}") from error
 
 
 def _refused(path: Path, reason: str) -> CostctlError:

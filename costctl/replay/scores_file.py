@@ -9,7 +9,6 @@ A line says at least one of them. Every fault of the file is told.
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from typing import Any, NamedTuple
 from costctl.errors import CostctlError, ExitCode, Problem
 from costctl.policy.units import shown
 from costctl.prices.book import PriceBook
+from costctl.strict_json import strict_json
 
 KEYS = ("request_id", "model", "score", "expected_tier", "label", "answer_label", "propensity")
 NUMBERS = ("score", "propensity")
@@ -101,26 +101,15 @@ def _objects(text: str, problems: _Problems) -> Iterator[Record]:
         if not line.strip():
             continue
         try:
-            record = json.loads(line, parse_constant=_no_number, object_pairs_hook=_distinct)
-        except (ValueError, RecursionError) as error:
-            problems.add(number, "", f"not JSON: {error or 'nested too deeply'}")
+            record = strict_json(line)
+        except ValueError as error:
+            problems.add(number, "", f"not JSON: {error}")
             continue
         if not isinstance(record, dict):
             problems.add(number, "", f"must be an object, not {shown(record)}")
             continue
         _unknown_keys(number, record, problems)
         yield number, record
-
-
-def _no_number(text: str) -> Any:
-    raise ValueError(f"{text} is no number")
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice")
-    return found
 
 
 def _rows(text: str, problems: _Problems) -> Iterator[Record]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from costctl.errors import CostctlError, Problem
+from costctl.strict_json import strict_json
 from costctl.tiers.form import FORM
 from costctl.tiers.learned import CATEGORIES, COLUMNS, Category, Linear, Router, Shapes, Threshold
 
@@ -92,9 +93,9 @@ def parse_router(text: str, name: str) -> Router:
         CostctlError: E450, E451 as in `load_router`.
     """
     try:
-        body = json.loads(text, parse_constant=_no_number, object_pairs_hook=_distinct)
-    except (ValueError, RecursionError) as error:
-        raise _unreadable(name, f"not JSON: {error or 'nested too deeply'}") from error
+        body = strict_json(text)
+    except ValueError as error:
+        raise _unreadable(name, f"not JSON: {error}") from error
     if not isinstance(body, dict) or body.get("format") != FORMAT:
         raise _unreadable(name, f"no learned router: it does not say format {FORMAT}")
     if type(body.get("version")) is not int or body["version"] != VERSION:
@@ -105,17 +106,6 @@ def parse_router(text: str, name: str) -> Router:
         more = f" (and {len(reader.problems) - 1:,} more)" if len(reader.problems) > 1 else ""
         raise CostctlError("E451", f"{reader.problems[0]}{more}", HINT, problems=tuple(reader.problems[:PROBLEMS_TOLD]))
     return router
-
-
-def _no_number(text: str) -> Any:
-    raise ValueError(f"{text} is no number")
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice")
-    return found
 
 
 class _Reader:
