@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +36,14 @@ def _options(folder: Path, options: dict[str, Any]) -> AuditOptions:
     options.setdefault("db", folder / "workspace" / "costctl.duckdb")
     options.setdefault("threads", 1)
     return AuditOptions(**options)
+
+
+def write_log(path: Path, lines: Iterable[Sequence[Any]]) -> None:
+    """A log as CSV; one that holds these lines already stays as it is, so that a workspace need not read it again."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(lines)
+    if not path.exists() or path.read_bytes() != text.getvalue().encode():
+        path.write_bytes(text.getvalue().encode())
 
 
 def rows(report: Report, table: str) -> list[dict[str, Any]]:

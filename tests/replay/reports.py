@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -20,6 +19,7 @@ from costctl.replay.run import simulate
 from tests.replay.compare import SEED, Bench
 from tests.replay.policies import Maker, text_of
 from tests.replay.test_keys import ASSUME, COLUMNS, TIERS, request
+from tests.support import write_log
 
 __all__ = ["ASSUME", "A_USD", "B_USD", "C_USD", "TIERS", "Reports", "request", "simulated_policies", "usd"]
 
@@ -41,8 +41,7 @@ class Reports:
         self.log, self.policy = folder / "log.csv", folder / "policy.yaml"
 
     def write(self, policy: str, requests: Sequence[tuple[Any, ...]]) -> None:
-        with self.log.open("w", encoding="utf-8", newline="") as target:
-            csv.writer(target).writerows([COLUMNS, *requests])
+        write_log(self.log, [COLUMNS, *requests])
         self.policy.write_text("version: 1\n" + policy, "utf-8")
 
     def said(self, *options: str, output: str = "json") -> tuple[int, str, str]:

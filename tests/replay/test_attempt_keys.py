@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from costctl.cli import run
+from tests.support import write_log
 
 COLUMNS = (
     "id", "timestamp", "model", "prompt_tokens", "completion_tokens", "prompt_hash", "status", "http_status",
@@ -71,8 +72,7 @@ class Simulated:
         options: tuple[str, ...] = (),
     ) -> dict[str, dict[str, Any]]:
         log, file, made = (self._folder / name for name in ("log.csv", "policy.yaml", "made.jsonl"))
-        with log.open("w", encoding="utf-8", newline="") as target:
-            csv.writer(target).writerows([columns, *rows])
+        write_log(log, [columns, *rows])
         file.write_text("version: 1\n" + tiers + assume + policy, "utf-8")
         arguments = [str(log), "--policy", str(file), "--decisions", str(made), "--output", "json"]
         assert run(["simulate", *arguments, *options, "--db", str(self._folder / "c.duckdb")]) == 0

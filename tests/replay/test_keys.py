@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 
 from costctl.cli import run
+from tests.support import write_log
 
 COLUMNS = (
     "id", "timestamp", "model", "endpoint", "user_id", "user_profile", "team", "session_id", "prompt_tokens",
@@ -40,8 +40,7 @@ class Simulated:
         self, policy: str, requests: list[tuple[Any, ...]], *, code: int = 0, options: tuple[str, ...] = ()
     ) -> list[dict[str, Any]]:
         log, file, made = (self._folder / name for name in ("log.csv", "policy.yaml", "made.jsonl"))
-        with log.open("w", encoding="utf-8", newline="") as target:
-            csv.writer(target).writerows([COLUMNS, *requests])
+        write_log(log, [COLUMNS, *requests])
         file.write_text("version: 1\n" + policy, "utf-8")
         arguments = [str(log), "--policy", str(file), "--decisions", str(made), "--output", "json"]
         assert run(["simulate", *arguments, *options, "--db", str(self._folder / "c.duckdb")]) == code

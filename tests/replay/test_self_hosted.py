@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from costctl.cli import run
+from tests.support import write_log
 
 COLUMNS = (
     "id", "timestamp", "model", "prompt_tokens", "completion_tokens", "endpoint", "prompt_hash", "status", "latency_ms",
@@ -44,8 +44,7 @@ class Simulated:
 
     def __call__(self, policy: str, calls: list[tuple[Any, ...]], *more: str) -> dict[str, Any]:
         log, file, made = (self.folder / name for name in ("log.csv", "policy.yaml", "made.jsonl"))
-        with log.open("w", encoding="utf-8", newline="") as target:
-            csv.writer(target).writerows([COLUMNS, *calls])
+        write_log(log, [COLUMNS, *calls])
         file.write_text("version: 1\n" + policy, "utf-8")
         arguments = [str(log), "--policy", str(file), "--decisions", str(made), "--output", "json", *more]
         assert run(["simulate", *arguments, "--db", str(self.folder / "c.duckdb")]) == 0
