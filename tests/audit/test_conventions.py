@@ -13,7 +13,7 @@ from costctl.audit.options import AuditOptions
 from costctl.formats import bundling
 from costctl.render.people import to_terminal
 from costctl.report import Report
-from tests.support import ROOT, audited, rows
+from tests.support import audited, rows
 
 
 def bodies(count: int, total: int, usage: dict[str, Any] | None = None) -> list[dict[str, Any]]:
@@ -116,11 +116,3 @@ def test_each_file_of_a_bundle_has_its_own_count(
     assert set(found) == {"b.jsonl", "c.jsonl"}
     assert (found["b.jsonl"]["checked_count"], found["b.jsonl"]["lines"]) == (9, "8, 9")
     assert (found["c.jsonl"]["fault_count"], found["c.jsonl"]["lines"]) == (3, "1, 2, 3")
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "sample_logs").glob("*.*")), ids=lambda path: path.name)
-def test_no_sample_contradicts_its_format(tmp_path: Path, path: Path) -> None:
-    if path.suffix in {".md", ".yaml"}:
-        pytest.skip("no log")
-    options = {"mapping": (str(path.with_name("own_names.mapping.yaml")),)} if path.name == "own_names.jsonl" else {}
-    assert told(audited(tmp_path, path, **options)) == []

@@ -100,8 +100,9 @@ NOT_IN_SAMPLE = {
 def test_what_can_be_computed_of_a_format_is_so_of_its_sample(name: str) -> None:
     """`costctl formats` promises just what `formats check` finds; simulation needs model, tokens and order for all."""
     short = {(feature.command, feature.name): feature.short for feature in FEATURES if feature.short}
-    checked = works(check(SAMPLES / name))
-    (log_format,) = {row["log_format"] for row in rows(check(SAMPLES / name), "features")}
+    report = check(SAMPLES / name)
+    checked = works(report)
+    (log_format,) = {row["log_format"] for row in rows(report, "features")}
     promised = {
         (row["command"], row["feature"])
         for row in rows(known_formats(), "features") if row["format"] == log_format and row["works"] == "yes"
