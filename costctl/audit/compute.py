@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 
-from costctl.audit import findings
+from costctl.audit import findings, pages
 from costctl.audit.aggregates import NAME as AGGREGATES
 from costctl.audit.aggregates import aggregates
 from costctl.audit.budgets import parse_latency_budget, parse_token_budget
@@ -22,6 +22,9 @@ from costctl.store import Store
 
 # A mapped field under the name of the column that shows whether it was found.
 SHOWN_BY = {column.name: column.name for column in COLUMNS} | {"input_tokens": "input_uncached_tokens"}
+
+# The tables that say what of a log is not in its requests.
+OF_READING = ("rejected", "ignored", "unread")
 
 
 def compute(
@@ -56,12 +59,15 @@ def compute_reading(
 ) -> Report:
     """As `compute`, without the findings: the totals, and what was lost or is in doubt of the records themselves.
 
+    Of the tables only those that say so.
+
     Raises:
         CostctlError: as `compute`.
     """
     read = read_log(store, sources, spool, key, options, workers)
+    tables = {name: pages.table(store, name) for name in OF_READING}
     provenance = {**read.provenance, "not_computed": read.not_computed}
-    return Report("audit", read.totals, {}, tuple(reading_warnings(store, read)), provenance)
+    return Report("audit", read.totals, tables, tuple(reading_warnings(store, read, tables)), provenance)
 
 
 def _unfound(store: Store, options: AuditOptions, sources: Sequence[Source]) -> list[Warning]:

@@ -86,12 +86,12 @@ def warnings(store: Store, read: LogRead, tables: Mapping[str, Table]) -> tuple[
     return (*said, *_left_out(read.skipped))
 
 
-def reading_warnings(store: Store, read: LogRead) -> list[Warning]:
+def reading_warnings(store: Store, read: LogRead, tables: Mapping[str, Table]) -> list[Warning]:
     """Those of them that say what was lost or is in doubt of the records themselves, in the same order."""
     return [
         *_sums(read.totals),
-        *_refused(pages.table(store, "rejected")),
-        *_unread(pages.table(store, "unread")),
+        *_refused(tables["rejected"]),
+        *_unread(tables["unread"]),
         *disputes(store),
         *_hidden_prompts(store),
         *_left_out(read.skipped),

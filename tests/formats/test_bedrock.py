@@ -10,7 +10,7 @@ import pytest
 
 from costctl.formats.base import Ignored, Record, Rejected
 from costctl.formats.bedrock import is_invocation, unwrap, unwrap_batched
-from tests.support import audited
+from tests.support import was_read
 
 
 def invocation(asked: Record, answered: Record, **members: Any) -> Record:
@@ -132,7 +132,7 @@ def test_a_record_of_a_batch_job_that_counts_nothing_is_a_request(tmp_path: Path
     log = tmp_path / "out.jsonl"
     mistral = {"recordId": "A1", "modelInput": {"prompt": "hola"}, "modelOutput": {"outputs": [{"text": "x"}]}}
     log.write_text(json.dumps(mistral), "utf-8")
-    total = audited(tmp_path, log).totals
+    total = was_read(tmp_path, log).totals
     assert (total["request_count"], total["unknown_usage_count"], total["rejected_count"]) == (1, 1, 0)
 
 

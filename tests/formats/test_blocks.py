@@ -14,7 +14,7 @@ from costctl.audit.queries import select
 from costctl.formats.workspace import attempt_columns
 from costctl.report import Report
 from costctl.store import open_store
-from tests.support import ROOT, SHARED, audited, needs_shared, rows
+from tests.support import ROOT, SHARED, needs_shared, rows, was_read
 
 ROW: dict[str, Any] = {"model": "gpt-4o", "input_tokens": 1000, "output_tokens": 100}
 
@@ -27,7 +27,7 @@ def stored(folder: Path, columns: str = "prefix_blocks, block_tokens") -> list[t
 def read(folder: Path, *records: dict[str, Any]) -> Report:
     log = folder / "log.jsonl"
     log.write_text("\n".join(json.dumps({**ROW, **record}) for record in records), "utf-8")
-    return audited(folder, log)
+    return was_read(folder, log)
 
 
 @pytest.mark.parametrize(
@@ -102,18 +102,18 @@ def test_tables_hold_the_list_as_text_or_as_a_list(tmp_path: Path) -> None:
     (tmp_path / "csv").mkdir()
     with (tmp_path / "csv" / "log.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([record.keys(), [*list(record.values())[:-1], "[7, 8]"]])
-    audited(tmp_path / "csv", tmp_path / "csv" / "log.csv")
+    was_read(tmp_path / "csv", tmp_path / "csv" / "log.csv")
     assert stored(tmp_path / "csv") == [([7, 8], 512)]
     (tmp_path / "parquet").mkdir()
     pl.DataFrame([record]).write_parquet(tmp_path / "parquet" / "log.parquet")
-    audited(tmp_path / "parquet", tmp_path / "parquet" / "log.parquet")
+    was_read(tmp_path / "parquet", tmp_path / "parquet" / "log.parquet")
     assert stored(tmp_path / "parquet") == [([7, 8], 512)]
 
 
 def test_a_mooncake_trace(tmp_path: Path) -> None:
     """Times from the start are an order and no dates; blocks have 512 tokens, the last one what is left."""
     log = ROOT / "sample_logs" / "mooncake_trace.jsonl"
-    report = audited(tmp_path, log)
+    report = was_read(tmp_path, log)
     assert report.provenance["formats"] == ["mooncake"]
     assert report.totals["undated_count"] == 24
     said = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
@@ -126,20 +126,20 @@ def test_a_trace_that_was_given_models_has_prices(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_text(
         json.dumps({"timestamp": 5, "input_length": 600, "output_length": 10, "hash_ids": [0, 1], "model": "gpt-4o"})
     )
-    report = audited(tmp_path, tmp_path / "log.jsonl")
+    report = was_read(tmp_path, tmp_path / "log.jsonl")
     assert (report.totals["priced_count"], report.totals["undated_count"]) == (1, 1)
 
 
 def test_a_dated_log_with_such_names_is_none_of_mooncakes(tmp_path: Path) -> None:
     row = {"timestamp": "2026-03-02T10:00:00Z", "input_length": 600, "output_length": 10, "hash_ids": [0, 1]}
     (tmp_path / "log.jsonl").write_text(json.dumps({**row, "model": "gpt-4o", "input_tokens": 600, "output_tokens": 9}))
-    assert audited(tmp_path, tmp_path / "log.jsonl").provenance["formats"] == ["generic"]
+    assert was_read(tmp_path, tmp_path / "log.jsonl").provenance["formats"] == ["generic"]
 
 
 @needs_shared
 @pytest.mark.shared
 def test_the_whole_conversation_trace(tmp_path: Path) -> None:
-    report = audited(tmp_path, SHARED / "data/mooncake_conversation/conversation_trace.jsonl.gz")
+    report = was_read(tmp_path, SHARED / "data/mooncake_conversation/conversation_trace.jsonl.gz")
     assert (report.totals["request_count"], report.totals["input_tokens"]) == (12_031, 144_793_823)
     assert report.totals["rejected_count"] == 0
     assert stored(tmp_path, "sum(len(prefix_blocks)) OVER () AS n")[0] == (288_500,)

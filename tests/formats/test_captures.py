@@ -10,7 +10,7 @@ import pytest
 
 from costctl.formats.base import Record
 from costctl.formats.captures import is_capture, unwrap
-from tests.support import audited
+from tests.support import was_read
 
 ASKED = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hola"}]}
 USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
@@ -199,7 +199,7 @@ def test_the_parameters_of_a_gemini_request() -> None:
 )  # fmt: skip
 def test_the_body_of_a_failure_alone(tmp_path: Path, body: Record) -> None:
     (tmp_path / "failed.json").write_text(json.dumps(body, indent=1), "utf-8")
-    total = audited(tmp_path, tmp_path / "failed.json").totals
+    total = was_read(tmp_path, tmp_path / "failed.json").totals
     assert (total["request_count"], total["error_count"], total["unknown_usage_count"]) == (1, 1, 1)
 
 
@@ -212,7 +212,7 @@ def test_answers_that_only_their_usage_tells(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     lines = [CHAT, image, spoken, checked, {"request": {"model": "us.amazon.nova-lite-v1:0"}, "response": converse}]
     log.write_text("\n".join(map(json.dumps, lines)), "utf-8")
-    total = audited(tmp_path, log).totals
+    total = was_read(tmp_path, log).totals
     assert (total["request_count"], total["ignored_count"], total["rejected_count"]) == (4, 1, 0)
     assert (total["input_tokens"], total["output_tokens"]) == (10 + 50 + 14 + 13, 5 + 40 + 45 + 4)
 
@@ -241,4 +241,4 @@ def test_a_batch_of_another_seller_has_its_price(tmp_path: Path) -> None:
         record = {"request": {"model": message["model"]}, "response": message, "ts": "2026-03-02T12:00:00Z", **place}
         log = tmp_path / f"{name}.jsonl"
         log.write_text(json.dumps(record), "utf-8")
-        assert str(audited(tmp_path, log, db=tmp_path / name / "c.duckdb").totals["list_cost_usd"]) == dollars
+        assert str(was_read(tmp_path, log, db=tmp_path / name / "c.duckdb").totals["list_cost_usd"]) == dollars

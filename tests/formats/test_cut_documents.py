@@ -13,7 +13,7 @@ import pytest
 from costctl.errors import InputError
 from costctl.formats.documents import holds_whole_record
 from tests.formats.test_every_format import JSON_LOGS, lines_of, totals_of, write
-from tests.support import audited
+from tests.support import was_read
 
 Record = dict[str, Any]
 
@@ -30,8 +30,8 @@ def check(tmp_path: Path, whole: Any, without: Any, last: Any) -> None:
     """`whole` cut in the middle of its last record against the document `without` it."""
     text, record = compact(whole), compact(last)
     start = text.rindex(record)
-    expected = audited(tmp_path / "1", write(tmp_path / "whole" / "log.json", compact(without)))
-    cut = audited(tmp_path / "2", write(tmp_path / "cut" / "log.json", text[: start + len(record) // 2]))
+    expected = was_read(tmp_path / "1", write(tmp_path / "whole" / "log.json", compact(without)))
+    cut = was_read(tmp_path / "2", write(tmp_path / "cut" / "log.json", text[: start + len(record) // 2]))
     assert totals_of(cut) == totals_of(expected)
     assert expected.totals["accepted_count"]
     assert cut.provenance["formats"] == expected.provenance["formats"]
@@ -118,8 +118,8 @@ def test_spans_in_their_scopes(tmp_path: Path) -> None:
     if not spans:
         resources[-1]["scopeSpans"].pop()
     cut = whole[: whole.rindex(compact(last)) + len(compact(last)) // 2]
-    expected = audited(tmp_path / "1", write(tmp_path / "whole" / "log.json", compact(rest)))
-    found = audited(tmp_path / "2", write(tmp_path / "cut" / "log.json", cut))
+    expected = was_read(tmp_path / "1", write(tmp_path / "whole" / "log.json", compact(rest)))
+    found = was_read(tmp_path / "2", write(tmp_path / "cut" / "log.json", cut))
     assert totals_of(found) == totals_of(expected)
     assert (found.totals["rejected_count"], expected.totals["rejected_count"]) == (1, 0)
 
@@ -149,8 +149,8 @@ def test_buckets_of_a_usage_api(tmp_path: Path) -> None:
 def test_a_packed_document(tmp_path: Path) -> None:
     records = records_of("openai_chat.jsonl")
     text = compact({"data": records})[:-40].encode()
-    report = audited(tmp_path, write(tmp_path / "logs" / "log.json.gz", gzip.compress(text)))
-    without = audited(tmp_path, write(tmp_path / "logs" / "log.json", compact({"data": records[:-1]})))
+    report = was_read(tmp_path, write(tmp_path / "logs" / "log.json.gz", gzip.compress(text)))
+    without = was_read(tmp_path, write(tmp_path / "logs" / "log.json", compact({"data": records[:-1]})))
     assert totals_of(report) == totals_of(without)
     assert report.totals["rejected_count"] == 1
 
@@ -169,5 +169,5 @@ def test_a_part_of_one_record_is_none(tmp_path: Path, record: Record) -> None:
     text = compact(record)[:-5]
     assert not holds_whole_record(text)
     with pytest.raises(InputError, match="the first one ends before its record does") as caught:
-        audited(tmp_path, write(tmp_path / "logs" / "log.json", text))
+        was_read(tmp_path, write(tmp_path / "logs" / "log.json", text))
     assert caught.value.code == "E121"

@@ -14,7 +14,7 @@ import pytest
 from costctl.audit.format_check import check_files
 from costctl.audit.options import AuditOptions
 from tests.formats.test_variants import counts_of, written
-from tests.support import audited
+from tests.support import was_read
 
 Row = dict[str, Any]
 USAGE = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120,
@@ -59,21 +59,21 @@ CARRIERS: dict[str, Callable[[Row], Row]] = {
 @pytest.mark.parametrize("carrier", CARRIERS)
 def test_what_a_line_carries_is_read(tmp_path: Path, carrier: str, make: Callable[[int], Row]) -> None:
     log = written(tmp_path / "log.jsonl", *(CARRIERS[carrier](make(number)) for number in range(3)))
-    assert counts_of(audited(tmp_path, log)) == (3, 0, 0, 300, 90, 0, 60, 0, 0)
+    assert counts_of(was_read(tmp_path, log)) == (3, 0, 0, 300, 90, 0, 60, 0, 0)
 
 
 def test_a_record_without_a_time_has_that_of_its_line(tmp_path: Path) -> None:
     lines = [{"@timestamp": f"2025-05-06T12:00:0{n}Z", "message": json.dumps(answer(n))} for n in range(3)]
-    totals = audited(tmp_path, written(tmp_path / "a.jsonl", *lines)).totals
+    totals = was_read(tmp_path, written(tmp_path / "a.jsonl", *lines)).totals
     assert (totals["first_at"], totals["undated_count"]) == (datetime(2025, 5, 6, 12, 0, 0), 0)
     lines = [CARRIERS["text"](payload(n)) for n in range(3)]
-    totals = audited(tmp_path / "own", written(tmp_path / "b.jsonl", *lines)).totals
+    totals = was_read(tmp_path / "own", written(tmp_path / "b.jsonl", *lines)).totals
     assert totals["first_at"] == datetime(2025, 5, 6, 12, 0, 0, 500_000)
 
 
 def test_other_lines_of_the_log_are_ignored_and_cut_ones_refused(tmp_path: Path) -> None:
     texts = [json.dumps(payload(0)), "started on port 8000", json.dumps({"level": "info"}), json.dumps(payload(1))[:90]]
-    totals = audited(tmp_path, written(tmp_path / "log.jsonl", *({"log": text, "time": AT} for text in texts))).totals
+    totals = was_read(tmp_path, written(tmp_path / "log.jsonl", *({"log": text, "time": AT} for text in texts))).totals
     named = {name: totals[f"{name}_count"] for name in ("records_read", "accepted", "ignored", "rejected")}
     assert named == {"records_read": 4, "accepted": 1, "ignored": 2, "rejected": 1}
 
@@ -81,7 +81,7 @@ def test_other_lines_of_the_log_are_ignored_and_cut_ones_refused(tmp_path: Path)
 def test_usual_names_in_a_text_are_read_and_in_an_object_proposed(tmp_path: Path) -> None:
     row = {"model": "gpt-4o", "prompt_tokens": 100, "completion_tokens": 20}
     log = written(tmp_path / "text.jsonl", *({"timestamp": AT, "message": json.dumps(row)} for _ in range(3)))
-    report = audited(tmp_path, log)
+    report = was_read(tmp_path, log)
     assert counts_of(report) == (3, 0, 0, 300, 0, 0, 60, 0, 0)
     assert report.totals["undated_count"] == 0
 
@@ -112,7 +112,7 @@ def test_the_calls_of_an_http_archive(tmp_path: Path) -> None:
                        "entries": [style, entry(1), entry(2, packed=True), entry(3, 429)]}}  # fmt: skip
     log = tmp_path / "calls.har"
     log.write_text(json.dumps(archive, indent=1), "utf-8")
-    report = audited(tmp_path, log)
+    report = was_read(tmp_path, log)
     assert counts_of(report) == (3, 1, 1, 200, 60, 0, 40, 0, 0)
     assert report.totals["first_at"] == datetime(2025, 5, 6, 12, 0, 1)
     assert float(report.totals["latency_ms_p50"]) == 900.5
@@ -125,14 +125,14 @@ def test_the_answer_of_a_query_for_azures_log(tmp_path: Path) -> None:
     tables = [{"name": "PrimaryResult", "columns": [{"name": name} for name in columns], "rows": rows}]
     log = tmp_path / "query.json"
     log.write_text(json.dumps({"tables": tables}), "utf-8")
-    report = audited(tmp_path, log)
+    report = was_read(tmp_path, log)
     assert counts_of(report) == (2, 0, 0, 200, 0, 0, 40, 0, 0)
     assert report.provenance["formats"] == ["azure_apim"]
 
 
 def test_a_list_of_records_on_each_line(tmp_path: Path) -> None:
     log = written(tmp_path / "log.jsonl", [payload(0), payload(1)], [payload(2)])
-    assert counts_of(audited(tmp_path, log)) == (3, 0, 0, 300, 90, 0, 60, 0, 0)
+    assert counts_of(was_read(tmp_path, log)) == (3, 0, 0, 300, 90, 0, 60, 0, 0)
 
 
 def test_bodies_that_langsmiths_clients_send_as_a_proxy_records_them(tmp_path: Path) -> None:
@@ -147,6 +147,6 @@ def test_bodies_that_langsmiths_clients_send_as_a_proxy_records_them(tmp_path: P
         {"method": "POST", "url": "https://api.smith.langchain.com/runs", "body": start},
         {"method": "PATCH", "url": "https://api.smith.langchain.com/runs/2", "body": end},
     )
-    assert counts_of(audited(tmp_path, log)) == (1, 0, 0, 100, 30, 0, 20, 0, 0)
+    assert counts_of(was_read(tmp_path, log)) == (1, 0, 0, 100, 30, 0, 20, 0, 0)
     tree = {"id": "1", "run_type": "chain", "start_time": "2025-05-06T12:00:00+00:00", "child_runs": [start | end]}
-    assert counts_of(audited(tmp_path / "tree", written(tmp_path / "tree.json", tree)))[:4] == (1, 0, 0, 100)
+    assert counts_of(was_read(tmp_path / "tree", written(tmp_path / "tree.json", tree)))[:4] == (1, 0, 0, 100)

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from costctl.report import Report
-from tests.support import audited, rows
+from tests.support import rows, was_read
 
 
 def read(tmp_path: Path, *records: dict[str, Any], separators: tuple[str, str] | None = None) -> Report:
     path = tmp_path / "log.jsonl"
     path.write_text("\n".join(json.dumps(record, separators=separators) for record in records), "utf-8")
-    return audited(tmp_path, path)
+    return was_read(tmp_path, path)
 
 
 def anthropic(**usage: Any) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def test_g3_a_long_cached_prompt_by_the_rates_of_the_report(tmp_path: Path) -> N
     own.write_text(GEMINI_RATES, "utf-8")
     path = tmp_path / "log.jsonl"
     path.write_text(json.dumps(gemini(262_960, 257_955, 1_744)), "utf-8")
-    assert audited(tmp_path, path, prices=own).totals["list_cost_usd"] == Decimal("0.184918125")
+    assert was_read(tmp_path, path, prices=own).totals["list_cost_usd"] == Decimal("0.184918125")
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_g7_a_file_of_a_sub_agent_adds_only_new_turns(tmp_path: Path) -> None:
     files = {"session.jsonl": parent, "agent-1.jsonl": [*replayed, own]}
     for name, records in files.items():
         (tmp_path / name).write_text("".join(f"{json.dumps(item)}\n" for item in records), "utf-8")
-    total = audited(tmp_path, *(tmp_path / name for name in files)).totals
+    total = was_read(tmp_path, *(tmp_path / name for name in files)).totals
     assert (total["request_count"], total["output_tokens"]) == (4, 100 + 101 + 102 + 70)
 
 
@@ -230,7 +230,7 @@ def test_g9_unknown_is_not_free_and_an_explicit_zero_is(tmp_path: Path) -> None:
         for name in ("self/llama", "who-knows")
     ]
     path.write_text("\n".join(map(json.dumps, lines)), "utf-8")
-    total = audited(tmp_path, path, prices=own).totals
+    total = was_read(tmp_path, path, prices=own).totals
     assert (total["free_count"], total["unpriced_count"], total["list_cost_usd"]) == (1, 1, 0)
 
 

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from costctl.audit.queries import select
-from tests.support import audited, rows
+from tests.support import rows, was_read
 
 
 def observation(**more: Any) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def read(tmp_path: Path, *records: Any) -> list[dict[str, Any]]:
 
 
 def found_in(tmp_path: Path, path: Path) -> list[dict[str, Any]]:
-    report = audited(tmp_path, path)
+    report = was_read(tmp_path, path)
     assert report.provenance["formats"] == ["langfuse"]
     assert report.totals["rejected_count"] == 0
     table = select("SELECT * FROM request ORDER BY started_at", tmp_path / "workspace" / "costctl.duckdb").tables[
@@ -241,7 +241,7 @@ def test_events_as_they_are_posted(tmp_path: Path, shape: str) -> None:
 def test_events_of_no_call_are_ignored_by_kind(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text(json.dumps({"batch": [*posted(), "x"]}), "utf-8")
-    report = audited(tmp_path, path)
+    report = was_read(tmp_path, path)
     assert (report.totals["records_read_count"], report.totals["rejected_count"]) == (8, 1)
     assert {row["kind"]: row["record_count"] for row in rows(report, "ignored")} == {
         "event: trace-create": 1, "observation: span": 1, "event: generation-update": 1, "event: score-create": 1,
@@ -252,5 +252,5 @@ def test_events_of_no_call_are_ignored_by_kind(tmp_path: Path) -> None:
 def test_a_batch_that_is_cut_keeps_its_whole_events(tmp_path: Path) -> None:
     path = tmp_path / "log.json"
     path.write_text(json.dumps({"batch": posted()[:5]})[:-9], "utf-8")
-    totals = audited(tmp_path, path).totals
+    totals = was_read(tmp_path, path).totals
     assert (totals["request_count"], totals["input_tokens"], totals["rejected_count"]) == (1, 100, 1)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from costctl.audit.queries import select
-from tests.support import audited
+from tests.support import was_read
 
 RUN_ID, TRACE_ID = "5d0c9a52-0b1e-4c6f-9a64-3f2f7b1d8e10", "0a0c9a52-0b1e-4c6f-9a64-3f2f7b1d8e11"
 ORDER = f"20260302T100000000000Z{TRACE_ID}.20260302T100000250000Z{RUN_ID}"
@@ -34,7 +34,7 @@ def read(tmp_path: Path, *records: Any, merged: int = 0) -> list[dict[str, Any]]
     """The calls of a log."""
     path = tmp_path / "log.jsonl"
     path.write_text("\n".join(map(json.dumps, records)), "utf-8")
-    report = audited(tmp_path, path)
+    report = was_read(tmp_path, path)
     assert report.provenance["formats"] == ["langsmith"]
     assert (report.totals["rejected_count"], report.totals["merged_count"]) == (0, merged)
     table = select("SELECT * FROM request ORDER BY started_at", tmp_path / "workspace" / "costctl.duckdb").tables[

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from costctl.audit.queries import select
-from tests.support import audited, rows
+from tests.support import rows, was_read
 
 TRACE, SPAN, PARENT = "ab93f93d0979063f613fe080a4912d0d", "8d4872cc98df78f9", "eb6a50ec2f70864f"
 START, END = 1_795_291_490_942_189_609, 1_795_291_491_192_189_609  # a quarter of a second
@@ -45,7 +45,7 @@ def only(tmp_path: Path, *records: Any, name: str = "log.jsonl") -> dict[str, An
     """The one request of a log."""
     path = tmp_path / name
     path.write_text("\n".join(map(json.dumps, records)), "utf-8")
-    report = audited(tmp_path, path)
+    report = was_read(tmp_path, path)
     assert report.provenance["formats"] == ["otlp"]
     assert (report.totals["request_count"], report.totals["rejected_count"]) == (1, 0)
     table = select("SELECT * FROM request", tmp_path / "workspace" / "costctl.duckdb").tables["rows"]
@@ -156,7 +156,7 @@ def test_rows_of_a_backend_in_a_table(tmp_path: Path) -> None:
     row = FORMS["flat row"]
     path = tmp_path / "spans.csv"
     path.write_text("\n".join(",".join(map(str, line)) for line in (row.keys(), row.values())), "utf-8")
-    report = audited(tmp_path, path)
+    report = was_read(tmp_path, path)
     assert report.provenance["formats"] == ["otlp"]
     assert (report.totals["input_tokens"], report.totals["rejected_count"]) == (10, 0)
 
@@ -203,7 +203,7 @@ def test_spans_that_are_no_calls_are_ignored_by_kind(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     metrics = {"resourceMetrics": [{"scopeMetrics": []}]}
     path.write_text("\n".join(map(json.dumps, (request(span(CALL), *others), metrics))), "utf-8")
-    report = audited(tmp_path, path)
+    report = was_read(tmp_path, path)
     total = report.totals
     assert (total["request_count"], total["ignored_count"], total["input_tokens"]) == (1, 7, 10)
     assert "span: invoke_agent" in {row["kind"] for row in rows(report, "ignored")}
@@ -268,7 +268,7 @@ def test_the_same_prompt_has_one_key_in_every_dialect(tmp_path: Path) -> None:
     said = [span(CALL | text | {"gen_ai.response.id": f"m{n}"}, spanId=f"{n + 1:016x}") for n, text in enumerate(TEXTS)]
     path = tmp_path / "log.jsonl"
     path.write_text(json.dumps(request(*said)), "utf-8")
-    audited(tmp_path, path)
+    was_read(tmp_path, path)
     table = select(
         "SELECT count(DISTINCT prompt_key), count(*) FROM request", tmp_path / "workspace" / "costctl.duckdb"
     )
@@ -287,5 +287,5 @@ def test_a_cut_export_request_keeps_its_whole_spans(tmp_path: Path) -> None:
     text = json.dumps(request(*spans), indent=1)
     path = tmp_path / "cut.json"
     path.write_text(text[: text.rindex("gen_ai.usage.output_tokens")], "utf-8")
-    total = audited(tmp_path, path).totals
+    total = was_read(tmp_path, path).totals
     assert (total["request_count"], total["rejected_count"], total["input_tokens"]) == (3, 1, 30)

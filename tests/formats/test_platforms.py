@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from costctl.audit.queries import select
-from tests.support import audited
+from tests.support import was_read
 
 
 def read(tmp_path: Path, kind: str, *records: Any) -> list[dict[str, Any]]:
     """The calls of a log of that format."""
     path = tmp_path / "log.jsonl"
     path.write_text("\n".join(map(json.dumps, records)), "utf-8")
-    report = audited(tmp_path, path)
+    report = was_read(tmp_path, path)
     assert report.provenance["formats"] == [kind]
     assert report.totals["rejected_count"] == 0
     table = select("SELECT * FROM request ORDER BY started_at", tmp_path / "workspace" / "costctl.duckdb").tables[

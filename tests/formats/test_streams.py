@@ -11,7 +11,7 @@ import pytest
 from costctl.formats.base import Record
 from costctl.report import Report
 from costctl.store import open_store
-from tests.support import ROOT, audited
+from tests.support import ROOT, was_read
 
 SAMPLE = (ROOT / "sample_logs" / "captured_streams.sse").read_text("utf-8")
 COUNTS = ("request_count", "unknown_usage_count", "input_tokens", "output_tokens", "cache_read_tokens", "first_at",
@@ -58,7 +58,7 @@ def text_of(events: list[Record]) -> str:
 def read(tmp_path: Path, name: str, content: str | bytes) -> Report:
     log = tmp_path / name
     log.write_bytes(content.encode() if isinstance(content, str) else content)
-    report = audited(tmp_path, log)
+    report = was_read(tmp_path, log)
     assert report.provenance["formats"] == ["event_stream"]
     return report
 
@@ -97,7 +97,7 @@ def test_the_same_totals_however_it_is_written(tmp_path: Path, name: str, conten
 def test_two_copies_are_one_log(tmp_path: Path) -> None:
     expected = read(tmp_path, "one.sse", SAMPLE).totals
     (tmp_path / "two.sse").write_text(SAMPLE, "utf-8")
-    found = audited(tmp_path, tmp_path / "one.sse", tmp_path / "two.sse").totals
+    found = was_read(tmp_path, tmp_path / "one.sse", tmp_path / "two.sse").totals
     assert (found["request_count"], found["input_tokens"]) == (expected["request_count"], expected["input_tokens"])
 
 
@@ -132,7 +132,7 @@ def test_a_captured_stream_that_broke_off_is_not_finished(tmp_path: Path) -> Non
     log.write_text("".join(
         json.dumps({"request": {"body": asked}, "response": {"status": 200, "body": body}}) + "\n" for body in bodies
     ), "utf-8")  # fmt: skip
-    total = audited(tmp_path, log).totals
+    total = was_read(tmp_path, log).totals
     assert (statuses(tmp_path), total["error_count"], total["input_tokens"]) == (["incomplete", "ok"], 0, 80)
 
 

@@ -13,7 +13,7 @@ import pytest
 from costctl.errors import InputError
 from costctl.formats.sources import Source
 from costctl.formats.tables import UNCLOSED, table_tasks
-from tests.support import audited, rows
+from tests.support import rows, was_read
 
 HEADER = "model,input_tokens,output_tokens,prompt\n"
 GOOD = "gpt-4o,10,1,hola\n"
@@ -71,14 +71,14 @@ def test_only_broken_bytes_are_refused(tmp_path: Path) -> None:
 
 def test_a_field_over_128_kibibytes(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text(f"{HEADER}gpt-4o,10,1,{'x' * 300_000}\n")
-    total = audited(tmp_path, tmp_path / "log.csv").totals
+    total = was_read(tmp_path, tmp_path / "log.csv").totals
     assert (total["accepted_count"], total["rejected_count"], total["input_tokens"]) == (1, 0, 10)
 
 
 def test_a_usage_column_of_json_text(tmp_path: Path) -> None:
     usage = '"{""prompt_tokens"": 100, ""completion_tokens"": 7, ""prompt_tokens_details"": {""cached_tokens"": 40}}"'
     (tmp_path / "log.csv").write_text(f"Timestamp, Model, usage\n2026-03-02T10:00:00Z,gpt-4o,{usage}\n")
-    total = audited(tmp_path, tmp_path / "log.csv").totals
+    total = was_read(tmp_path, tmp_path / "log.csv").totals
     assert (total["input_tokens"], total["cache_read_tokens"], total["output_tokens"]) == (100, 40, 7)
 
 
@@ -92,7 +92,7 @@ def test_types_of_data_frames(tmp_path: Path) -> None:
         "latency": [timedelta(milliseconds=1500), timedelta(milliseconds=2500)],
         "temperature": [0.5, float("nan")],
     }).write_parquet(tmp_path / "log.parquet")  # fmt: skip
-    report = audited(tmp_path, tmp_path / "log.parquet", mapping=("started_at=timestamp|day",))
+    report = was_read(tmp_path, tmp_path / "log.parquet", mapping=("started_at=timestamp|day",))
     total = report.totals
     assert rows(report, "rejected") == []
     assert (total["input_tokens"], total["output_tokens"], total["latency_ms_p50"]) == (3000, 10, 2000)
@@ -103,7 +103,7 @@ def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     log = tmp_path / "twice.csv"
     log.write_text("model,input_tokens,input_tokens,output_tokens\ngpt-4o,1,2,3\n", "utf-8")
     with pytest.raises(InputError, match="more than one column named input_tokens"):
-        audited(tmp_path, log)
+        was_read(tmp_path, log)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_line_that_names_the_separator(tmp_path: Path, line: str, separator: s
     text = [line, header, separator.join(["gpt-4o", "10", "1", "hola"]), separator.join(["gpt-4o", "20"])]
     log = tmp_path / "log.csv"
     log.write_bytes(end.join([*text, ""]).encode())
-    report = audited(tmp_path, log)
+    report = was_read(tmp_path, log)
     assert (report.totals["accepted_count"], report.totals["input_tokens"]) == (1, 10)
     (refused,) = rows(report, "rejected")
     assert (refused["source_line"], refused["reason"]) == (4, "2 fields under a header of 4")

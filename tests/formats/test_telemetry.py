@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.formats.test_variants import counts_of, written
-from tests.support import audited
+from tests.support import was_read
 
 Row = dict[str, Any]
 START_S = 1_746_532_800
@@ -68,7 +68,7 @@ def log_request(*events: Row, service: str = "app") -> Row:
     ids=("gemini", "claude", "claude error", "codex", "codex request", "codex error", "qwen"),
 )  # fmt: skip
 def test_the_events_of_an_agent(tmp_path: Path, events: tuple[Row, ...], counts: tuple[int, ...]) -> None:
-    report = audited(tmp_path, written(tmp_path / "t.jsonl", log_request(*events)))
+    report = was_read(tmp_path, written(tmp_path / "t.jsonl", log_request(*events)))
     assert counts_of(report) == (*counts, 0)
     assert report.provenance["formats"] == ["otlp"]
 
@@ -85,7 +85,7 @@ def test_the_file_into_which_gemini_cli_writes_its_telemetry(tmp_path: Path) -> 
     records.append({"resource": resource, "scopeMetrics": [{"scope": {"name": "x"}, "metrics": []}]})
     log = tmp_path / "telemetry.log"
     log.write_text("\n".join(json.dumps(record, indent=2) for record in records), "utf-8")
-    report = audited(tmp_path, log)
+    report = was_read(tmp_path, log)
     assert counts_of(report) == (2, 1, 1, 100, 30, 0, 27, 7, 0)
     assert report.totals["first_at"] == datetime(2025, 5, 6, 12, 0, 2)
 
@@ -130,7 +130,7 @@ def tempo() -> Row:
 def test_the_same_spans_out_of_another_store(tmp_path: Path, document: Any) -> None:
     log = tmp_path / "spans.json"
     log.write_text(json.dumps(document), "utf-8")
-    report = audited(tmp_path, log)
+    report = was_read(tmp_path, log)
     assert counts_of(report) == SPAN_COUNTS
     assert report.totals["first_at"] == datetime(2025, 5, 6, 12, 0, 2)
     assert report.totals["latency_ms_p50"] == 1000
@@ -141,7 +141,7 @@ def test_attributes_that_are_objects_within_objects(tmp_path: Path) -> None:
     said = {"openinference": {"span": {"kind": "LLM"}}, "llm": {"model_name": "gpt-4o", "token_count": counts}}
     span = {"context": {"trace_id": "a", "span_id": "b"}, "span_kind": "LLM", "start_time": "2025-05-06T12:00:01+00:00",
             "end_time": "2025-05-06T12:00:02+00:00", "status_code": "OK", "attributes": said}  # fmt: skip
-    assert counts_of(audited(tmp_path, written(tmp_path / "p.jsonl", span))) == (1, 0, 0, 100, 20, 0, 10, 0, 0)
+    assert counts_of(was_read(tmp_path, written(tmp_path / "p.jsonl", span))) == (1, 0, 0, 100, 20, 0, 10, 0, 0)
 
 
 def test_spans_of_datadog(tmp_path: Path) -> None:
@@ -150,11 +150,11 @@ def test_spans_of_datadog(tmp_path: Path) -> None:
             "status": "ok", "meta": {"kind": "llm", "model_name": "gpt-4o", "model_provider": "openai"},
             "metrics": metrics}  # fmt: skip
     around = call | {"span_id": "1", "parent_id": "undefined", "meta": {"kind": "workflow"}}
-    assert counts_of(audited(tmp_path, written(tmp_path / "d.jsonl", around, call))) == (1, 0, 0, 100, 20, 0, 10, 0, 0)
+    assert counts_of(was_read(tmp_path, written(tmp_path / "d.jsonl", around, call))) == (1, 0, 0, 100, 20, 0, 10, 0, 0)
 
 
 def test_times_under_the_names_of_logfire(tmp_path: Path) -> None:
     row = {"trace_id": "a", "span_id": "b", "start_timestamp": "2025-05-06T12:00:01Z", "kind": "span",
            "end_timestamp": "2025-05-06T12:00:02Z", "attributes": CALL}  # fmt: skip
-    totals = audited(tmp_path, written(tmp_path / "l.jsonl", row)).totals
+    totals = was_read(tmp_path, written(tmp_path / "l.jsonl", row)).totals
     assert (totals["first_at"], totals["latency_ms_p50"]) == (datetime(2025, 5, 6, 12, 0, 1), 1000)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from costctl.formats.base import Rejected
 from costctl.formats.traces import is_burst, unwrap_burst
-from tests.support import audited
+from tests.support import was_read
 
 BURST = {"Timestamp": "5.5", "Model": "ChatGPT", "Request tokens": "4", "Response tokens": "2"}
 
@@ -27,7 +27,7 @@ def test_a_trace_that_was_enriched_with_a_model_has_prices(tmp_path: Path) -> No
     log.write_text(
         "TIMESTAMP,ContextTokens,GeneratedTokens,model\n2026-03-01 18:15:46.6805900,1000000,0,gpt-4o\n", "utf-8"
     )
-    report = audited(tmp_path, log)
+    report = was_read(tmp_path, log)
     assert report.provenance["formats"] == ["azure_trace"]
     assert str(report.totals["list_cost_usd"]) == "2.500000000000"
     assert report.totals["first_at"].isoformat() == "2026-03-01T18:15:46.680590"
