@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from costctl.export.text import comment_of, to_json, to_yaml
+from costctl.export.text import comment_of, from_yaml, to_json, to_yaml
 
 NAMED_BY = ("model_name", "name", "id", "slug", "model")
 """Keys by which items of two lists are held to be the same one."""
@@ -33,7 +33,7 @@ def parsed(path: str, text: str) -> Any:
         if path.endswith(".json"):
             return json.loads(text)
         if path.endswith((".yaml", ".yml")):
-            return yaml.safe_load(text)
+            return from_yaml(text)
     except (ValueError, yaml.YAMLError):
         return None
     return None

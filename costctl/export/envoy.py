@@ -12,14 +12,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-import yaml
-
 from costctl.export.base import Carried, Exported, Target, approximated, dropped, expressed, header, told
 from costctl.export.envoy_schema import faults_of
 from costctl.export.orders import as_listed
 from costctl.export.reliability import FAILURES, retried_codes
 from costctl.export.resolved import Lane, Resolved
-from costctl.export.text import commented, to_yaml
+from costctl.export.text import commented, documents_of, to_yaml
 from costctl.policy.parts import PARTS
 
 FILE = "gateway.yaml"
@@ -255,7 +253,7 @@ def _carried(given: Resolved) -> dict[str, Carried]:
 
 def faults(files: Mapping[str, str]) -> list[str]:
     """Kinds and keys that are not there, durations without a unit, names that no resource has."""
-    documents = list(yaml.safe_load_all(files[FILE]))
+    documents = documents_of(files[FILE])
     return faults_of(documents) if documents != [{}] else []
 
 

@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from costctl.export.base import Carried, Exported, Target, approximated, dropped, header, told
 from costctl.export.cache_parts import only_cached
 from costctl.export.resolved import Resolved
 from costctl.export.shape import SHARE, WHOLE, Choice, Flag, Keys, Number, Text
-from costctl.export.text import commented, to_yaml
+from costctl.export.text import commented, from_yaml, to_yaml
 from costctl.policy.tell import duration
 
 FILE, START = "gptcache.yaml", "start.sh"
@@ -118,7 +116,7 @@ def _carried(given: Resolved) -> dict[str, Carried]:
 
 def faults(files: Mapping[str, str]) -> list[str]:
     """Keys that GPTCache does not read, wrong values, a start script that names another file."""
-    config = yaml.safe_load(files[FILE])
+    config = from_yaml(files[FILE])
     if not config:
         return [f"{START}: there is nothing to start"] if START in files else []
     wrong = _SHAPE.faults(config, "")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from costctl.export.litellm_lanes import SLOTS, fallback_lane, written_lanes
@@ -23,6 +24,7 @@ _NEVER = 10**9
 _CJK = re.compile(
     "[\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003ffff]"
 )
+_RUNS = re.compile(r"\w+")
 
 
 class Native(NamedTuple):
@@ -105,7 +107,8 @@ def _long(given: Resolved, tiers: list[Lane], middle: int) -> tuple[int, int]:
 def slot_of(native: Native, text: str) -> str:
     """The built-in tier that LiteLLM's scorer gives to the last message of a user."""
     lowered = text.lower()
-    hit = [slot for slot, words in native.keywords if any(_stands_in(word.lower(), lowered) for word in words)]
+    said = set(_RUNS.findall(lowered))
+    hit = [slot for slot, words in native.keywords if _cues_of(words).stand_in(lowered, said)]
     if hit:
         return max(hit, key=SLOTS.index)
     tokens = len(text) // CHARS_PER_TOKEN
@@ -122,5 +125,28 @@ def _is_phrase(word: str) -> bool:
     return " " in word or _CJK.search(word) is not None
 
 
-def _stands_in(word: str, text: str) -> bool:
-    return word in text if _is_phrase(word) else re.search(rf"\b{re.escape(word)}\b", text) is not None
+class _Cues(NamedTuple):
+    """The cues of one slot: a phrase stands anywhere in a text, a word by itself."""
+
+    words: frozenset[str]  # of letters and digits alone, so that they are found as a whole run of them
+    phrases: tuple[str, ...]
+    others: tuple[re.Pattern[str], ...]
+
+    def stand_in(self, text: str, runs: set[str]) -> bool:
+        """Whether any stands in a text in lower case, of which these are the runs of letters and digits."""
+        return (
+            not self.words.isdisjoint(runs)
+            or any(phrase in text for phrase in self.phrases)
+            or any(pattern.search(text) for pattern in self.others)
+        )
+
+
+@lru_cache(maxsize=64)
+def _cues_of(words: tuple[str, ...]) -> _Cues:
+    lowered = tuple(word.lower() for word in words)
+    single = [word for word in lowered if not _is_phrase(word)]
+    return _Cues(
+        frozenset(word for word in single if _RUNS.fullmatch(word)),
+        tuple(word for word in lowered if _is_phrase(word)),
+        tuple(re.compile(rf"\b{re.escape(word)}\b") for word in single if not _RUNS.fullmatch(word)),
+    )

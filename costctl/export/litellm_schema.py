@@ -13,6 +13,7 @@ from costctl.export.litellm_auto import MODULE, PLUGIN
 from costctl.export.litellm_config import FAILS, RETRIES
 from costctl.export.litellm_lanes import NAME_CHARS, SLOTS, TIERS_MAX
 from costctl.export.shape import WHOLE, Choice, Flag, Items, Keys, Named, Number, Shape, Text
+from costctl.export.text import from_yaml
 from costctl.policy.keys import unknown
 
 _SECRET = Text(r"os\.environ/[A-Z][A-Z0-9_]*", "os.environ/ and the name of a variable")
@@ -101,7 +102,7 @@ _NEAR = Keys(
 def config_faults(text: str, *, is_plugin: bool) -> list[str]:
     """Everything that is wrong with a `config.yaml`, each with its place."""
     try:
-        found = yaml.safe_load(text)
+        found = from_yaml(text)
     except yaml.YAMLError as error:
         return [f"no YAML: {error}"]
     params = _at(found, "litellm_settings", "cache_params")

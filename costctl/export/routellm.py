@@ -10,12 +10,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 
-import yaml
-
 from costctl.export.base import Carried, Exported, Target, approximated, dropped, header, told
 from costctl.export.resolved import Model, Resolved
 from costctl.export.shape import Keys, Text
-from costctl.export.text import commented, to_yaml
+from costctl.export.text import commented, from_yaml, to_yaml
 from costctl.policy.parts import PARTS
 
 CONFIG, START, CALIBRATE = "config.yaml", "start.sh", "calibrate.py"
@@ -98,7 +96,7 @@ def _carried(given: Resolved) -> dict[str, Carried]:
 
 def faults(files: Mapping[str, str]) -> list[str]:
     """Arguments that its configuration does not take, another start, a share that is none."""
-    config = yaml.safe_load(files[CONFIG])
+    config = from_yaml(files[CONFIG])
     if not config:
         return [f"{START}: there is nothing to start"] if START in files else []
     wrong = _SHAPE.faults(config, "")

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 LINE_CHARS = 120
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def to_json(value: Any) -> str:
@@ -20,6 +21,24 @@ def to_json(value: Any) -> str:
 def to_yaml(value: Any, head: str = "") -> str:
     """Block style, keys in the order given, below the comment lines of `head`."""
     return head + yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=LINE_CHARS)
+
+
+def from_yaml(text: str) -> Any:
+    """The value of a text of one document, read in C where that is built: ten times as fast.
+
+    Raises:
+        yaml.YAMLError: where it is none.
+    """
+    return yaml.load(text, _LOADER)  # noqa: S506  (safe)
+
+
+def documents_of(text: str) -> list[Any]:
+    """The values of a text of several documents.
+
+    Raises:
+        yaml.YAMLError: where it is none.
+    """
+    return list(yaml.load_all(text, _LOADER))
 
 
 def exact(value: Decimal) -> int | float:

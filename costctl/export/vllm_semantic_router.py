@@ -6,15 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from costctl.export.base import Carried, Exported, Target, approximated, dropped, expressed, header, told
 from costctl.export.cache_parts import shortest_s
 from costctl.export.orders import as_listed
 from costctl.export.reading import Reading, by_signals
 from costctl.export.reliability import CODES, key_of, variable
 from costctl.export.resolved import Lane, Model, Resolved
-from costctl.export.text import commented, exact, to_yaml
+from costctl.export.text import commented, exact, from_yaml, to_yaml
 from costctl.export.vllm_plan import Plan, Step, planned
 from costctl.export.vllm_schema import faults_of
 from costctl.export.vllm_signals import TIER_KEY
@@ -282,7 +280,7 @@ def _carried(given: Resolved, plan: Plan) -> dict[str, Carried]:
 
 def faults(files: Mapping[str, str]) -> list[str]:
     """What the router would refuse, misread, or accept without a word."""
-    config = yaml.safe_load(files[FILE])
+    config = from_yaml(files[FILE])
     return faults_of(config) if config else []
 
 
