@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from costctl.audit import pages
-from costctl.audit.totals import share
+from costctl.audit.totals import NO_TIMES, share
 from costctl.formats.sources import Reader
 from costctl.money import USD_QUANTUM, usd_display
 from costctl.prices.book import PriceBook, Rate, instant_utc
-from costctl.report import Table
+from costctl.report import Table, counted
 from costctl.store import Store
 
 if TYPE_CHECKING:
@@ -57,6 +57,27 @@ CLASSES = (
 )
 
 
+class Prompts(NamedTuple):
+    """How many requests have a prompt and a time, a prompt alone, and how many there are."""
+
+    dated: int
+    undated: int
+    requests: int
+
+    @property
+    def why_unknown(self) -> str:
+        """Why no repeat can be found, which is no finding of zero repeats; empty where one can."""
+        if self.dated or not self.requests:
+            return ""
+        return NO_TIMES if self.undated else NO_PROMPTS
+
+
+PROMPTS = (
+    "SELECT count(prompt_key) FILTER (started_at IS NOT NULL), count(prompt_key) FILTER (started_at IS NULL), count(*) "
+    "FROM request"
+)
+
+
 def anatomy(
     store: Store, book: PriceBook, *, priced_at: datetime | None = None, as_of: datetime | None = None,
     reader: Reader | None = None,
@@ -90,28 +111,29 @@ def anatomy(
     )
     sums = {row[0]: row[1:] for row in store.query(pages.page("anatomy_sums.sql"))}
     total = sum((row[1] for row in sums.values()), Decimal(0))
-    # Without one prompt nothing can repeat another: that is no finding of zero repeats.
-    has_prompts = store.scalar("SELECT count(*) = 0 OR count(prompt_key) > 0 FROM request")
-    rows = [_row(item, sums.get(item.name), total, cheap, missed, near, has_prompts) for item in CLASSES]
+    prompts = Prompts(*store.query(PROMPTS)[0])
+    rows = [_row(item, sums.get(item.name), total, cheap, missed, near, prompts) for item in CLASSES]
     return Table.of("anatomy", COLUMNS, rows)
 
 
 def _row(
     item: BillClass, found: tuple[Any, ...] | None, total: Decimal, cheap: Rate | None, missed: Missed,
-    near: NearRepeats, has_prompts: bool,
+    near: NearRepeats, prompts: Prompts,
 ) -> tuple[Any, ...]:  # fmt: skip
     if item.name == "near_repeat" and not near.is_computed:
         return item.name, item.title, None, None, None, None, item.lever, item.claimed, near.note
     if item.name == "prompt_cache_miss" and missed.recoverable_usd is None:
         return item.name, item.title, None, None, None, None, item.lever, item.claimed, missed.note
-    if item.name == "exact_repeat" and not has_prompts:
-        return item.name, item.title, None, None, None, None, item.lever, item.claimed, NO_PROMPTS
+    if item.name == "exact_repeat" and prompts.why_unknown:
+        return item.name, item.title, None, None, None, None, item.lever, item.claimed, prompts.why_unknown
     count, cost, routed, later = found or (0, Decimal(0), None, 0)
     recoverable, note = _recoverable(item.name, count, cost, routed, later, cheap)
     if item.name == "prompt_cache_miss":
         recoverable, note = missed.recoverable_usd, missed.note
     if item.name == "near_repeat":
         recoverable, note = _rightly_served(cost, near)
+    if item.name == "exact_repeat" and prompts.undated:
+        note = f"{note}; {counted(prompts.undated, 'request')} without a time not compared"
     return item.name, item.title, count, cost, share(cost, total), recoverable, item.lever, item.claimed, note
 
 
@@ -171,9 +193,10 @@ def _model_classes(store: Store, book: PriceBook) -> Rate | None:
         rate = book.rate_at(key, instant_utc(book.dated))
         if rate is None:
             continue
-        rates[key] = rate
+        if rate.prices["output"]:  # what writes nothing, as an embedding model, cannot answer in another's place
+            rates[key] = rate
         blended = ((3 * rate.prices["input"] + rate.prices["output"]) / 4).quantize(Decimal("0.000001"))
         rows.append((key, "A" if blended < CLASS_B_FROM_USD else "B" if blended < CLASS_C_FROM_USD else "C", blended))
     store.insert("model_class", ["price_key", "price_class", "blended_usd"], rows)
-    cheap = sorted((blended, key) for key, price_class, blended in rows if price_class == "A" and blended)
+    cheap = sorted((blended, key) for key, price_class, blended in rows if price_class == "A" and key in rates)
     return rates[cheap[0][1]] if cheap else None

@@ -12,13 +12,15 @@ from typing import NamedTuple
 import numpy as np
 
 from costctl.audit import pages
+from costctl.audit.totals import NO_TIMES
 from costctl.errors import CostctlError
 from costctl.formats.sources import Reader
+from costctl.report import counted
 from costctl.reuse.embed import GIVEN
 from costctl.reuse.false_hits import by_answers, false_hits
 from costctl.reuse.intervals import Share
 from costctl.reuse.near_said import near_warnings
-from costctl.reuse.near_texts import NOTHING, near_texts
+from costctl.reuse.near_texts import NOTHING, NearTexts, near_texts
 from costctl.reuse.neighbours import Visits, neighbours
 from costctl.reuse.semantic_cache import Requests, SemanticPolicy, nodes_of, replay
 from costctl.reuse.vectors import Int
@@ -60,13 +62,29 @@ def near_repeats(store: Store, reader: Reader | None, is_failed_or_repeated: str
         {"file_id": texts.file_id, "source_line": texts.source_line, "prompt": texts.prompt, "answer": texts.answer},
         new="TEMP TABLE",
     )
-    found = store.numpy(
+    columns = store.numpy(
         "SELECT c.file_id, c.source_line, c.time_us, c.scope, c.may_hit, n.prompt, n.answer FROM near_candidate c "
         "JOIN near_row n USING (file_id, source_line) WHERE n.prompt >= 0 ORDER BY c.rowid"
     )
-    asked: dict[str, Int] = {name: np.asarray(values) for name, values in found.items()}
+    asked: dict[str, Int] = {name: np.asarray(values) for name, values in columns.items()}
+    undated = int(
+        store.scalar(
+            "SELECT count(*) FROM request JOIN near_row n USING (file_id, source_line) "
+            "WHERE started_at IS NULL AND replay_offset_ms IS NULL AND n.prompt >= 0"
+        )
+    )
+    if undated and not len(asked["prompt"]):
+        return NearRepeats(False, NO_TIMES)
     if not len(asked["prompt"]):
         return NearRepeats(True, "no request stands alone")
+    found = _compared(store, texts, asked)
+    if not undated:
+        return found
+    return found._replace(note=f"{found.note}; {counted(undated, 'request')} without a time not compared")
+
+
+def _compared(store: Store, texts: NearTexts, asked: dict[str, Int]) -> NearRepeats:
+    name = str(texts.name)
     scopes = np.unique(asked["scope"], return_inverse=True)[1].astype(np.int64)
     node, text, scope = nodes_of(asked["prompt"].astype(np.int64), scopes)
     visits = Visits(node, asked["time_us"].astype(np.int64))

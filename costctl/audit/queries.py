@@ -62,6 +62,7 @@ def select(statement: str, db: Path | None) -> Report:
         CostctlError: E180 for anything else than one SELECT.
     """
     with opened(db) as store:
+        _refuse_half_an_audit(store)
         if not store.is_single_select(statement):
             raise CostctlError(
                 "E180",
@@ -77,6 +78,18 @@ def select(statement: str, db: Path | None) -> Report:
         _show_merged(store)
         columns, rows = store.answer(statement)
     return Report("sql", {"row_count": len(rows)}, {"rows": Table.of("rows", columns, rows)})
+
+
+def _refuse_half_an_audit(store: Store) -> None:
+    """An audit that was refused leaves a workspace without tables, or with those of an earlier log."""
+    known = store.scalar("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'last_report'")
+    if not known or not store.scalar("SELECT count(*) FROM last_report"):
+        raise CostctlError(
+            "E162",
+            "the last audit here was refused",
+            "see why: costctl rejects; then costctl audit LOG",
+            ExitCode.INPUT,
+        )
 
 
 def _show_merged(store: Store) -> None:

@@ -16,6 +16,7 @@ from costctl.store import Store
 # A month is projected from a whole week at least: less would project a weekend or a Monday.
 RUN_RATE_DAYS_MIN = 7
 RUN_RATE_DAYS = 30
+NO_TIMES = "not identifiable: no request with a prompt has a time, so none comes before another: --map started_at=..."
 SUMMED_TOKENS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 
 

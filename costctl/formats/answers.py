@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from costctl.formats.base import Record
@@ -16,6 +17,15 @@ _TIERS = {
     "on_demand_flex": "flex", "provisioned_throughput": "provisioned",
 }  # fmt: skip
 _GLOBAL = ("not_available", "global")
+# Many vendors answer in the shape of OpenAI; these names are used by their makers' own endpoints.
+_OWN_NAMES = {
+    "openai": r"(?:ft:)?(?:gpt-(?!oss)|chatgpt|o\d|text-|davinci|babbage|dall-e|tts-|whisper|omni-|codex|sora|computer-)",
+    "deepseek": r"deepseek-(?:chat|reasoner|coder)$", "x-ai": r"grok-", "perplexity": r"sonar", "google": r"gemini-",
+    "mistral": r"mistral-(?:tiny|small|medium|large|embed|saba)|(?:magi|code|dev)stral-|pixtral-|ministral-",
+    "moonshotai": r"kimi-|moonshot-", "anthropic": r"claude-", "zai": r"glm-", "minimax": r"minimax-",
+    "cohere": r"command-",
+}  # fmt: skip
+_VENDORS = tuple((vendor, re.compile(names)) for vendor, names in _OWN_NAMES.items())
 
 
 def service_tier(value: Any) -> Any:
@@ -25,6 +35,18 @@ def service_tier(value: Any) -> Any:
     ('standard', 'flex', 'batch')
     """
     return _TIERS.get(value.lower(), value) if type(value) is str else value
+
+
+def vendor_of(model: Any) -> str | None:
+    """Whose own API answers in OpenAI's shape under this name; None where many sell the model.
+
+    >>> vendor_of("gpt-4o-2024-08-06"), vendor_of("deepseek-chat"), vendor_of("llama-3.3-70b-versatile")
+    ('openai', 'deepseek', None)
+    """
+    if not isinstance(model, str):
+        return None
+    name = model.lower()
+    return next((vendor for vendor, names in _VENDORS if names.match(name)), None)
 
 
 def region_of(usage: Record) -> Any:
@@ -55,7 +77,8 @@ def openai_answer(body: Record) -> Record:
     created = body.get("created", body.get("created_at"))
     found.update(
         request_id=body.get("id"), dedupe_key=body_key(body.get("id"), created), response_model=body.get("model"),
-        operation=OPENAI_OBJECTS.get(kind), service_tier=service_tier(body.get("service_tier")), provider="openai",
+        operation=OPENAI_OBJECTS.get(kind), service_tier=service_tier(body.get("service_tier")),
+        provider=vendor_of(body.get("model")),
     )  # fmt: skip
     if created is not None:
         found["started_at"], found["ts_basis"] = created, "created"

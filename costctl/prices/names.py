@@ -26,6 +26,11 @@ ROUTES = {
     "floor": "the route behind ':floor' sets the price; log the model that answered",
     "online": "':online' adds a fee for searching that the log does not state; give own rates",
 }
+# An id of Bedrock: a maker and its model with a point between them, behind where it may run.
+_OF_BEDROCK = re.compile(
+    r"(?:(?:us|eu|apac|au|jp|ca|sa|us-gov|global)\.)?(?:anthropic|amazon|meta|mistral|cohere|ai21|deepseek|stability|"
+    r"writer|luma|qwen|openai|twelvelabs|moonshot|minimax)\.[a-z][a-z0-9.-]*(?::\d+[a-z]?)*"
+)
 SELF_HOSTED_REASON = "runs on own machines, which have no list price; give own rates"
 
 
@@ -48,6 +53,8 @@ def parse_name(text: str) -> Named:
     'us.anthropic.claude-x'
     >>> parse_name("azure/eu/gpt-4o").region
     'eu'
+    >>> parse_name("us.anthropic.claude-sonnet-4-5-20250929-v1:0").provider
+    'aws'
     """
     name = text.strip()
     provider: str | None = None
@@ -67,6 +74,8 @@ def parse_name(text: str) -> Named:
             region, name = name.split("/", 1)
     elif "/" in name:
         name = name.rsplit("/", 1)[-1]
+    if provider is None and _OF_BEDROCK.fullmatch(name.lower()):
+        provider = "aws"
     refusal = ROUTES.get(full.rpartition(":")[2]) if ":" in full else None
     if full.endswith(":free"):
         provider = "openrouter"

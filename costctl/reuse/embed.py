@@ -53,7 +53,8 @@ def embed(texts: Sequence[str], name: str | None = None) -> Embedding:
     """Vectors of the texts by the named embedding; by default the best one that is installed."""
     name = name or default()
     if name == WORDLLAMA:
-        return Embedding(f"{WORDLLAMA} {metadata.version(WORDLLAMA)}", _wordllama(texts))
+        vectors = _wordllama(texts)  # which refuses, where it is not installed
+        return Embedding(f"{WORDLLAMA} {metadata.version(WORDLLAMA)}", vectors)
     if name == WORDS:
         return Embedding(WORDS, _words(texts))
     package, _, model = name.partition(":")

@@ -399,3 +399,11 @@ def test_an_unpriced_model_is_told_with_the_near_names_that_have_a_price(tmp_pat
     hints = {item.message.split()[0]: item.hint for item in report.warnings if item.code == "W201"}
     assert str(hints["gpt-4o-mimi"]).startswith("near names with a price: openai/gpt-4o-mini, ")
     assert hints["my-fine-tune"] == "give a price: --prices rates.yaml; costctl init writes an example"
+
+
+def test_what_writes_nothing_is_no_cheaper_model_for_a_chat(tmp_path: Path) -> None:
+    """An embedding model beside a chat: nothing here is cheaper that could answer."""
+    embedded = {"model": "text-embedding-3-small", "operation": "embeddings", "output_tokens": 0, **message("hola")}
+    found = of_class(made(tmp_path, message("hello"), embedded), "simple_on_premium")
+    assert (found["request_count"], found["recoverable_usd"]) == (1, None)
+    assert found["note"] == "no cheap model in this log to compare with"

@@ -7,7 +7,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from costctl.render.people import to_terminal
+from costctl.reuse import embed
 from tests.support import audited, rows
 
 ASKED = "How can I change the delivery address of my order?"
@@ -25,6 +28,7 @@ def call(minute: int, words: str, **more: Any) -> dict[str, Any]:
 
 def bill(folder: Path, calls: list[dict[str, Any]], **options: Any) -> dict[str, dict[str, Any]]:
     """The rows of the anatomy by class; they sum to the total."""
+    folder.mkdir(exist_ok=True)
     log = folder / "log.jsonl"
     log.write_text("".join(json.dumps(one) + "\n" for one in calls), "utf-8")
     report = audited(folder, log, **options)
@@ -92,3 +96,30 @@ def test_differing_vectors_of_one_prompt_are_told(tmp_path: Path) -> None:
     log.write_text("".join(json.dumps(one) + "\n" for one in calls), "utf-8")
     report = audited(tmp_path, log, has_near_repeats=True, embedding="log")
     assert "W239" in {one.code for one in report.warnings}
+
+
+def test_without_times_nothing_is_known_to_repeat(tmp_path: Path) -> None:
+    """Equal and near prompts, of which none is known to come first; with one time still none is before another."""
+    calls = [call(0, ASKED), call(1, ASKED), call(2, NEAR)]
+    dateless = [{key: value for key, value in one.items() if key != "timestamp"} for one in calls]
+    found = bill(tmp_path, dateless, has_near_repeats=True)
+    for name in ("exact_repeat", "near_repeat"):
+        assert found[name]["request_count"] is None
+        assert found[name]["note"].startswith("not identifiable: no request with a prompt has a time")
+        assert "--map started_at=" in found[name]["note"]
+    some = bill(tmp_path / "some", [*calls[1:], *dateless[:1]], has_near_repeats=True)
+    assert (some["exact_repeat"]["request_count"], some["near_repeat"]["request_count"]) == (0, 1)
+    for name in ("exact_repeat", "near_repeat"):
+        assert some[name]["note"].endswith("; 1 request without a time not compared")
+
+
+def test_words_say_what_would_find_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embed, "_wordllama_folder", lambda: None)
+    embed._wordllama_parts.cache_clear()
+    log = tmp_path / "log.jsonl"
+    log.write_text("".join(json.dumps(one) + "\n" for one in [call(0, ASKED), call(1, NEAR)]), "utf-8")
+    (said,) = [one for one in audited(tmp_path, log, has_near_repeats=True).warnings if one.code == "W230"]
+    assert "by words" in said.message
+    assert "pip install 'costctl[semantic]'" in said.hint
+    not_there = bill(tmp_path / "named", [call(0, ASKED)], has_near_repeats=True, embedding="wordllama")["near_repeat"]
+    assert not_there["note"] == "not identifiable: the embedding 'wordllama' is not installed"

@@ -561,3 +561,20 @@ def test_an_estimate_without_price_is_told_by_the_exit_code(capsys: pytest.Captu
     assert "$12.50" in captured.out
     assert "no price for 'gpt-9'" in captured.out + captured.err
     assert run(["estimate", "--price-list", "2026-01"]) == 0
+
+
+@pytest.mark.parametrize("lines", [[{"colour": "red"}], [b"{broken", b"{broken"]])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_after_a_refused_audit_no_older_rows_are_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], lines: list[Any], is_first: bool
+) -> None:
+    """Neither a traceback of missing tables, nor the requests of the log before."""
+    db = str(tmp_path / "c.duckdb")
+    if not is_first:
+        assert run(["audit", str(log(GOOD)), "--db", db]) == 0
+    assert run(["audit", str(log(*lines)), "--db", db]) == 3
+    capsys.readouterr()
+    assert run(["sql", "SELECT 1 FROM request", "--db", db]) == 3
+    said = capsys.readouterr().err
+    assert "the last audit here was refused" in said
+    assert "E162" in said

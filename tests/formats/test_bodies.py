@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from costctl.formats import anthropic, openai
+from costctl.formats.answers import openai_answer
 from costctl.formats.base import Record, Rejected
 from costctl.formats.captures import unwrap
 from costctl.formats.content import ContentReader
@@ -95,3 +96,16 @@ def test_odd_content_parts_are_text() -> None:
     parts = [{"type": [], "text": "x"}, {"type": {}, "text": "y"}]
     found = ContentReader(b"key").read([{"role": [], "content": parts}], None)
     assert found[2] == 3  # "x\ny"
+
+
+def test_a_body_in_the_shape_of_openai_is_of_whoever_sells_that_name() -> None:
+    """Fourteen vendors answer so; where many sell a model, nobody knows who did."""
+    sold = {
+        "gpt-4o": "openai", "o4-mini": "openai", "ft:gpt-4o:acme::1": "openai", "sonar-pro": "perplexity",
+        "deepseek-chat": "deepseek", "grok-3-mini": "x-ai", "kimi-k2-0905-preview": "moonshotai",
+        "mistral-large-latest": "mistral", "llama-3.3-70b-versatile": None, "gpt-oss-120b": None,
+        "deepseek-r1-distill-llama-70b": None, "openai/gpt-4o": None,
+    }  # fmt: skip
+    for model, vendor in sold.items():
+        body = {"id": "c", "object": "chat.completion", "model": model, "created": 1772452800, "choices": []}
+        assert openai_answer(body)["provider"] == vendor, model

@@ -104,6 +104,22 @@ def test_the_logged_provider_decides(name: str, provider: str, key: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "aws/regional.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        ("anthropic.claude-sonnet-4-5-20250929-v1:0", "aws/regional.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        ("global.anthropic.claude-sonnet-4-5-20250929-v1:0", "aws/global.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        ("amazon.nova-pro-v1:0", "aws/amazon.nova-pro-v1:0"),
+        ("us.meta.llama3-3-70b-instruct-v1:0", "aws/meta.llama3-3-70b-instruct-v1:0"),
+    ],
+)
+@pytest.mark.parametrize("provider", [None, "anthropic", "bedrock"])
+def test_an_id_of_bedrock_has_its_price_whoever_logs_it(name: str, key: str, provider: str | None) -> None:
+    """Claude Code logs such ids as well, and names no provider or the maker; Google's list has them too."""
+    assert shipped().resolve(name, provider).model_key == key
+
+
+@pytest.mark.parametrize(
     ("name", "provider", "key"),
     [
         ("deepseek-r1-distill-llama-70b", None, "groq/deepseek-r1-distill-llama-70b"),
