@@ -78,7 +78,7 @@ def best_reading(
             agrees_by_tokens(*pair, reading) if with_tokens else _agrees_by_money(*pair, reading) for pair in pairs
         ]
         apart = sum((_apart(*pair, reading) for pair in pairs), ZERO)
-        scored.append((-sum(agree), reading.size, apart, reading, agree))
+        scored.append((-_borne_out(reading, sum(agree)), reading.size, apart, reading, agree))
     *_, apart, reading, agree = min(scored)
     return (_priced_reading(reading, pairs, has_own_rates=has_own_rates) if with_tokens else reading), agree, apart
 
@@ -100,8 +100,15 @@ def _readings(
         reading = read._replace(is_list=is_list, is_full=is_full)
         yield reading
         ratio = _ratio((said.billed_usd, value_of(log, reading)) for log, said in pairs)
-        if ratio is not None:
+        # Calls whose cost the log does not know make the invoice dearer, and no price.
+        is_incomplete = total.unpriced or (total.failed and total.failed_usd == Usd())
+        if ratio is not None and not (ratio > 1 and is_incomplete):
             yield reading._replace(ratio=ratio)
+
+
+def _borne_out(reading: Reading, agree: int) -> int:
+    """How many days speak for a reading: a share of the price is chosen so that one of them agrees."""
+    return agree if reading.ratio == 1 else agree - 1
 
 
 def _ratio(amounts: Iterable[tuple[Decimal | None, Decimal]]) -> Decimal | None:
@@ -142,5 +149,5 @@ def _priced_reading(
                 agree = sum(
                     abs(amount - (price * ratio).quantize(USD_QUANTUM)) <= bound for amount, price, bound in usual
                 )
-                scored.append((-agree, found.size, found))
+                scored.append((-_borne_out(found, agree), found.size, found))
     return min(scored)[2] if scored else reading

@@ -40,7 +40,7 @@ TITLES = {
     "service_tier": "another service tier than the log's",
     "cached_tokens": "cached tokens priced differently",
     "prices": "other prices than those of the log",
-    "unpriced": "calls of the log without a price",
+    "unpriced": "calls of the log without price or counts",
     "log_lacks_calls": "calls that the log lacks",
     "invoice_lacks_calls": "calls that the invoice lacks",
     "rounding": "rounding of the invoice's amounts",
@@ -301,8 +301,8 @@ def _warnings(found: Explained, parts: dict[str, Decimal], invoice: Invoice) -> 
             rows = counted(bare, "row of the invoice has", "rows of the invoice have")
             said.append(Warning("W297", f"{rows} no amount that can be read, such as a credit: left out of its sums"))
     if parts["unpriced"]:
-        said.append(Warning("W293", "calls of models without a price are billed: their cost in the log is unknown",
-                            "give a price: --prices rates.yaml"))  # fmt: skip
+        text = "calls without a price or without token counts are billed: their cost in the log is unknown"
+        said.append(Warning("W293", text, "costctl audit LOG says which, and what to do"))
     return tuple(said)
 
 

@@ -19,7 +19,7 @@ _TIERS = {
 _GLOBAL = ("not_available", "global")
 # Many vendors answer in the shape of OpenAI; these names are used by their makers' own endpoints.
 _OWN_NAMES = {
-    "openai": r"(?:ft:)?(?:gpt-(?!oss)|chatgpt|o\d|text-|davinci|babbage|dall-e|tts-|whisper|omni-|codex|sora|computer-)",
+    "openai": r"(?:ft:)?(?:gpt-(?!oss)|chatgpt|o\d|text-|davinci|babbage|dall-e|tts-|whisper|omni-|codex|sora)",
     "deepseek": r"deepseek-(?:chat|reasoner|coder)$", "x-ai": r"grok-", "perplexity": r"sonar", "google": r"gemini-",
     "mistral": r"mistral-(?:tiny|small|medium|large|embed|saba)|(?:magi|code|dev)stral-|pixtral-|ministral-",
     "moonshotai": r"kimi-|moonshot-", "anthropic": r"claude-", "zai": r"glm-", "minimax": r"minimax-",

@@ -6,6 +6,7 @@ can be guessed.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -30,6 +31,14 @@ NO_CONTENT: Content = (None, None, None, None, None, None, None, None, None, Non
 _SYSTEM_ROLES = frozenset({"system", "developer"})
 _TOOL_ROLES = frozenset({"tool", "function"})
 _TOOL_RESULTS = frozenset({"toolResult", "functionResponse", "function_response"})  # Converse, Gemini
+# What tools write in place of a text that they do not keep: no prompt, or each would repeat the others.
+_REDACTED = re.compile(
+    r"(?:content[-_ ])?redacted(?:[-_ ]by[-_ ]litellm)?"
+    r"|[\[<({]+(?:content[-_ ])?(?:redacted|hidden|masked|removed|filtered|omitted|not[-_ ]logged)[\])}>]+"
+    r"|\*{3,}|x{4,}",
+    re.IGNORECASE,
+)
+REDACTED_CHARS = 40
 _IMAGE_PARTS = frozenset({"image", "image_url", "input_image", "inline_data", "inlineData"})
 
 
@@ -85,6 +94,8 @@ class ContentReader:
             if image:
                 has_image = True
             parts.append(f"{role}\0{text}")
+        if len(user_text) <= REDACTED_CHARS and _REDACTED.fullmatch(user_text):
+            return NO_CONTENT
         system_chars, user_chars = len(system_text), len(user_text)
         return (
             self.hash("\x1e".join(parts)),

@@ -23,6 +23,7 @@ from costctl.request import FROM_TEXT
 DEPTH_MAX = 5  # of objects within one another whose columns are looked at
 COUNTS = ("input_tokens", "output_tokens")
 NAMES = ("request_model", "response_model")
+TEXTS = ("messages", "system", "response_text")
 EVIDENCE = ("messages", "logged_cost", "status", "http_status", "error_type", "latency_ms")
 
 
@@ -131,8 +132,13 @@ def _is_anything(_: Record) -> bool:
 
 
 def mapped(columns: Mapping[str, tuple[Path, ...]]) -> LogFormat:
-    """The generic format with the user's own paths in place of the usual ones."""
-    return replace(FORMAT, columns={**COLUMNS, **columns}, signature=_is_anything)
+    """The generic format with the user's own paths in place of the usual ones.
+
+    A column that is mapped to something else is no text: one called `input` that holds tokens is no prompt as well.
+    """
+    taken = {tuple(map(folded, path)) for name, paths in columns.items() if name not in TEXTS for path in paths}
+    texts = {name: tuple(path for path in COLUMNS[name] if tuple(map(folded, path)) not in taken) for name in TEXTS}
+    return replace(FORMAT, columns={**COLUMNS, **texts, **columns}, signature=_is_anything)
 
 
 def parse_mapping(text: str) -> tuple[str, str]:

@@ -79,3 +79,38 @@ def test_counts_without_an_amount_are_read_at_our_own_price() -> None:
     cells: dict[Any, InvoiceSums] = {(FIRST, "b"): counted, (FIRST + timedelta(days=1), "b"): charged}
     found = explain([], Invoice(cells, FIRST, FIRST + timedelta(days=1), frozenset()), has_own_rates=False)
     assert [sum(cell.parts.values(), Decimal(0)) for cell in found.cells] == [0, price.own_full]
+
+
+def priced(own: str, *, calls: int = 10, unpriced: int = 0) -> LogSums:
+    """A day's calls at this cost, whatever its tier or cached tokens."""
+    cost = Decimal(own)
+    return LogSums(calls, unpriced, Tokens(calls, 0, calls), Usd(cost, cost, cost, cost, cost, cost))
+
+
+def charged_days(log: list[LogSums], billed: list[str]) -> Reading:
+    """The reading of one model over days that are billed so, to the cent."""
+    days = [FIRST + timedelta(days=n) for n in range(len(log))]
+    slices = [
+        LogSlice(datetime(day.year, day.month, day.day, 12), "m", "openai", sums)
+        for day, sums in zip(days, log, strict=True)
+    ]
+    cells: dict[Any, InvoiceSums] = {
+        (day, "m"): InvoiceSums(1, None, None, Decimal(amount), None, Decimal("0.005"), 0)
+        for day, amount in zip(days, billed, strict=True)
+    }
+    found = explain(slices, Invoice(cells, days[0], days[-1], frozenset({"openai"})), has_own_rates=False)
+    return found.readings["m"]
+
+
+def test_a_share_of_the_price_needs_more_days_than_the_one_that_it_is_taken_from() -> None:
+    """One call of seven lost here and there: some day always agrees with its own ratio. A discount agrees on all."""
+    lost = [priced("5.00"), priced("6.00"), priced("4.00")]
+    assert charged_days(lost, ["6.00", "6.60", "4.20"]).ratio == 1
+    assert charged_days(lost, ["4.00", "4.80", "3.20"]).ratio == Decimal("0.8")
+
+
+def test_calls_of_unknown_cost_make_no_dearer_price() -> None:
+    """Two of twelve calls a day have no counts: what they cost is unknown, and no price rose by a fifth."""
+    days = [priced("5.00", unpriced=2), priced("6.00", unpriced=2), priced("4.00", unpriced=2)]
+    assert charged_days(days, ["6.00", "7.20", "4.80"]).ratio == 1
+    assert charged_days(days, ["4.00", "4.80", "3.20"]).ratio == Decimal("0.8")
