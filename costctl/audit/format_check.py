@@ -11,7 +11,7 @@ from typing import Any
 
 from costctl.audit import pages
 from costctl.audit.carried import FACTS, FEATURES, Feature
-from costctl.audit.notes import missing_histories, refused_strangers
+from costctl.audit.notes import missing_logs, refused_strangers
 from costctl.audit.options import AuditOptions
 from costctl.audit.read import reading_of, select_attempts
 from costctl.errors import CostctlError, InputError
@@ -56,7 +56,7 @@ def check_files(logs: Sequence[str], options: AuditOptions) -> Report:
         by_label = {source.label: source for source in sources}
         mapped = reading.log_format if options.mapping else None
         report = _told(store, by_label, files, left_out, mapped)
-        return replace(report, warnings=(*missing_histories(missing), *report.warnings))
+        return replace(report, warnings=(*missing_logs(missing), *report.warnings))
 
 
 def _told(

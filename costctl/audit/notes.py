@@ -112,9 +112,13 @@ def refused_strangers(rejected: Sequence[Mapping[str, Any]]) -> list[Warning]:
     return said
 
 
-def missing_histories(missing: Sequence[InputError]) -> list[Warning]:
-    """Agents whose history was asked for and is not there, while another log is."""
-    return [Warning("W123", f"{error.message}: the other logs are read without it", error.hint) for error in missing]
+def missing_logs(missing: Sequence[InputError]) -> list[Warning]:
+    """Agents whose history was asked for and is not there, while another log is; files of folders that are not read."""
+    return [
+        Warning("W122", error.message, error.hint) if error.code == "E102"
+        else Warning("W123", f"{error.message}: the other logs are read without it", error.hint)
+        for error in missing
+    ]  # fmt: skip
 
 
 def _refused(table: Table) -> list[Warning]:

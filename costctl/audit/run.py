@@ -116,9 +116,9 @@ def _answer(logs: Sequence[str], options: AuditOptions, *, has_findings: bool) -
 
 def _with_missing(report: Report, missing: Sequence[InputError]) -> Report:
     """The report with what else was asked for, which is no fact of the files that were read and is not remembered."""
-    from costctl.audit.notes import missing_histories  # noqa: PLC0415  (heavy, as what computes the report)
+    from costctl.audit.notes import missing_logs  # noqa: PLC0415  (heavy, as what computes the report)
 
-    return replace(report, warnings=(*missing_histories(missing), *report.warnings)) if missing else report
+    return replace(report, warnings=(*missing_logs(missing), *report.warnings)) if missing else report
 
 
 def last_audit(database: Path) -> Report:

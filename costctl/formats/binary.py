@@ -10,14 +10,12 @@ _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\x0c\x1b"))
 CONTROL_SHARE_MAX = 0.02
 # First bytes, what such a file is, and the way to a log from it.
 _EXPORT = "export the log itself as JSONL, CSV or Parquet"
-_UNPACK = "unpack it first, or pack it with gzip or zstd, which are read as they are"
+_UNPACK = "unpack it first, or pack it with gzip, zstd, bzip2 or xz, which are read as they are"
 KINDS = (
     (b"%PDF", "a PDF document", _EXPORT),
     (b"\x89PNG", "a PNG picture", _EXPORT),
     (b"\xff\xd8\xff", "a JPEG picture", _EXPORT),
     (b"\xd0\xcf\x11\xe0", "an old Office document", "save the sheet as CSV"),
-    (b"BZh", "a bzip2 archive", _UNPACK),
-    (b"\xfd7zXZ", "an xz archive", _UNPACK),
     (b"7z\xbc\xaf", "a 7z archive", _UNPACK),
     (b"\x04\x22\x4d\x18", "an lz4 archive", _UNPACK),
     (b"ARROW1", "an Arrow or Feather file", "write it as Parquet"),

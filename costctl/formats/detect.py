@@ -22,7 +22,7 @@ from costctl.formats.envelopes import carried, enveloped, is_plain, places_of
 from costctl.formats.events import event_tasks, is_event_text
 from costctl.formats.generic import leaves, written_path
 from costctl.formats.registry import FORMATS
-from costctl.formats.sources import LINE_BYTES_MAX, Source, behind_long_lines, head_of
+from costctl.formats.sources import LINE_BYTES_MAX, Source, behind_long_lines, head_of, plain_name
 from costctl.formats.tables import delimiter_of, parquet_frame, sampled_rows
 from costctl.report import counted
 
@@ -54,7 +54,7 @@ def _shape(source: Source, head: bytes) -> Shape:
     first = text.split(b"\n", 1)[0].strip()
     if text.startswith((b"{", b"[")):
         return "lines" if _is_json_line(first, text) else "document"
-    if source.path.name.removesuffix(".gz").removesuffix(".zst").endswith((".csv", ".tsv")):
+    if plain_name(source.path).endswith((".csv", ".tsv")):
         return "table"
     # A prompt in a table may hold a brace, and lines of text may stand before lines of JSON.
     has_json = any(_record(line) is not None for line in text.split(b"\n", SAMPLE_RECORDS)[:SAMPLE_RECORDS])

@@ -9,8 +9,9 @@ from typing import Any
 import orjson
 
 from costctl.errors import InputError
-from costctl.formats.sources import Source, Truncated, content_blocks
+from costctl.formats.sources import Source, content_blocks
 from costctl.formats.tasks import ROWS_PER_TASK, Task
+from costctl.formats.unpack import Trailing, Truncated
 from costctl.report import counted
 
 DOCUMENT_BYTES_MAX = 2**30
@@ -46,7 +47,7 @@ _TOKENS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]:]', re.DOTALL)
 
 def document_tasks(source: Source) -> Iterator[Task]:
     """The elements of a JSON document, numbered from 1; of a cut one, the whole elements."""
-    content = _whole(source)
+    content, behind = _whole(source)
     try:
         document = orjson.loads(content)
         fault = None
@@ -67,8 +68,8 @@ def document_tasks(source: Source) -> Iterator[Task]:
     for start in range(0, len(elements), ROWS_PER_TASK):
         batch = elements[start : start + ROWS_PER_TASK]
         yield Task(rows=[(start + position, element) for position, element in enumerate(batch, 1)])
-    if fault:
-        yield Task(fault=fault, fault_is_line=False)
+    for said in filter(None, (fault, behind)):
+        yield Task(fault=said, fault_is_line=False)
 
 
 def records_of(document: Any) -> list[Any]:
@@ -84,8 +85,10 @@ def records_of(document: Any) -> list[Any]:
     return [document]
 
 
-def _whole(source: Source) -> bytes:
+def _whole(source: Source) -> tuple[bytes, str | None]:
+    """The content of a document, and what is to say of bytes behind a packed one."""
     content = b""
+    behind = None
     try:
         for block in content_blocks(source):
             content += block
@@ -95,9 +98,11 @@ def _whole(source: Source) -> bytes:
                     f"{source.label}: a JSON document over 1 GiB",
                     "write it as JSONL, one record a line",
                 )
+    except Trailing as error:
+        behind = str(error)
     except Truncated:
         pass  # the document is then cut as well, which the parser says
-    return content.removeprefix(b"\xef\xbb\xbf")
+    return content.removeprefix(b"\xef\xbb\xbf"), behind
 
 
 def _of_lines(content: bytes) -> list[Any] | None:

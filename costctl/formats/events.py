@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import orjson
 
 from costctl.formats.base import Record
-from costctl.formats.sources import Source, Truncated, content_blocks
+from costctl.formats.sources import Source, content_blocks
 from costctl.formats.sse import EVENT, is_sse
-from costctl.formats.tasks import CUT, ROWS_PER_TASK, Task
+from costctl.formats.tasks import ROWS_PER_TASK, Task
+from costctl.formats.unpack import Trailing, Truncated
 
 BOM = b"\xef\xbb\xbf"
 # A table or a text may begin as a stream does; its data do not.
@@ -27,13 +28,16 @@ def event_tasks(source: Source) -> Iterator[Task]:
     rows: list[tuple[int, Record]] = []
     number = 0
     pending = b""
+    fault: str | None = None
     blocks = content_blocks(source)
     while True:
         try:
             block = next(blocks, None)
-        except Truncated:
-            rows.append((number + 1, {"__fault__": CUT}))
-            break
+        except Truncated as error:
+            fault = str(error)
+            if not isinstance(error, Trailing):  # the last line is none then
+                break
+            block = None
         *lines, pending = (pending + block).split(b"\n") if block is not None else [pending, b""]
         for line in lines:
             number += 1
@@ -45,6 +49,8 @@ def event_tasks(source: Source) -> Iterator[Task]:
                 rows = []
         if block is None:
             break
+    if fault:
+        rows.append((number + 1, {"__fault__": fault}))
     if rows:
         yield Task(rows=rows)
 

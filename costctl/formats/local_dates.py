@@ -7,7 +7,8 @@ from pathlib import Path
 
 from costctl.errors import InputError
 from costctl.formats.detect import shape_of
-from costctl.formats.sources import Source, Truncated, content_blocks, head_of
+from costctl.formats.sources import Source, content_blocks, head_of
+from costctl.formats.unpack import Trailing, Truncated
 
 MONTHS = 12
 # A field that begins with such a date, which a time may follow.
@@ -47,6 +48,8 @@ def _content(source: Source) -> bytes:
     try:
         for block in content_blocks(source):
             content += block
+    except Trailing:
+        pass
     except Truncated:
         return bytes(content[: content.rfind(b"\n") + 1])
     return bytes(content)

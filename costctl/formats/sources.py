@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import glob
-import gzip
 import hashlib
 import os
 import re
 import sys
-import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from difflib import get_close_matches
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
-
-import zstandard
+from typing import NamedTuple
 
 from costctl.errors import InputError
 from costctl.formats.histories import history_of
+from costctl.formats.unpack import MAGIC_BYTES, SUFFIXES, Truncated, is_packed, unpacked
+from costctl.report import counted
 
 BLOCK_BYTES = 16 * 2**20
 LINE_BYTES_MAX = 32 * 2**20
@@ -28,12 +26,13 @@ END_BYTES = 65536
 EXPANSION_MAX = 200
 EXPANSION_FREE_BYTES = 64 * 2**20
 LOG_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".log", ".txt", ".sse")
-PACKED_SUFFIXES = (".gz", ".zst")
 DATABASES = "opencode*.db"  # of databases only those whose tables a format knows
 STDIN = "-"
 HISTORY = "agent:"  # before the name of a coding agent: all of its history on this machine
 # What rotating a log puts behind its name: a number or a date.
 _ROTATION = re.compile(r"([.-](\d{1,4}|\d{8,14}|\d{4}-\d\d-\d\d([t_-]\d\d[:-]?\d\d([:-]?\d\d)?)?))+$")
+_JSON = re.compile(rb'\s*(\[\s*)?\{\s*"')
+NAMED_MAX = 5
 SQLITE_MAGIC = b"SQLite format 3\0"
 
 
@@ -62,7 +61,8 @@ class Reader(NamedTuple):
 def find_sources(names: list[str], spool: Path, missing: list[InputError] | None = None) -> list[Source]:
     """The files that the user means, sorted within each folder or glob.
 
-    Agents without a history on this machine are noted in `missing`, where that is given and something else is there.
+    Agents without a history on this machine and files of folders that are not read are noted in `missing` (E104, E102),
+    where that is given and something else is there.
 
     Raises:
         InputError: E101 for a missing file, with similar names that exist; E102 for a folder without logs; E103 and
@@ -82,13 +82,15 @@ def find_sources(names: list[str], spool: Path, missing: list[InputError] | None
                     raise
                 absent.append(error)
         elif path.is_dir():
-            found = sorted(item for item in path.rglob("*") if item.is_file() and _is_log(item))
+            found, others = _logs_in(path)
             if not found:
                 raise InputError(
                     "E102",
-                    f"no log files in folder {name}",
+                    f"no log files in folder {name}{f': {_named(others)}' if others else ''}",
                     f"looked for: {', '.join(LOG_SUFFIXES)}",
                 )
+            if others and missing is not None:
+                missing.append(_not_read(name, others))
             sources.extend(Source(item, str(item), False) for item in found)
         elif path.exists():
             sources.append(Source(path, name, True))
@@ -103,15 +105,55 @@ def find_sources(names: list[str], spool: Path, missing: list[InputError] | None
     return list({source.path.resolve(): source for source in sources}.values())
 
 
-def _is_log(path: Path) -> bool:
-    if any(part.startswith(".") for part in path.parts[-2:]):
-        return False
+def _logs_in(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The logs of a folder, and its other files, those in sight alone; both sorted."""
+    logs: list[Path] = []
+    others: list[Path] = []
+    for item in sorted(path for path in folder.rglob("*") if path.is_file()):
+        if any(part.startswith(".") for part in item.parts[-2:]):
+            continue
+        name = _ROTATION.sub("", plain_name(item))
+        is_named = fnmatch(item.name.lower(), DATABASES) or name.endswith(LOG_SUFFIXES)
+        if is_named or ("." not in name and _begins_as_json(item)):
+            logs.append(item)
+        elif not any(part.startswith(".") for part in item.relative_to(folder).parts) and not _is_beside(item):
+            others.append(item)
+    return logs, others
+
+
+def plain_name(path: Path) -> str:
+    """The name of a file without what packing puts behind it, in small letters."""
     name = path.name.lower()
-    if fnmatch(name, DATABASES):
-        return True
-    for packed in PACKED_SUFFIXES:
+    for packed in SUFFIXES:
         name = name.removesuffix(packed)
-    return _ROTATION.sub("", name).endswith(LOG_SUFFIXES)
+    return name
+
+
+def _begins_as_json(path: Path) -> bool:
+    """Whether a file whose name says nothing holds objects or a list of them, by its first bytes."""
+    try:
+        head = next(content_blocks(Source(path, str(path), False), 4096), b"")
+    except (InputError, Truncated, OSError):
+        return False
+    return _JSON.match(head.removeprefix(b"\xef\xbb\xbf")) is not None
+
+
+def _is_beside(path: Path) -> bool:
+    """Whether it is what SQLite keeps beside a database, which is read with it."""
+    return path.name.endswith(("-wal", "-shm")) and path.with_name(path.name[:-4]).exists()
+
+
+def _not_read(folder: str, others: list[Path]) -> InputError:
+    files = counted(len(others), "file of the folder was", "files of the folder were")
+    return InputError(
+        "E102", f"{files} not read, as the name is of no log: {_named(others)}",
+        f"unpack archives first; name what is a log beside the folder: costctl audit {folder} {others[0]}",
+    )  # fmt: skip
+
+
+def _named(paths: list[Path]) -> str:
+    more = f" and {len(paths) - NAMED_MAX:,} more" if len(paths) > NAMED_MAX else ""
+    return ", ".join(path.name for path in paths[:NAMED_MAX]) + more
 
 
 def _similar(path: Path) -> str:
@@ -179,6 +221,10 @@ def head_of(source: Source, size: int = 2**20) -> bytes:
                 break
     except Truncated:
         pass  # what can be read is enough here; the reading itself will say it
+    if head[257:262] == b"ustar":
+        raise InputError(
+            "E113", f"{source.label} is a tar archive", "unpack it and audit the folder: tar -xf FILE -C FOLDER"
+        )
     return bytes(head).removeprefix(b"\xef\xbb\xbf")
 
 
@@ -199,67 +245,21 @@ def behind_long_lines(source: Source, size: int = 2**20) -> bytes:
     return bytes(found)
 
 
-class Truncated(Exception):  # noqa: N818  (a state of the file, handled where it is read)
-    """A compressed file ends before its content does."""
-
-
 def content_blocks(source: Source, size: int = BLOCK_BYTES) -> Iterator[bytes]:
     """The content of a file in blocks, unpacked and with its checksums verified.
 
     Raises:
         InputError: E112 for a damaged file, E114 for one that expands too much.
-        Truncated: when a compressed file ends before its content does.
+        Truncated: when a compressed file ends before its content does, or something else follows it.
     """
     with source.path.open("rb") as file:
-        magic = file.read(4)
+        magic = file.read(MAGIC_BYTES)
         file.seek(0)
-        if magic[:2] == b"\x1f\x8b":
-            yield from _guarded(_gzip_blocks(file, source.label, size), source)
-        elif magic == b"\x28\xb5\x2f\xfd":
-            yield from _guarded(_zstd_blocks(file, source.label), source)
+        if is_packed(magic):
+            yield from _guarded(unpacked(file, source.label, magic, size), source)
         else:
             while block := file.read(size):
                 yield block
-
-
-def _gzip_blocks(file: BinaryIO, label: str, size: int) -> Iterator[bytes]:
-    with gzip.GzipFile(fileobj=file) as stream:
-        while True:
-            try:
-                block = stream.read1(size)
-            except EOFError:
-                raise Truncated from None
-            except (OSError, zlib.error) as error:
-                raise InputError(
-                    "E112",
-                    f"{label} is damaged: {error}",
-                    "copy the file again; a wrong checksum means wrong content",
-                ) from error
-            if not block:
-                return
-            yield block
-
-
-def _zstd_blocks(file: BinaryIO, label: str) -> Iterator[bytes]:
-    decompressor = zstandard.ZstdDecompressor(max_window_size=2**27)
-    frame = decompressor.decompressobj()
-    pending = b""
-    started = False
-    while block := pending or file.read(2**17):
-        pending = b""
-        if frame.eof:
-            frame, started = decompressor.decompressobj(), False
-        try:
-            started = True
-            out = frame.decompress(block)
-        except zstandard.ZstdError as error:
-            raise InputError("E112", f"{label} is damaged: {error}", "copy the file again") from error
-        if frame.eof:
-            pending = frame.unused_data
-        if out:
-            yield out
-    if started and not frame.eof:
-        raise Truncated
 
 
 def _guarded(blocks: Iterator[bytes], source: Source) -> Iterator[bytes]:

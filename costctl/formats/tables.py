@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from costctl.errors import InputError
 from costctl.formats.base import Record
-from costctl.formats.sources import LINE_BYTES_MAX, Source, Truncated, content_blocks, head_of
-from costctl.formats.tasks import CUT, ROWS_PER_TASK, Task
+from costctl.formats.sources import LINE_BYTES_MAX, Source, content_blocks, head_of
+from costctl.formats.tasks import ROWS_PER_TASK, Task
+from costctl.formats.unpack import Truncated
 
 if TYPE_CHECKING:
     import polars as pl
@@ -61,7 +62,7 @@ class _Bytes(io.RawIOBase):
     def __init__(self, blocks: Iterator[bytes]) -> None:
         self._blocks = blocks
         self._left = memoryview(b"")
-        self.is_truncated = False
+        self.fault: str | None = None
 
     def readable(self) -> bool:
         return True
@@ -72,8 +73,8 @@ class _Bytes(io.RawIOBase):
                 self._left = memoryview(next(self._blocks))
             except StopIteration:
                 return 0
-            except Truncated:
-                self.is_truncated = True
+            except Truncated as error:
+                self.fault = str(error)
                 return 0
         size = min(len(buffer), len(self._left))
         buffer[:size] = self._left[:size]
@@ -215,8 +216,8 @@ def _csv_tasks(source: Source) -> Iterator[Task]:
             rows = []
     if rows:
         yield Task(rows=rows)
-    if raw.is_truncated:
-        yield Task(fault=CUT)
+    if raw.fault:
+        yield Task(fault=raw.fault)
 
 
 def delimiter_of(head: bytes) -> str:

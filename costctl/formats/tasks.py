@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from costctl.formats.base import Record
-from costctl.formats.sources import BLOCK_BYTES, LINE_BYTES_MAX, Source, Truncated, content_blocks
+from costctl.formats.sources import BLOCK_BYTES, LINE_BYTES_MAX, Source, content_blocks
+from costctl.formats.unpack import MAGIC_BYTES, Trailing, Truncated, is_packed
 
 TOO_LONG = f"line longer than {LINE_BYTES_MAX:,} bytes"
 _NOT_BLANK = re.compile(rb"[^\s]")
 ROWS_PER_TASK = 5000
 # The last tasks of a file grow smaller, down to such a part of a block, so that no worker waits long for the other.
 TAPER = 4
-CUT = "the compressed file is cut: what followed is missing"
 
 
 class Task(NamedTuple):
@@ -39,7 +39,7 @@ class Task(NamedTuple):
 def line_tasks(source: Source) -> Iterator[Task]:
     """A file of lines as tasks, each ending at a line end."""
     with source.path.open("rb") as file:
-        packed = file.read(4).startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd"))
+        packed = is_packed(file.read(MAGIC_BYTES))
     yield from _streamed_tasks(source) if packed else _range_tasks(source)
 
 
@@ -83,14 +83,15 @@ def _long_line(view: mmap.mmap, name: str, start: int, stop: int) -> Task:
 def _streamed_tasks(source: Source) -> Iterator[Task]:
     """Decompressed bytes in blocks that end at line ends."""
     fault: str | None = None
+    is_cut = False
     pending = bytearray()
     is_skipping = False  # inside a line that is too long to be kept
     blocks = content_blocks(source)
     while True:
         try:
             block = next(blocks, None)
-        except Truncated:
-            block, fault = None, CUT
+        except Truncated as error:
+            block, fault, is_cut = None, str(error), not isinstance(error, Trailing)
         if block is None:
             break
         if is_skipping:
@@ -110,7 +111,7 @@ def _streamed_tasks(source: Source) -> Iterator[Task]:
         if len(pending) > LINE_BYTES_MAX:
             yield Task(fault=TOO_LONG)
             pending, is_skipping = bytearray(), True
-    if fault:
+    if is_cut:
         del pending[pending.rfind(b"\n") + 1 :]
     if pending:
         yield Task(data=bytes(pending))

@@ -102,7 +102,7 @@ def test_no_line_is_a_request(capsys: pytest.CaptureFixture[str]) -> None:
     ("head", "kind", "way_out"),
     [
         (b"%PDF-1.7\n1 0 obj\n", "a PDF document", "JSONL"),
-        (b"BZh91AY&SY\x00\x01", "a bzip2 archive", "gzip or zstd"),
+        (b"7z\xbc\xaf\x27\x1c\x00\x04", "a 7z archive", "gzip, zstd"),
         (b"ARROW1\x00\x00", "an Arrow or Feather file", "Parquet"),
         (bytes(range(256)) * 8, "", "JSONL"),
     ],
