@@ -281,7 +281,7 @@ def _sample(source: Source, head: bytes) -> list[Record]:
     if shape == "document":
         task = next(document_tasks(source), None)
         rows = [row for _, row in (task.rows or [])] if task else []
-        return [row for row in rows[:SAMPLE_RECORDS] if isinstance(row, dict)]
+        return [row for row in rows[:SAMPLE_RECORDS] if isinstance(row, dict) and "__fault__" not in row]
     if shape == "events":
         events = (row for task in event_tasks(source) for _, row in task.rows or ())
         return [row for row in itertools.islice(events, SAMPLE_RECORDS) if "__fault__" not in row]

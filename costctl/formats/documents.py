@@ -42,34 +42,51 @@ _OF_A_SESSION = frozenset({"sessionId", "projectHash", "info"})
 _ROWS_OF = {"rows": "tables", "values": "result"}  # lists of lists, and the list that holds them: Log Analytics, Loki
 _OF_A_RECORD = frozenset({"usage", "model", "request", "response"})
 # Possessive, as a giant string is passed in one step then, and one that never ends is given up at once.
+_BEHIND_ONE = re.compile(r"[,\n]\s*(?=\{)")  # where another object may begin
+CANDIDATES_MAX = 100_000
+FAULTS_MAX = 100  # damaged elements of a list within an object, each of which takes another look at all of it
+DAMAGED = "not valid JSON: a damaged element of a list; those around it are read"
+NOT_READ = "what follows it was not read"
+_FAULT = {"__fault__": DAMAGED}
 _TOKENS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]:]', re.DOTALL)
 
 
 def document_tasks(source: Source) -> Iterator[Task]:
-    """The elements of a JSON document, numbered from 1; of a cut one, the whole elements."""
+    """The elements of a JSON document, numbered from 1; of a damaged one the whole ones, and a fault for others."""
     content, behind = _whole(source)
+    faults: list[str] = []
     try:
         document = orjson.loads(content)
-        fault = None
     except orjson.JSONDecodeError as error:
-        text = content.decode("utf-8", "replace").lstrip()
-        batches = _of_lines(content)
-        if batches is not None:
-            document, fault = batches, None
-        elif first_of_many(text):
-            document, is_whole = _whole_elements(text, 0)
-            fault = None if is_whole else f"not valid JSON: what follows {counted(len(document), 'whole record')}"
-        else:
-            document, fault = _whole_part(text), f"not valid JSON: {_reason(error)}"
-        if fault and not document:
-            yield Task(fault=fault, fault_is_line=False)
+        document, faults = _parts_of(content, _reason(error))
+        if faults and not document:
+            yield Task(fault=faults[0], fault_is_line=False)
             return
     elements = records_of(document)
     for start in range(0, len(elements), ROWS_PER_TASK):
         batch = elements[start : start + ROWS_PER_TASK]
         yield Task(rows=[(start + position, element) for position, element in enumerate(batch, 1)])
-    for said in filter(None, (fault, behind)):
-        yield Task(fault=said, fault_is_line=False)
+    for fault in (*faults, *filter(None, (behind,))):
+        yield Task(fault=fault, fault_is_line=False)
+
+
+def _parts_of(content: bytes, reason: str) -> tuple[Any, list[str]]:
+    """What is whole of a text that is no document, and a fault for each other part that no element stands for."""
+    text = content.decode("utf-8", "replace").lstrip()
+    batches = _of_lines(content)
+    if batches is not None:
+        return batches, []
+    if first_of_many(text):
+        found, is_whole = _whole_elements(text, 0)
+        return found, [] if is_whole else [f"not valid JSON: what follows {counted(len(found), 'whole record')}"]
+    if not text.startswith("["):
+        return _closed(text, f"not valid JSON: {reason}")
+    found, is_whole = _whole_elements(text, 1)
+    if is_whole and _FAULT in found:
+        return found, []
+    return found, [
+        f"not valid JSON: {reason}" if is_whole or _FAULT not in found else "not valid JSON: the rest of the list"
+    ]
 
 
 def records_of(document: Any) -> list[Any]:
@@ -119,11 +136,6 @@ def _of_lines(content: bytes) -> list[Any] | None:
     return found
 
 
-def _whole_part(text: str) -> Any:
-    """What is whole of a damaged document: elements of its list, or itself closed after the last one."""
-    return _whole_elements(text, 1)[0] if text.startswith("[") else _closed(text)
-
-
 def first_of_many(text: str) -> bool:
     """Whether a text begins with a whole object behind which another one begins."""
     import json  # noqa: PLC0415  (only for what is no JSON as a whole)
@@ -140,19 +152,54 @@ def holds_whole_record(text: str) -> bool:
     return next(_whole_records(text), None) is not None
 
 
-def _closed(text: str) -> Any:
-    """A cut object, closed after the last whole element of a list of records; None where there is none."""
-    whole = None
-    for whole in _whole_records(text):  # noqa: B007  (the last one is wanted)
-        pass
-    if whole is None:
-        return None
-    end, still_open = whole
-    closing = "".join("}" if bracket == "{" else "]" for bracket, _ in reversed(still_open))
+def _closed(text: str, fault: str) -> tuple[Any, list[str]]:
+    """A cut object, closed after the last whole element of a list of records; None where there is none.
+
+    One that is damaged within is read without the element in which the damage lies, where what follows is sound then;
+    else it is closed before the damage. With a fault for each part that is left out.
+    """
+    faults: list[str] = []
+    while True:
+        damage = _place_of_damage(text)
+        before: tuple[int, list[tuple[str, str]]] | None = None
+        behind: int | None = None
+        for end, still_open in _whole_records(text):
+            if damage is None or end <= damage:
+                before = end, still_open
+            elif before is not None and still_open == before[1]:
+                behind = end
+                break
+        if before is None:
+            return None, [fault]
+        end, still_open = before
+        if behind is not None and len(faults) < FAULTS_MAX:
+            rest = text[:end] + text[behind:]
+            further = _place_of_damage(rest)
+            if further is None or further > end:  # what follows the damaged element is sound
+                faults.append(DAMAGED)
+                text = rest
+                try:
+                    return orjson.loads(text), faults
+                except orjson.JSONDecodeError:
+                    continue
+        closing = "".join("}" if bracket == "{" else "]" for bracket, _ in reversed(still_open))
+        try:
+            return orjson.loads(text[:end] + closing), [*faults, fault if behind is None else f"{fault}; {NOT_READ}"]
+        except orjson.JSONDecodeError:
+            return None, [fault]
+
+
+def _place_of_damage(text: str) -> int | None:
+    """Where a text stops being JSON; None where it does not."""
+    import json  # noqa: PLC0415  (only for a damaged document)
+
     try:
-        return orjson.loads(text[:end] + closing)
-    except orjson.JSONDecodeError:  # damaged before, not cut
+        json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        return error.pos
+    except (ValueError, RecursionError):
         return None
+    return None
 
 
 def _whole_records(text: str) -> Iterator[tuple[int, list[tuple[str, str]]]]:
@@ -194,21 +241,46 @@ def _holds_records(brackets: list[tuple[str, str]], names: set[str]) -> bool:
 
 
 def _whole_elements(text: str, position: int) -> tuple[list[Any], bool]:
-    """The values that follow one another from a position on, and whether they reach to the end."""
+    """The values that follow one another from a position on, and whether they reach to the end of their list or text.
+
+    A damaged one is a fault in its place, where one like those before it follows.
+    """
     import json  # noqa: PLC0415  (only for a damaged document)
 
     decoder = json.JSONDecoder(parse_constant=_refuse_constant)
     found: list[Any] = []
+    names: set[str] = set()  # of the first element
     while True:
         while position < len(text) and text[position] in " \t\r\n,":
             position += 1
-        if position == len(text):
+        if position == len(text) or (text[position] == "]" and not text[position + 1 :].strip()):
             return found, True
         try:
             element, position = decoder.raw_decode(text, position)
         except (ValueError, RecursionError):
-            return found, False
+            next_one = _next_alike(text, position, names, decoder)
+            if next_one is None:
+                return found, False
+            element, position = _FAULT, next_one
         found.append(element)
+        if not names and isinstance(element, dict) and element is not _FAULT:
+            names = set(element)
+
+
+def _next_alike(text: str, position: int, names: set[str], decoder: Any) -> int | None:
+    """Where the next whole object with about the same members begins, between two commas or before the end of the list.
+
+    Objects within the damaged one have other members, so they are not taken for its neighbours.
+    """
+    for _, found in zip(range(CANDIDATES_MAX), _BEHIND_ONE.finditer(text, position), strict=False):
+        try:
+            element, end = decoder.raw_decode(text, found.end())
+        except (ValueError, RecursionError):
+            continue
+        shared = names & set(element)
+        if 2 * len(shared) > len(names | set(element)) and text[end:].lstrip()[:1] in {",", "]", "{", ""}:
+            return found.end()
+    return None
 
 
 def _refuse_constant(name: str) -> Any:

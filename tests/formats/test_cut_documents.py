@@ -171,3 +171,64 @@ def test_a_part_of_one_record_is_none(tmp_path: Path, record: Record) -> None:
     with pytest.raises(InputError, match="the first one ends before its record does") as caught:
         was_read(tmp_path, write(tmp_path / "logs" / "log.json", text))
     assert caught.value.code == "E121"
+
+
+def calls(count: int) -> list[Record]:
+    """Calls of 100 and more tokens each, with messages of the shape in which a damage may lie."""
+    return [
+        {"id": f"c{number}", "model": "gpt-4o", "created": 1781172000 + number,
+         "messages": [{"role": "user", "content": f"question {number}"}, {"role": "user", "content": "more"}],
+         "usage": {"prompt_tokens": 100 + number, "completion_tokens": 10, "total_tokens": 110 + number}}
+        for number in range(count)
+    ]  # fmt: skip
+
+
+DAMAGES = {
+    "a lost comma": ('"model":"gpt-4o","created":1781172002', '"model":"gpt-4o" "created":1781172002'),
+    "a lost bracket": ('"content":"question 2"},', '"content":"question 2",'),
+    "a lost quote": ('"content":"question 2"', '"content":"question 2'),
+    "an end within": ('"question 2"},{"role":"user","content":"more"}],"usage":{"prompt_tokens":102,', '"quest'),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_one_damaged_element_of_a_list_is_one_rejected_record(tmp_path: Path, name: str) -> None:
+    """Of six calls the third is damaged: the others have 100 + 101 + 103 + 104 + 105 input tokens."""
+    good, bad = DAMAGES[name]
+    text = compact(calls(6))
+    assert text.count(good) == 1
+    read = was_read(tmp_path / "w", write(tmp_path / "log.json", text.replace(good, bad)))
+    found = read.totals
+    assert (found["records_read_count"], found["accepted_count"], found["rejected_count"]) == (6, 5, 1)
+    assert found["input_tokens"] == 513
+
+
+def test_two_damaged_elements_and_a_cut_end(tmp_path: Path) -> None:
+    """The second and fourth of six are damaged and the sixth is cut: 100 + 102 + 104."""
+    text = compact(calls(6)).replace('"prompt_tokens":101', '"prompt_tokens":').replace('"prompt_tokens":103', '"":,')
+    found = was_read(tmp_path / "w", write(tmp_path / "log.json", text[:-40])).totals
+    assert (found["records_read_count"], found["accepted_count"], found["rejected_count"]) == (6, 3, 3)
+    assert found["input_tokens"] == 306
+
+
+def test_a_damaged_element_of_a_list_in_an_object(tmp_path: Path) -> None:
+    """The third of six is left out alone; where its brackets do not tell its end, what stands before it is read."""
+    whole = compact({"object": "list", "data": calls(6)})
+    text = whole.replace('"prompt_tokens":102', '"prompt_tokens":')
+    found = was_read(tmp_path / "1", write(tmp_path / "1" / "log.json", text)).totals
+    assert (found["records_read_count"], found["accepted_count"], found["rejected_count"]) == (6, 5, 1)
+    assert found["input_tokens"] == 513
+    text = whole.replace('"content":"question 2"', '"content":"question 2')
+    report = was_read(tmp_path / "2", write(tmp_path / "2" / "log.json", text))
+    found = report.totals
+    assert (found["records_read_count"], found["accepted_count"], found["rejected_count"]) == (3, 2, 1)
+    assert found["input_tokens"] == 201
+    assert any("was not read" in warning.message for warning in report.warnings)
+
+
+def test_objects_within_a_damaged_element_are_no_elements(tmp_path: Path) -> None:
+    """The last of three breaks off: its own messages are not taken for calls."""
+    text = compact(calls(3))
+    cut = text[: text.rindex('"usage"')]
+    found = was_read(tmp_path / "w", write(tmp_path / "log.json", cut)).totals
+    assert (found["records_read_count"], found["accepted_count"], found["rejected_count"]) == (3, 2, 1)
