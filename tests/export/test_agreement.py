@@ -18,6 +18,7 @@ from tests.policy.example import EXAMPLE
 from tests.products.story import POLICY
 from tests.support import ROOT
 
+pytestmark = pytest.mark.xdist_group("agreement")  # one measurement serves all
 STORY = str(ROOT / "sample_logs" / "story.jsonl.gz")
 TARGETS = [
     "litellm",
