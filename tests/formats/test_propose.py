@@ -148,6 +148,7 @@ def short(given: str, output: str) -> Callable[[int], Row]:
     [
         ("tok.inp", "tok.out", True), ("n_ctx", "n_gen", True), ("in_tok", "out_tok", True), ("itok", "otok", True),
         ("ptok", "ctok", True), ("usg.inTkn", "usg.outTkn", True), ("prompt_n", "resp_n", True),
+        ("n_context_tokens_total", "n_generated_tokens_total", True),
         ("prompt_len", "gen_len", False), ("input_length", "output_length", False),
     ],
 )  # fmt: skip
