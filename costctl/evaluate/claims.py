@@ -13,7 +13,7 @@ import numpy as np
 from costctl.evaluate.logged_choices import tell_off_policy
 from costctl.evaluate.off_policy import bounds
 from costctl.evaluate.probe import Plan, plans, template
-from costctl.evaluate.probed_told import Planned, tell_probed
+from costctl.evaluate.probed_told import WHOLE, Planned, tell_probed
 from costctl.replay.again import Found, Main
 from costctl.replay.calls import UNKNOWN, Flag, Int, codes
 from costctl.replay.draws import uniform
@@ -25,6 +25,7 @@ from costctl.store import Store
 STRATA_MAX = 50
 """More endpoints by models than this, and the sample is drawn by model alone."""
 DIGITS = 4
+MEAN = "policy_quality_mean"
 PLAN_COLUMNS = ("half_width_ratio", "model", "probe_count", "cost_usd", "untried_count")
 NO_IDS = "no moved call can be tried: none has a request id of its own by which a score could come back"
 
@@ -48,6 +49,8 @@ class Claims:
             calls = np.flatnonzero(could & _has_own_id(main.store, len(could)))
             planned = Planned(calls, _strata(main, calls), _draws(main, calls))
             tell_probed(main.outcome, scores, planned, main.seed, found)
+        if evidence is not None and evidence.has_scores:
+            _tell_ends(main.outcome, scores, found)
         self._plan(main, could & np.isnan(scores), found)
         return found
 
@@ -99,6 +102,30 @@ def _tell_bounds(outcome: Outcome, scores: Real, found: Found) -> None:
             Warning("W289", f"{what} no score: nothing shows that they are good, and the bounds take each from 0 to 1",
                     "they are in the log: score them, and give the file to --scores")
         )  # fmt: skip
+
+
+def _tell_ends(outcome: Outcome, scores: Real, found: Found) -> None:
+    """Between what ends the mean score of all answers lies, where only some have one.
+
+    Only tries of the plan stand for the others: then the mean and its interval are those that they give. Scores that
+    came about in another way may be of the answers that somebody liked, so that nothing is left but the bounds.
+    """
+    answered = outcome.is_served | outcome.decisions.is_cached
+    count, whole = int(np.count_nonzero(~np.isnan(scores[answered]))), int(np.count_nonzero(answered))
+    if count in {0, whole}:
+        return
+    if WHOLE in found.totals:
+        for end in ("", "_low", "_high"):
+            found.tell(f"{MEAN}{end}", found.totals[f"{WHOLE}{end}"], found.status[f"{WHOLE}{end}"])
+        return
+    for end in ("_low", "_high"):
+        found.tell(f"{MEAN}{end}", found.totals[f"quality_bound{end}"], "bounded")
+    found.tell(f"{MEAN}", round(float(np.nanmean(scores[answered])), DIGITS), "bounded")
+    said = f"policy_quality_mean is of {count:,} of {counted(whole, 'answer')}; nothing is known of the others"
+    found.warnings.append(
+        Warning("W222", f"{said}, so a gate takes each of them as 0 or 1, whichever is worse",
+                "score more of the moved calls: --scores FILE; the tries of --probes FILE stand for the rest")
+    )  # fmt: skip
 
 
 def _has_own_id(store: Store, count: int) -> Flag:

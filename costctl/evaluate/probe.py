@@ -16,6 +16,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from costctl.replay.scores import wilson
+
 Real: TypeAlias = NDArray[np.float64]
 Int: TypeAlias = NDArray[np.int64]
 
@@ -133,8 +135,9 @@ def probed(known: Real, stratum: Int, score: Real) -> Probed | None:
     """The mean over all calls: `known` scores, and calls of strata of which some were tried (else NaN).
 
     Stratified sampling without replacement (Cochran 1977, 5.3). Each stratum's variance is taken with one more
-    score of 0 and one of 1: among few tries all may be alike by chance. None with fewer than 30 tries, or where a
-    stratum was tried less than twice.
+    score of 0 and one of 1: among few tries all may be alike by chance. Where all tries are alike they say nothing of
+    the spread, and the interval is Wilson's, as of so many of an endless number as would say as much. None with fewer
+    than 30 tries, or where a stratum was tried less than twice.
     """
     tried = ~np.isnan(score)
     count = len(known) + len(score)
@@ -154,4 +157,10 @@ def probed(known: Real, stratum: Int, score: Real) -> Probed | None:
         spread = float(np.r_[here, 0.0, 1.0].var(ddof=1))
         variance += size * size * spread / len(here) * (1 - len(here) / size)
     mean, half = total / count, Z95 * sqrt(variance) / count
+    alike = score[tried]
+    if not is_all and alike.min() == alike.max():
+        effective = probe_count / (1 - probe_count / len(score))
+        ends = wilson(float(alike[0]) * effective, effective)
+        low, high = ((float(known.sum()) + len(score) * end) / count for end in ends)
+        return Probed(mean, min(low, mean), max(high, mean), probe_count)
     return Probed(mean, max(mean - half, 0.0), min(mean + half, 1.0), probe_count)

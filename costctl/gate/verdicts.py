@@ -49,7 +49,8 @@ def _of(report: Report) -> Callable[[Gate], tuple[Value, ...]]:
             found = report.totals.get(f"{gate.metric}_{end}")
             if found is None or gate.operator in ("=", "!="):
                 return NOT_RUN, gate.gate, _text(value), gate.level, "an estimate that has no bound on this side"
-            worse, reason = found, f"the {end} end of an estimate"
+            is_bound = status.get(f"{gate.metric}_{end}") == "bounded"
+            worse, reason = found, f"the {end} end of {'a bound' if is_bound else 'an estimate'}"
         holds = _HOLDS[gate.operator](Decimal(str(worse)), gate.bound)
         if holds and reason not in SURE and not has_ends:
             return NOT_RUN, gate.gate, _text(value), gate.level, f"holds, but is only {reason}"

@@ -9,6 +9,8 @@ from costctl.money import ratio_display, usd_display
 from costctl.render.cells import cell, safe
 from costctl.report import Report, counted
 
+QUALITY = ("policy_quality_mean", "quality_bound")
+
 
 def head(report: Report, width: int) -> list[str]:
     """Cost, latency and hits of baseline and policy, why the cost is what it is, and what became of the calls."""
@@ -117,7 +119,8 @@ def more_figures(total: Mapping[str, Any]) -> list[str]:
     if total["saving_without_routing_usd"] != total["saving_usd"]:
         lines.append(f"  with routing switched off: {_saved_usd(total['saving_without_routing_usd'])}")
     if "policy_quality_mean" in total:
-        span = _span(total, "policy_quality_mean", str)
+        ends, bounds = ([total.get(f"{name}{end}") for end in ("_low", "_high")] for name in QUALITY)
+        span = "" if ends == bounds else _span(total, "policy_quality_mean", str)  # the bounds are the next line
         count, share = total["quality_evidence_count"], ratio_display(total["quality_coverage_ratio"])
         answers = counted(count, "answer")
         lines.append(f"  mean score {total['policy_quality_mean']}{span}, of {answers}, {share} of all")

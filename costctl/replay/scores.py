@@ -27,7 +27,6 @@ from costctl.store import Store
 Real: TypeAlias = NDArray[np.float64]
 NO_LABEL = -1
 Z95 = 1.959963984540054  # both sides together 5 % of a normal distribution
-INTERVAL_MIN = 30  # the mean of fewer scores is no normal variable
 DIGITS = 4
 OF_STRANGERS = "unknown model"
 STRANGERS_NAMED = 5
@@ -46,6 +45,11 @@ class Evidence:
     strangers: Mapping[str, int] = field(
         default_factory=dict
     )  # lines by model that neither prices, log nor policy know
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether the file has a score of any call of this log."""
+        return any(not np.isnan(scores).all() for scores in self.by_model.values())
 
     def of_model(self, price_key: str) -> Real:
         """The file's scores of one model."""
@@ -154,7 +158,7 @@ def tell_scores(main: Main, evidence: Evidence, scores: Scores) -> Found:
                     "ids: costctl sql 'FROM request'",
                 )
             )
-    if any(not np.isnan(scores).all() for scores in evidence.by_model.values()):
+    if evidence.has_scores:
         _quality(main.outcome, evidence, found)
     else:
         found.missing["policy_quality_mean"] = f"no evidence: {file} has no score of a call of this log"
@@ -194,16 +198,8 @@ def _quality(outcome: Outcome, evidence: Evidence, found: Found) -> None:
         )
         found.missing["policy_quality_mean"] = f"no evidence: no score of a whole answer of the model that serves{more}"
         return
-    is_covered = count == whole
-    found.tell("policy_quality_mean", mean, "replayed" if is_covered else "estimated")
-    if is_covered:
-        return
-    said = f"policy_quality_mean is of {count:,} of {counted(whole, 'answer')}; nothing is known of the others"
-    found.warnings.append(Warning("W222", said, "score more of the moved calls: --scores FILE"))
-    if count >= INTERVAL_MIN:
-        half = Z95 * float(scores[~np.isnan(scores)].std(ddof=1)) / sqrt(count)
-        for end, bound in (("low", max(mean - half, 0.0)), ("high", min(mean + half, 1.0))):
-            found.tell(f"policy_quality_mean_{end}", round(bound, DIGITS), "estimated")
+    # How far scores of some answers speak for the others depends on how those were chosen: `evaluate/claims` says it.
+    found.tell("policy_quality_mean", mean, "replayed" if count == whole else "estimated")
 
 
 def evidence_rows(outcome: Outcome, evidence: Evidence) -> list[tuple[Value, ...]]:
@@ -260,8 +256,10 @@ def _ratio(found: Found, name: str, asked: Flag, is_so: Flag, whole: Flag) -> No
         found.tell(f"{name}_high", high, "estimated")
 
 
-def wilson(yes: int, count: int) -> tuple[float, float]:
+def wilson(yes: float, count: float) -> tuple[float, float]:
     """Wilson's 95 % interval of a share (Wilson 1927): sound for small counts and shares near 0 and 1.
+
+    The mean of scores from 0 to 1 varies no more than a share does, so of those it is on the safe side.
 
     >>> wilson(8, 10)
     (0.490162, 0.943318)

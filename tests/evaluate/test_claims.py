@@ -122,6 +122,29 @@ def test_the_beginning_of_the_plan_is_an_estimate_of_the_rest(reports: Reports, 
     assert f"mean score of all answers by these tries: {total['probed_quality_mean']} (" in screen
 
 
+def test_a_gate_on_quality_stands_on_the_tries_of_the_plan(reports: Reports, tmp_path: Path) -> None:
+    """They were drawn, so they stand for the rest; 40 and the 30 others that are all right still are not sure of all.
+
+    By Wilson: 40 tries of 90 without replacement say as much as 40 / (1 - 40 / 90) = 72 of an endless number, so at
+    least 72 / (72 + 1.96^2) = 0.9493 of the moved ones are right, and (90 x 0.9493 + 30) / 120 = 0.962 of all.
+    """
+    probes = Probes(reports, tmp_path)
+    total = probes.told(probes.rows[:40], *KEPT)["totals"]
+    for end in ("", "_low", "_high"):
+        assert total[f"policy_quality_mean{end}"] == total[f"probed_quality_mean{end}"]
+    lines = [f"{row['request_id']},{row['model']},1" for row in probes.rows[:40]]
+    scores = reports.scores("\n".join(["request_id,model,score", *lines, *KEPT]) + "\n")
+    gates = "gates: ['policy_quality_mean >= 0.96', {gate: 'policy_quality_mean >= 0.97', level: warn}]\n"
+    reports.write(HALF + gates, calls(90, 30))
+    code, out, err = reports.said("--scores", scores)
+    assert code == 0, err
+    report = json.loads(out)
+    assert report["totals"]["policy_quality_mean_low"] == 0.962
+    assert [row["verdict"] for row in report["tables"]["gates"]] == ["PASS", "FAIL"]
+    assert {row["reason"] for row in report["tables"]["gates"]} == {"the low end of an estimate"}
+    assert not [one for one in report["warnings"] if one["code"] == "W222"]
+
+
 def test_without_scores_of_the_others_only_the_moved_answers_are_estimated(reports: Reports, tmp_path: Path) -> None:
     probes = Probes(reports, tmp_path)
     report = probes.told(probes.rows[:40])

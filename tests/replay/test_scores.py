@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -39,9 +40,11 @@ def test_scores_of_the_serving_model_are_evidence_for_moved_calls(reports: Repor
     totals, status = report["totals"], report["provenance"]["status"]
     assert (totals["policy_quality_mean"], totals["quality_evidence_count"]) == (0.7, 2)
     assert totals["quality_coverage_ratio"] == 0.5
-    assert status["policy_quality_mean"] == "estimated"
-    assert "policy_quality_mean_low" not in totals  # two scores say nothing about the others
-    assert warned(report, "W222") == ["policy_quality_mean is of 2 of 4 answers; nothing is known of the others"]
+    # Nobody knows how these two were chosen: (0.9 + 0.5 + 0 + 0) / 4 at least, (0.9 + 0.5 + 1 + 1) / 4 at most.
+    assert (totals["policy_quality_mean_low"], totals["policy_quality_mean_high"]) == (0.35, 0.85)
+    assert status["policy_quality_mean"] == status["policy_quality_mean_low"] == "bounded"
+    (said,) = warned(report, "W222")
+    assert said.startswith("policy_quality_mean is of 2 of 4 answers; nothing is known of the others")
     assert not {"quality", "policy_quality_mean"} & set(report["provenance"]["not_computed"])
 
 
@@ -55,24 +58,40 @@ def test_with_a_score_for_every_answer_the_mean_is_no_estimate(reports: Reports)
     assert not warned(report, "W222")
 
 
-def test_the_interval_of_a_mean_of_many_scores(reports: Reports) -> None:
-    """40 scores, half 0 and half 1: the deviation is 0.50637, so 1.96 x 0.50637 / sqrt(40) on both sides."""
+def test_many_scores_that_nobody_drew_are_no_sample(reports: Reports) -> None:
+    """40 of 41, half 0 and half 1: 20 / 41 to 21 / 41, whatever the last one is."""
     scores = reports.scores(
         jsonl(*(f'{{"request_id": "r{n}", "model": "gpt-4o-mini", "score": {n % 2}}}' for n in range(40)))
     )
     totals = reports(TO_A, [request(number) for number in range(41)], "--scores", scores)["totals"]
     assert totals["policy_quality_mean"] == 0.5
-    assert (totals["policy_quality_mean_low"], totals["policy_quality_mean_high"]) == (0.3431, 0.6569)
+    assert (totals["policy_quality_mean_low"], totals["policy_quality_mean_high"]) == (0.4878, 0.5122)
 
 
 def test_a_gate_on_quality_holds_at_the_worse_end(reports: Reports) -> None:
     scores = reports.scores(
         jsonl(*(f'{{"request_id": "r{n}", "model": "gpt-4o-mini", "score": {n % 2}}}' for n in range(40)))
     )
-    bounds = (f"{{gate: 'policy_quality_mean >= {bound}', level: warn}}" for bound in (0.34, 0.4))
+    bounds = (f"{{gate: 'policy_quality_mean >= {bound}', level: warn}}" for bound in (0.48, 0.49))
     gates = f"gates: [{', '.join(bounds)}]\n"
     report = reports(TO_A + gates, [request(number) for number in range(41)], "--scores", scores)
     assert [row["verdict"] for row in report["tables"]["gates"]] == ["PASS", "FAIL"]
+    assert {row["reason"] for row in report["tables"]["gates"]} == {"the low end of a bound"}
+
+
+def test_a_gate_on_quality_does_not_pass_on_successes_picked_by_hand(reports: Reports) -> None:
+    """30 answers of 60 that are known to be right: the others may all be wrong, so 0.5 is all that is sure."""
+    scores = reports.scores(
+        jsonl(*(f'{{"request_id": "r{n}", "model": "gpt-4o-mini", "score": 1}}' for n in range(30)))
+    )
+    reports.write(TO_A + "gates: ['policy_quality_mean >= 0.95']\n", [request(number) for number in range(60)])
+    code, out, _ = reports.said("--scores", scores)
+    assert code == 6
+    (row,) = json.loads(out)["tables"]["gates"]
+    assert (row["verdict"], row["value"], row["reason"]) == ("FAIL", "0.5", "the low end of a bound")
+    screen = reports.said("--scores", scores, output="table")[1]
+    assert "mean score 1.0, of 30 answers, 50.0 % of all" in screen
+    assert "mean score of all answers: 0.5 to 1.0, whatever the unknown scores are" in screen
 
 
 def test_a_cut_answer_is_not_the_one_that_was_scored(reports: Reports) -> None:
