@@ -74,8 +74,13 @@ def _window_bar(row: Row, is_chosen: bool) -> Bar:
 
 
 def _references(report: Report, rows: list[Row], width: int) -> list[str]:
-    """Cost and mean score of the policy beside the best single model, chance, the oracle and each model alone."""
-    scored = [row for row in rows if row["mean_score"] is not None and row["cost_usd"] is not None]
+    """Cost and mean score of the policy beside the best single model, chance, the oracle and each model alone.
+
+    Only means of the same calls can be compared by eye, so those of fewer calls than the policy's stay in the table.
+    """
+    count = next((row["scored_count"] for row in rows if row["reference"] == "policy"), None)
+    alike = [row for row in rows if row["scored_count"] == count]
+    scored = [row for row in alike if row["mean_score"] is not None and row["cost_usd"] is not None]
     if len(scored) < 2:
         return []
     alone = iter(ascii_lowercase)

@@ -25,7 +25,7 @@ def test_the_mix_of_two_models_at_the_cost_of_the_policy(reports: Reports) -> No
     assert found["random_at_equal_cost"]["cost_usd"] == found["policy"]["cost_usd"]
     assert found["random_at_equal_cost"]["what"] == "share of gpt-4o, the rest gpt-4o-mini"
     assert usd(found["best_single_model"]["cost_usd"]) == usd(found["all on gpt-4o-mini"]["cost_usd"]) == 10 * A_USD
-    assert found["best_single_model"]["what"] == "gpt-4o-mini, keeps every call"
+    assert found["best_single_model"]["what"] == "gpt-4o-mini, keeps every call: cheapest, no scores to compare"
     assert usd(found["all on gpt-4o"]["cost_usd"]) == 10 * C_USD
 
 
@@ -51,7 +51,7 @@ def test_a_model_that_cannot_hold_a_call_does_not_keep_every_call(reports: Repor
     found = by_name(reports(f"{tiers}{ASSUME}routing: {{default: C}}\n", requests))
     assert found["all on gpt-3.5-turbo"]["left_as_logged_count"] == 1
     assert usd(found["all on gpt-3.5-turbo"]["cost_usd"]) == usd("0.00065") + usd("0.051")
-    assert found["best_single_model"]["what"] == "gpt-4.1, keeps every call"
+    assert found["best_single_model"]["what"] == "gpt-4.1, keeps every call: cheapest, no scores to compare"
     tiers = "tiers: {A: {models: [gpt-3.5-turbo]}}\n"
     found = by_name(reports(f"{tiers}{ASSUME}routing: {{default: A}}\n", requests))
     assert found["best_single_model"]["cost_usd"] is None
@@ -83,8 +83,52 @@ def test_the_oracle_takes_the_best_score_and_of_equals_the_cheapest(reports: Rep
     assert usd(found["oracle"]["cost_usd"]) == A_USD + C_USD + A_USD + A_USD + A_USD
     assert (found["oracle"]["scored_count"], found["oracle"]["mean_score"]) == (3, 0.8333)  # (0.9 + 0.9 + 0.7) / 3
     assert (found["policy"]["scored_count"], found["policy"]["mean_score"]) == (3, 0.7)
-    assert (found["all on gpt-4o"]["scored_count"], found["all on gpt-4o"]["mean_score"]) == (4, 0.85)
+    # r3 has no score of the policy's answer, so it is left out here: (0.8 + 0.9 + 0.7) / 3, which is above 0.7.
+    assert (found["all on gpt-4o"]["scored_count"], found["all on gpt-4o"]["mean_score"]) == (3, 0.8)
+    assert found["best_single_model"]["what"] == "gpt-4o, keeps every call: best score"
+    assert usd(found["best_single_model"]["cost_usd"]) == 5 * C_USD
     assert "each of 3 calls" in found["oracle"]["what"]
+
+
+def test_a_mean_of_the_easy_calls_alone_is_shown_beside_the_policys_there(reports: Reports) -> None:
+    """The rule sends r0 and r1 to the cheap model because they are easy; only there has anybody scored that model.
+
+    Policy: (1 + 1 + 0 + 0) / 4. The cheap model alone: (1 + 1) / 2, which is what the policy has there too.
+    """
+    lines = ("r0,gpt-4o-mini,1", "r1,gpt-4o-mini,1", "r2,gpt-4o,0", "r3,gpt-4o,0", "r0,gpt-4o,1", "r1,gpt-4o,1")
+    requests = [request(number, endpoint="/lead" if number > 1 else "/chat") for number in range(4)]
+    scores = reports.scores("request_id,model,score\n" + "".join(f"{line}\n" for line in lines))
+    found = by_name(reports(HALF, requests, "--scores", scores))
+    assert (found["policy"]["scored_count"], found["policy"]["mean_score"]) == (4, 0.5)
+    for name in ("all on gpt-4o-mini", "random_at_equal_cost"):
+        row = found[name]
+        assert (row["scored_count"], row["mean_score"], row["policy_mean_score"]) == (2, 1.0, 1.0)
+        assert row["what"].endswith(
+            "a mean of 2 of the 4 calls of the policy's, where the policy's is 1.0: not comparable with it"
+        )
+    assert (found["all on gpt-4o"]["scored_count"], found["all on gpt-4o"]["mean_score"]) == (4, 0.5)
+    assert found["all on gpt-4o"]["what"] == ""
+    assert found["best_single_model"]["what"] == "gpt-4o, keeps every call: best score, 1 other model lacks scores"
+    assert found["best_single_model"]["mean_score"] == 0.5
+    screen = reports.said("--scores", scores, output="table")[1]
+    assert "  P  policy: " in screen
+    assert "  O  oracle: " in screen
+    assert "  R  random" not in screen, "no mark for a mean of other calls"
+    assert "all on gpt-4o-mini: <$0.01, 1.000" not in screen
+
+
+def test_of_models_with_equal_scores_the_cheapest_is_the_best_single_one(reports: Reports) -> None:
+    lines = (f"r{number},{model},0.5" for number in range(4) for model in ("gpt-4o-mini", "gpt-4o"))
+    scores = reports.scores("request_id,model,score\n" + "".join(f"{line}\n" for line in lines))
+    row = by_name(reports(HALF, [request(number) for number in range(4)], "--scores", scores))["best_single_model"]
+    assert row["what"] == "gpt-4o-mini, keeps every call: best score"
+
+
+def test_without_a_score_of_the_policy_no_reference_has_a_mean(reports: Reports) -> None:
+    scores = reports.scores("request_id,model,score\nr0,gpt-4o,0.9\n")
+    row = by_name(reports(HALF, [request(0)], "--scores", scores))["all on gpt-4o"]
+    assert (row["scored_count"], row["mean_score"]) == (0, None)
+    assert row["what"] == "no mean: no answer of the policy has a score"
 
 
 def test_scores_of_one_model_make_no_oracle(reports: Reports) -> None:
