@@ -26,7 +26,10 @@ STRATA_MAX = 50
 """More endpoints by models than this, and the sample is drawn by model alone."""
 DIGITS = 4
 MEAN = "policy_quality_mean"
-PLAN_COLUMNS = ("half_width_ratio", "model", "probe_count", "cost_usd", "untried_count")
+PLAN_COLUMNS = (
+    "half_width_ratio", "moved_half_width_ratio", "model", "probe_count", "cost_usd", "untried_count",
+    "other_unscored_count",
+)  # fmt: skip
 NO_IDS = "no moved call can be tried: none has a request id of its own by which a score could come back"
 
 
@@ -45,32 +48,35 @@ class Claims:
         _tell_bounds(main.outcome, scores, found)
         tell_off_policy(main, known, found)
         could = _could_be_tried(main.outcome, known)
-        if not np.isnan(scores[could]).all():
+        planned = None
+        if could.any():
             calls = np.flatnonzero(could & _has_own_id(main.store, len(could)))
             planned = Planned(calls, _strata(main, calls), _draws(main, calls))
             tell_probed(main.outcome, scores, planned, main.seed, found)
         if evidence is not None and evidence.has_scores:
             _tell_ends(main.outcome, scores, found)
-        self._plan(main, could & np.isnan(scores), found)
+        if planned is not None and np.isnan(scores[could]).any():
+            self._plan(main, planned, scores, found)
         return found
 
     def template(self) -> Iterator[str]:
         """The finest plan as lines of a file of scores, in the order in which to try them."""
         return template(self._ids, self._models)
 
-    def _plan(self, main: Main, is_new: Flag, found: Found) -> None:
-        outcome = main.outcome
-        if not is_new.any():
-            return
-        untried = np.flatnonzero(is_new & _has_own_id(main.store, outcome.calls.count))
-        if not len(untried):
+    def _plan(self, main: Main, planned: Planned, scores: Real, found: Found) -> None:
+        """What is left to try: the calls that stand in the plan's order up to each half-width and have no score yet."""
+        outcome, calls = main.outcome, planned.calls
+        is_tried = ~np.isnan(scores[calls])
+        if is_tried.all():
             found.missing["probe_plan"] = NO_IDS
             return
-        model = outcome.serving_model[untried]
         costs: Int = outcome.lanes.take("cost_pusd", outcome.decisions.lane)
-        whole = int(np.count_nonzero(outcome.is_served | outcome.decisions.is_cached))
-        made = plans(untried, _strata(main, untried), _draws(main, untried), costs[untried], whole)
-        found.tables.append(Table.of("probe_plan", PLAN_COLUMNS, _rows(outcome, made, model, costs)))
+        is_answered = outcome.is_served | outcome.decisions.is_cached
+        whole = int(np.count_nonzero(is_answered))
+        made = plans(calls, planned.stratum, planned.draws, costs[calls], whole, is_tried=is_tried)
+        is_answered[calls] = False
+        others = int(np.count_nonzero(is_answered & np.isnan(scores)))
+        found.tables.append(Table.of("probe_plan", PLAN_COLUMNS, _rows(outcome, made, calls[~is_tried], costs, others)))
         ids, finest, widest = _ids(main.store, made[0].rows), made[0], made[-1]
         names = [outcome.lanes.models[code] for code in outcome.serving_model[finest.rows].tolist()]
         self._ids, self._models = ids, names
@@ -161,15 +167,16 @@ def _strata(main: Main, calls: Int) -> Int:
     return number
 
 
-def _rows(outcome: Outcome, made: list[Plan], model: Int, costs: Int) -> Iterator[tuple[Value, ...]]:
+def _rows(outcome: Outcome, made: list[Plan], untried: Int, costs: Int, others: int) -> Iterator[tuple[Value, ...]]:
     """For each half-width how many calls to try on each model, and their list price there."""
+    model = outcome.serving_model[untried]
     for plan in made:
         tried = outcome.serving_model[plan.rows]
-        for code in np.unique(tried).tolist():
+        for code in np.unique(model).tolist():
             pusd = [int(one) for one in costs[plan.rows[tried == code]]]
             price: Decimal | None = None if UNKNOWN in pusd else usd(sum(pusd))
-            of = int(np.count_nonzero(model == code))
-            yield plan.half_width_ratio, outcome.lanes.models[code], len(pusd), price, of
+            moved, of = round(plan.drawn_half_width_ratio, DIGITS), int(np.count_nonzero(model == code))
+            yield plan.half_width_ratio, moved, outcome.lanes.models[code], len(pusd), price, of, others
 
 
 def _ids(store: Store, rows: Int) -> list[str]:

@@ -32,10 +32,15 @@ STRATUM_MIN = 2
 
 
 class Plan(NamedTuple):
-    """A sample that gives the policy's mean score to within `half_width_ratio`, with 95 % confidence."""
+    """A sample that gives the policy's mean score to within `half_width_ratio`, with 95 % confidence.
+
+    That is of all answers, where those that are not drawn from have scores. By itself the sample gives the mean of the
+    calls that it is drawn from to within `drawn_half_width_ratio`.
+    """
 
     half_width_ratio: float
-    probe_count: int
+    drawn_half_width_ratio: float
+    probe_count: int  # still to try
     cost_usd: Decimal | None  # exact; None where the price of a probe is unknown
     rows: Int  # the calls to try, in the order in which to try them
 
@@ -91,12 +96,12 @@ def trial_order(stratum: Int, draws: Real) -> Int:
 
 def plans(
     unknown: Int, stratum: Int, draws: Real, cost_pusd: Int, call_count: int, variance: float = WORST_VARIANCE,
-    half_widths: Sequence[float] = HALF_WIDTHS,
+    half_widths: Sequence[float] = HALF_WIDTHS, is_tried: NDArray[np.bool_] | None = None,
 ) -> list[Plan]:  # fmt: skip
     """One plan per half-width over the calls `unknown` (positions), whose stratum, draw and cost stand beside them.
 
     `cost_pusd` is what one probe costs, picodollars at list on the model that would answer, -1 where unknown.
-    Each stratum gets at least two probes.
+    Each stratum gets at least two probes. Calls that `is_tried` keep their place in the order, and need no other try.
     """
     order = trial_order(stratum, draws)
     least = int(np.count_nonzero(_first_of_each(stratum)))
@@ -104,10 +109,13 @@ def plans(
     for half_width in half_widths:
         count = probes_needed(len(unknown), call_count, half_width, variance)
         count = min(max(count, least), len(unknown))
+        half = Z95 * sqrt(variance / count * (1 - count / len(unknown))) if count else 0.0
         chosen = order[:count]
+        if is_tried is not None:
+            chosen = chosen[~is_tried[chosen]]
         costs = [int(one) for one in cost_pusd[chosen]]
         price = None if any(one < 0 for one in costs) else sum(costs) / PUSD
-        found.append(Plan(half_width, count, price, unknown[chosen]))
+        found.append(Plan(half_width, half, len(chosen), price, unknown[chosen]))
     return found
 
 

@@ -57,7 +57,7 @@ def tell_probed(outcome: Outcome, scores: Real, planned: Planned, seed: int, fou
     repeats = np.flatnonzero(outcome.decisions.is_cached & is_other)
     if unknown:
         lack = counted(unknown, "answer that is not of the plan has", "answers that are not of the plan have")
-        found.missing[WHOLE] = f"not identifiable: {lack} no score"
+        found.missing[WHOLE] = f"not identifiable: {lack} no score; with them the tries tell of all answers"
     elif count < of and np.isin(outcome.decisions.answered_by[repeats], planned.calls).any():
         found.missing[WHOLE] = (
             "not identifiable: a cache gives answers of the plan again, which is then no plain sample"

@@ -52,8 +52,10 @@ SECTIONS = (
      ("split", "router", "apgr", "cpt50_ratio", "cpt80_ratio"), 12),
     ("quality", "SCORES: of the log's answers, and with --scores of the policy's",
      ("tier", "scored_model", "scored_count", "mean_score", "moved_count", "scored_in"), 12),
-    ("probe_plan", "WHAT TO TRY: moved calls without a score; --probes FILE lists them, --scores FILE takes results",
-     ("half_width_ratio", "probe_count", "model", "cost_usd", "untried_count"), 16),
+    ("probe_plan", "WHAT TO TRY (--probes FILE lists it, --scores FILE takes results): half widths, 95 %, of the mean "
+     "of all answers, once the other unscored ones have scores too; of the moved answers alone",
+     ("half_width_ratio", "moved_half_width_ratio", "probe_count", "model", "cost_usd", "other_unscored_count",
+      "untried_count"), 16),
     ("labels", "TIERS EXPECTED AND GIVEN: by the route, and the tier that served in the end",
      ("expected_tier", "routed_tier", "tier", "call_count"), 16),
     ("references", "WHAT ROUTING HAS TO BEAT: the same calls, moved ones uncached",

@@ -145,13 +145,50 @@ def test_a_gate_on_quality_stands_on_the_tries_of_the_plan(reports: Reports, tmp
     assert not [one for one in report["warnings"] if one["code"] == "W222"]
 
 
+def test_the_plan_takes_off_the_tries_that_came_back(reports: Reports, tmp_path: Path) -> None:
+    """90 of 120 moved: for 5 % (1.96 x 0.75 / 0.05)^2 / 4 = 216.1, and 216.1 / (1 + 216.1 / 90) = 63.5 tries: 24 more.
+
+    For 1 % 5,402 / (1 + 5,402 / 90) = 88.5. After these 64 nothing more is asked for a half width of 5 %.
+    """
+    probes = Probes(reports, tmp_path)
+    report = probes.told(probes.rows[:40], *KEPT)
+    left = {
+        row["half_width_ratio"]: (row["probe_count"], row["untried_count"]) for row in report["tables"]["probe_plan"]
+    }
+    assert left[0.05] == (24, 50)
+    assert left[0.01] == (49, 50)
+    again = probes.told(probes.rows[:64], *KEPT)["tables"]["probe_plan"]
+    none = next(row for row in again if row["half_width_ratio"] == 0.05)
+    assert (none["probe_count"], Decimal(none["cost_usd"]), none["untried_count"]) == (0, 0, 26)
+
+
+def test_what_is_left_of_the_plan_are_its_next_lines(reports: Reports, tmp_path: Path) -> None:
+    probes = Probes(reports, tmp_path)
+    target = tmp_path / "rest.csv"
+    code, _, err = reports.said("--scores", probes.scored(probes.rows[:40]), "--probes", str(target))
+    assert code == 0, err
+    with target.open(encoding="utf-8", newline="") as file:
+        assert list(csv.DictReader(file)) == probes.rows[40:]
+
+
+def test_a_half_width_says_of_which_mean_it_is(reports: Reports) -> None:
+    """64 of 90 tries: 1.96 x sqrt(0.25 / 64 x (1 - 64 / 90)) = 6.58 % of the moved; x 90 / 120 = 4.94 % of all.
+
+    The latter takes the scores of the 30 others.
+    """
+    (row,) = (one for one in reports(HALF, calls(90, 30))["tables"]["probe_plan"] if one["half_width_ratio"] == 0.05)
+    assert (row["probe_count"], row["moved_half_width_ratio"], row["other_unscored_count"]) == (64, 0.0658, 30)
+    screen = reports.said(output="table")[1]
+    assert "once the other unscored ones have scores too; of the moved answers alone" in " ".join(screen.split())
+
+
 def test_without_scores_of_the_others_only_the_moved_answers_are_estimated(reports: Reports, tmp_path: Path) -> None:
     probes = Probes(reports, tmp_path)
     report = probes.told(probes.rows[:40])
     assert "moved_quality_mean" in report["totals"]
     assert "probed_quality_mean" not in report["totals"]
     assert report["provenance"]["not_computed"]["probed_quality_mean"].endswith(
-        "30 answers that are not of the plan have no score"
+        "30 answers that are not of the plan have no score; with them the tries tell of all answers"
     )
 
 
