@@ -17,6 +17,8 @@ def to_markdown(report: Report) -> str:
     for name, value in report.totals.items():
         standing_of = f" {markdown_text(status.get(name, ''))} |" if status else ""
         parts.append(f"| {name} | {markdown_text(cell(value, of_one_request(report.command, name)))} |{standing_of}")
+    promise = report.provenance.get("guarantee")
+    parts += ["", f"Promise: {markdown_text(safe(str(promise), WORDS_MAX))}."] if promise else []
     headings = HEADINGS if report.command == "simulate" else {}
     for name, table in report.tables.items():
         told = [f"{headings[name]}", ""] if name in headings and table.rows else []

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from os.path import commonpath
 
 from costctl.render.audited import audited
-from costctl.render.cells import cell, of_one_request, safe
+from costctl.render.cells import WORDS_MAX, cell, of_one_request, safe
 from costctl.render.checked import checked, known, mappings
 from costctl.render.described import described
 from costctl.render.exported import exported
@@ -74,24 +74,33 @@ def to_terminal(report: Report, width: int = 80) -> str:
     """The screen; numbers are never cut, columns are dropped by priority and names shortened."""
     screens = {"audit": audited, "simulate": _simulated, "export-config": _exported, "formats check": _checked,
                "reconcile": _reconciliation, "formats": _formats, "policy check": described,
-               "rejects": _rejects}  # fmt: skip
+               "rejects": _rejects, "calibrate": _calibrated}  # fmt: skip
     lines = screens.get(report.command, _plain)(report, width)
     files = mappings(report) if report.command == "formats check" else []
     return "\n".join([*wrapped(lines, width), *files]) + "\n"
 
 
 def _plain(report: Report, width: int) -> list[str]:
-    lines = [
+    return [*_totals(report), *_tables(report, width, {}), *warned(report)]
+
+
+def _tables(report: Report, width: int, headings: Mapping[str, str]) -> list[str]:
+    """The tables of a command in its own order, or all that it has, under their headings or names."""
+    screen = SCREENS.get(report.command) or [
+        Section(name, headings.get(name) or name.replace("_", " ").upper(), table.columns, 1000, may_cut=False)
+        for name, table in report.tables.items()
+    ]
+    lines: list[str] = []
+    for section in screen:
+        lines += with_picture(report, section, width)
+    return lines
+
+
+def _totals(report: Report) -> list[str]:
+    return [
         f"  {name.replace('_', ' ')}: {cell(value, of_one_request(report.command, name))}"
         for name, value in report.totals.items()
     ]
-    screen = SCREENS.get(report.command) or [
-        Section(table.name, table.name.replace("_", " ").upper(), table.columns, 1000, may_cut=False)
-        for table in report.tables.values()
-    ]
-    for section in screen:
-        lines += with_picture(report, section, width)
-    return [*lines, *warned(report)]
 
 
 def _simulated(report: Report, width: int) -> list[str]:
@@ -100,6 +109,25 @@ def _simulated(report: Report, width: int) -> list[str]:
 
     lines = [*simulation(report, width, section), *warned(report), ""]
     return [*lines, "  next:  costctl explain-request ID   costctl simulate --decisions decisions.jsonl --output json"]
+
+
+def _calibrated(report: Report, width: int) -> list[str]:
+    """The proposal, its promise in words, and what to do with it."""
+    told, per = report.provenance.get("guarantee"), report.provenance.get("per", "hit")
+    headings = {
+        "tried": f"TRIED: until the upper end of wrong per {per} is beyond what was asked",
+        "thresholds": "HITS ON OTHER PROMPTS BY THRESHOLD",
+    }
+    promise = ["", f"  PROMISE  {safe(str(told), WORDS_MAX)}"] if told else []
+    lines = [*_totals(report), *promise, *_tables(report, width, headings), *warned(report)]
+    if not told:
+        return lines
+    at = f"{report.totals['serve_min']:.2f}"
+    return [
+        *lines,
+        "",
+        f"  next:  set serve_min: {at} under cache: semantic: in the policy   costctl simulate --policy FILE",
+    ]
 
 
 def _exported(report: Report, width: int) -> list[str]:

@@ -26,7 +26,12 @@ def picture(report: Report, table: str, width: int) -> list[str]:
         return []
     heading, draw = drawn
     lines = draw(report, list(report.tables[table].dicts()), min(width, WIDTH_MAX))
-    return [heading, *lines] if lines else []
+    return [heading.format(per=_per(report).upper()), *lines] if lines else []
+
+
+def _per(report: Report) -> str:
+    """Of what the bound of `calibrate` is a share: hit or request."""
+    return str(report.provenance.get("per", "hit"))
 
 
 def _thresholds(report: Report, rows: list[Row], width: int) -> list[str]:
@@ -52,22 +57,23 @@ def _threshold(row: Row) -> Bar:
 
 
 def _window(report: Report, rows: list[Row], width: int) -> list[str]:
-    """What `calibrate` saw: hits of the window; wrong ones, and of the thresholds that were tested their bound."""
+    """What `calibrate` saw: hits of the window; wrong ones in the unit of the bound, and it where it was tested."""
     judged = [row for row in rows if row["judged_count"]]
     if not judged:
         return []
     asked = report.totals["wrong_max_ratio"]
     assert isinstance(asked, float)
-    end = round_end(max(asked, *(row["wrong_upper_ratio"] or row["wrong_ratio"] for row in judged)))
+    wrong = "wrong_per_request_ratio" if _per(report) == "request" else "wrong_ratio"
+    end = round_end(max(asked, *(row["wrong_upper_ratio"] or row[wrong] for row in judged)))
     said = f"wrong ● bound ┤ asked ┊ to {cell(end, 'ratio')}"
     most = round_end(max(row["hit_count"] for row in rows))
     chosen = report.totals.get("serve_min")
-    made = [_window_bar(row, chosen is not None and f"{chosen:.2f}" == row["serve_min"]) for row in rows]
+    made = [_window_bar(row, wrong, chosen is not None and f"{chosen:.2f}" == row["serve_min"]) for row in rows]
     return bars(made, Scales("hits in the window", most, said, end, asked), width)
 
 
-def _window_bar(row: Row, is_chosen: bool) -> Bar:
-    wrong, upper = row["wrong_ratio"], row["wrong_upper_ratio"]
+def _window_bar(row: Row, of: str, is_chosen: bool) -> Bar:
+    wrong, upper = row[of], row["wrong_upper_ratio"]
     told = "" if wrong is None else cell(wrong, "ratio")
     hits = cell(row["hit_count"], "hit_count")
     return Bar(str(row["serve_min"]), is_chosen, row["hit_count"], hits, wrong, wrong, upper, told)
@@ -135,7 +141,7 @@ def _score_axis(name: str, low: float, high: float) -> Axis:
 
 PICTURES: Mapping[str, tuple[str, Callable[[Report, list[Row], int], list[str]]]] = {
     "semantic_curve": ("HITS AND WRONG ANSWERS BY THRESHOLD (▸ the policy's)", _thresholds),
-    "thresholds": ("HITS ON OTHER PROMPTS AND WRONG ANSWERS BY THRESHOLD (▸ the proposed one)", _window),
+    "thresholds": ("HITS ON OTHER PROMPTS AND WRONG PER {per} BY THRESHOLD (▸ the proposed one)", _window),
     "references": ("COST AGAINST QUALITY: where marks meet, the one listed first is seen", _references),
     "curve": ("COST AGAINST QUALITY: where marks meet, the one listed first is seen", _curve),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 
 from costctl.replay.again import Found
@@ -30,6 +32,7 @@ from costctl.store import Store
 
 NO_PROMPTS = "not identifiable: the log has no text of any prompt, so none can be compared"
 FIGURES = ("semantic_hit_ratio", "semantic_refresh_ratio", "wrong_per_hit_ratio", "wrong_per_request_ratio")
+MORE_LABELS = "label more requests, both of a hit: answer_label in --scores FILE"
 CURVE_PPB = (800_000_000, 850_000_000, 900_000_000, 930_000_000, 960_000_000, 990_000_000, 1_000_000_000)
 
 
@@ -50,6 +53,15 @@ def answer_labels(store: Store, scores: Scores | None, count: int) -> Int:
     return found
 
 
+def unmatched_labels(labels: Int, scores: Scores | None) -> list[Warning]:
+    """That a file has labels and none is of a request of this log."""
+    said = sum(one.answer_label is not None for one in scores.lines) if scores is not None else 0
+    if scores is None or not said or (labels >= 0).any():
+        return []
+    what = f"none of {counted(said, 'label')} of {scores.file} is of a request of this log: no request_id matches"
+    return [Warning("W282", what, "ids: costctl sql 'FROM request'")]
+
+
 def tell_near(store: Store, done: Replay, scores: Scores | None = None) -> Found:
     """Totals, the table `semantic_curve`, and what must be known of them; nothing without the stage."""
     found, semantic, made = Found(), done.plan.semantic, done.decisions
@@ -60,9 +72,10 @@ def tell_near(store: Store, done: Replay, scores: Scores | None = None) -> Found
     found.tell("semantic_hit_ratio", int(np.count_nonzero(is_hit)) / count, "replayed")
     found.tell("semantic_refresh_ratio", int(np.count_nonzero(is_refreshed)) / count, "replayed")
     labels = answer_labels(store, scores, done.calls.count)
-    judge = Judge(near, labels)
     at = np.flatnonzero(is_hit)
-    wrong = judge.rates(at, made.answered_by[at].astype(np.int64))
+    answered_by = made.answered_by[at].astype(np.int64)
+    judge = Judge(near, labels).best_of(at, answered_by)
+    wrong = judge.rates(at, answered_by)
     rates = {"wrong_per_hit_ratio": wrong.wrong_per_hit, "wrong_per_request_ratio": wrong.wrong_per_request}
     for name, share in rates.items():
         if not len(at):
@@ -77,7 +90,7 @@ def tell_near(store: Store, done: Replay, scores: Scores | None = None) -> Found
             found.tell(f"{name}_low", share.low, "estimated")
             found.tell(f"{name}_high", share.high, "estimated")
     found.tables.append(_curve(done, judge))
-    found.warnings += _warnings(done, near, wrong, is_hit)
+    found.warnings += _warnings(done, near, wrong, is_hit, judge)
     if judge.is_by_answers and wrong.basis in {"answers", "bounds"}:
         found.warnings.append(_by_answers(wrong, judge.apart))
     return found
@@ -88,16 +101,20 @@ def _skipped() -> Found:
     said = "cache.semantic is skipped: it compares prompts, and this log has no text of any; the rest is replayed"
     hint = "log the prompts (messages), or their vectors with --embedding log"
     return Found(
-        missing=dict.fromkeys((*FIGURES, "cache_hit_ratio"), NO_PROMPTS), warnings=[Warning("W278", said, hint)]
+        missing=dict.fromkeys((*FIGURES, "cache_hit_ratio"), NO_PROMPTS), warnings=[Warning("W269", said, hint)]
     )
 
 
 class Judge:
-    """Says of hits which were wrong: by labels where there are any, else by the answers that the log has."""
+    """Says of hits which were wrong: by labels where there are any, else by the answers that the log has.
+
+    `best_of` takes answers in place of labels that judge too few of some hits.
+    """
 
     def __init__(self, near: NearCalls, labels: Int) -> None:
         self._near, self._count, self._labels = near, len(labels), labels
         self.has_labels = bool((labels >= 0).any())
+        self.labelled_hits: int | None = None  # of the hits for which answers took the place of labels
         # What passes for alike is a fact of the log, the same for every policy.
         has_answers = bool((near.answer >= 0).any())
         self._test = near.texts.test(near.answer, near.node, near.node_text, near.node_scope) if has_answers else None
@@ -113,6 +130,37 @@ class Judge:
         """Whether verdicts rest on how alike answers are."""
         return not self.has_labels and self._test is not None and not self._near.texts.why_unjudged
 
+    def best_of(self, at: Int, answered_by: Int) -> Judge:
+        """Itself, or a judge by answers where labels judge too few of these hits for a figure and answers can."""
+        if not self.has_labels or self.labelled(at, answered_by) >= min(HITS_MIN, len(at)):
+            return self
+        return self.by_answers(self.labelled(at, answered_by)) or self
+
+    def by_answers(self, labelled_hits: int) -> Judge | None:
+        """A judge by answers alone, which says how many hits labels would have judged; None where answers cannot."""
+        if self.why_not:
+            return None
+        other = copy(self)
+        other.has_labels, other.labelled_hits = False, labelled_hits
+        return other
+
+    def labelled(self, at: Int, answered_by: Int) -> int:
+        """Of how many of these hits both requests have a label."""
+        return int(np.count_nonzero((self._labels[at] >= 0) & (self._labels[answered_by] >= 0)))
+
+    def few_labels(self, hits: int, needed: int) -> list[Warning]:
+        """That answers judge so many hits because labels judge too few; nothing where that is not so."""
+        if self.labelled_hits is None:
+            return []
+        return [
+            Warning(
+                "W268",
+                f"the labels judge {self.labelled_hits:,} of {counted(hits, 'hit')} of the semantic cache, "
+                f"fewer than the {needed:,} that a figure needs: all are judged by the answers of the log instead",
+                MORE_LABELS,
+            )
+        ]
+
     @property
     def apart(self) -> Share | None:
         """How often answers to near prompts are alike that the guard separates; None where too few show it."""
@@ -120,6 +168,9 @@ class Judge:
 
     def why_none(self, rates: FalseHits) -> str:
         """Why there is no estimate of these rates."""
+        if self.has_labels:
+            judged = f"the labels judge {rates.wrong_per_hit.trials:,} of {counted(rates.hits, 'hit')}"
+            return f"not identifiable: {judged}, {min(HITS_MIN, rates.hits):,} are needed"
         if self.is_by_answers and rates.basis == "bounds":
             return "not identifiable: too few repeated prompts were answered in other words"
         if (
@@ -205,7 +256,7 @@ def _by_answers(wrong: FalseHits, apart: Share | None) -> Warning:
     )
 
 
-def _warnings(done: Replay, near: NearCalls, wrong: FalseHits, is_hit: Flag) -> list[Warning]:
+def _warnings(done: Replay, near: NearCalls, wrong: FalseHits, is_hit: Flag, judge: Judge) -> list[Warning]:
     semantic = done.plan.semantic
     assert semantic is not None
     by, *differing = compared_by(near)
@@ -217,11 +268,12 @@ def _warnings(done: Replay, near: NearCalls, wrong: FalseHits, is_hit: Flag) -> 
             "put the store's price into the policy: fixed_costs: [{name: redis, usd_per_month: 60}]",
         ),
     ]
-    said += differing
+    said += [*differing, *judge.few_labels(wrong.hits, min(HITS_MIN, wrong.hits))]
     if is_hit.any() and wrong.wrong_per_hit.estimate is None:
         said.append(
             Warning("W232", "no figure here says how many of the hits of the semantic cache are wrong answers",
-                    "log the answers, or look at some: costctl explain-request ID")
+                    f"{MORE_LABELS if judge.has_labels else 'log the answers'}, or look at some: "
+                    "costctl explain-request ID")
         )  # fmt: skip
     out = int(np.count_nonzero((near.prompt >= 0) & (np.asarray(semantic.node) < 0)))
     if out:

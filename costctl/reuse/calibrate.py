@@ -37,6 +37,14 @@ CONFIDENCE = 0.9
 THRESHOLDS_PPB = tuple(range(990_000_000, 799_999_999, -10_000_000))
 
 
+class OwnHits(NamedTuple):
+    """Hits on an equal prompt in the window, which no threshold prevents: all, those judged, and the wrong ones."""
+
+    hits: int = 0
+    judged: int = 0
+    wrong: int = 0
+
+
 class Trial(NamedTuple):
     """One threshold on the window."""
 
@@ -45,6 +53,7 @@ class Trial(NamedTuple):
     verdicts: Verdicts  # of each hit on another prompt
     answered_by: Int
     growth: Growth = Growth()  # until the requests of which it is promised
+    own: OwnHits = OwnHits()
 
 
 class Tried(NamedTuple):
@@ -82,12 +91,16 @@ def trials(
     policies = [with_fields(policy, serve_min_ppb=at, refresh_min_ppb=None) for at in thresholds_ppb]
     made = []
     for tried, served in zip(policies, sweep(graph, requests, policies), strict=True):
-        positions, answered_by = served.pairs(is_own_prompt=False)
+        positions, answered_by = served.pairs()
         recent = positions >= start
         positions, answered_by = positions[recent], answered_by[recent]
+        is_own = served.is_own_prompt[positions]
+        own = judge(positions[is_own], answered_by[is_own])
+        told = OwnHits(len(own), int(np.count_nonzero(own != UNKNOWN)), int(np.count_nonzero(own == WRONG)))
+        positions, answered_by = positions[~is_own], answered_by[~is_own]
         made.append(
             Trial(tried.serve_min_ppb, requests.count - start, judge(positions, answered_by), answered_by,
-                  growth(requests, tried, served, start))
+                  growth(requests, tried, served, start), told)
         )  # fmt: skip
     return made
 

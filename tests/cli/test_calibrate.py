@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from costctl.cli import run
+from costctl.evaluate.threshold import _apart
 
 POLICY = "version: 1\ncache: {semantic: {serve_min: 0.9, ttl: 30d}}\n"
 QUESTIONS = 120
@@ -83,6 +84,106 @@ def test_without_labels_and_answers_nothing_can_be_said(tmp_path: Path, capsys: 
     code, said = calibrated(tmp_path, capsys, log)
     assert code == 4
     assert "E461" in said
+
+
+def with_repeats(log: Path, labels: Path, count: int, *, is_labelled: bool = True) -> None:
+    """So often one question of its own, word for word; each time another answer is right."""
+    with log.open("a", encoding="utf-8") as calls, labels.open("a", encoding="utf-8") as said:
+        for number in range(count):
+            calls.write(json.dumps({
+                "id": f"own-{number}", "timestamp": f"2026-03-02T{4 + number // 60:02}:{number % 60:02}:30Z",
+                "model": "gpt-4o", "messages": [{"role": "user", "content": "What is the balance of my account?"}],
+                "usage": {"prompt_tokens": 10, "completion_tokens": 10},
+            }) + "\n")  # fmt: skip
+            if is_labelled:
+                said.write(json.dumps({"request_id": f"own-{number}", "answer_label": f"balance {number}"}) + "\n")
+
+
+def test_wrong_hits_on_an_equal_prompt_are_told_beside_the_bound(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """40 times one prompt, each with its own answer, after 240 others: 39 hits on an equal prompt, all wrong."""
+    log, labels = made(tmp_path, wrong_every=0)
+    with_repeats(log, labels, 40)
+    _, report = calibrated(tmp_path, capsys, log, "--scores", str(labels), "--max-wrong", "0.1")
+    own = {name: report["totals"][f"own_prompt_{name}_count"] for name in ("hit", "judged", "wrong")}
+    assert own == {"hit": 39, "judged": 39, "wrong": 39}
+    assert report["totals"]["wrong_upper_ratio"] <= 0.1
+    (said,) = [one for one in report["warnings"] if one["code"] == "W273"]
+    assert "39 of 39 judged hits on an equal prompt wrong" in said["message"]
+    assert "simulate counts them" in said["message"]
+    assert "cache.semantic.key" in said["hint"]
+    for form in ("table", "markdown"):
+        code = run(["calibrate", str(log), "--policy", str(tmp_path / "policy.yaml"), "--scores", str(labels),
+                    "--db", str(tmp_path / "w" / "c.duckdb"), "--max-wrong", "0.1", "--output", form])  # fmt: skip
+        assert (code, "W273" in capsys.readouterr().out) == (0, True)
+
+
+def test_right_hits_on_an_equal_prompt_are_no_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log, labels = made(tmp_path, wrong_every=0)
+    with_repeats(log, labels, 40, is_labelled=False)
+    _, report = calibrated(tmp_path, capsys, log, "--scores", str(labels), "--max-wrong", "0.1")
+    assert report["totals"]["own_prompt_hit_count"] == 39
+    assert report["totals"]["own_prompt_judged_count"] == report["totals"]["own_prompt_wrong_count"] == 0
+    assert "W273" not in [one["code"] for one in report["warnings"]]
+
+
+@pytest.mark.parametrize("per", ["hit", "request"])
+def test_the_promise_is_said_in_words_with_what_to_do_next(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], per: str
+) -> None:
+    log, labels = made(tmp_path, wrong_every=0)
+    arguments = ["--scores", str(labels), "--max-wrong", "0.1", "--per", per]
+    _, report = calibrated(tmp_path, capsys, log, *arguments)
+    promise = report["provenance"]["guarantee"]
+    assert promise.startswith(f"with serve_min {report['totals']['serve_min']:.2f} at most 10.0 % of the {per}")
+    for part in ("sure to 90.0 %", "next 120 requests", "(2026-03-02 02:00 to 2026-03-02 03:59 UTC)", "equal prompt"):
+        assert part in promise
+    base = ["calibrate", str(log), "--policy", str(tmp_path / "policy.yaml"), "--db", str(tmp_path / "w" / "c.duckdb")]
+    assert run([*base, *arguments]) == 0
+    screen = capsys.readouterr().out
+    assert "  PROMISE  with serve_min" in screen
+    assert f"next:  set serve_min: {report['totals']['serve_min']:.2f}" in screen
+    assert f"wrong per {per}" in screen
+    assert run([*base, *arguments, "--output", "markdown"]) == 0
+    assert "Promise: with serve" in capsys.readouterr().out
+
+
+def test_none_is_promised_where_none_is_proposed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """240 requests, hits judged where both are labelled: with the labels of 10 pairs too few, and more labels help."""
+    log, labels = made(tmp_path, wrong_every=0)
+    labels.write_text("".join(labels.read_text("utf-8").splitlines(keepends=True)[-20:]), "utf-8")
+    _, report = calibrated(tmp_path, capsys, log, "--scores", str(labels), "--max-wrong", "0.1")
+    assert "guarantee" not in report["provenance"]
+    (said,) = report["warnings"]
+    assert (said["code"], "10 hits of 60 on other prompts could be judged" in said["message"]) == ("W235", True)
+    assert said["hint"].startswith("label more requests")
+
+
+def test_labels_of_another_log_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log, _ = made(tmp_path, wrong_every=0)
+    other = tmp_path / "other.csv"
+    other.write_text("request_id,answer_label\nx1,a\nx2,b\n", "utf-8")
+    code, said = calibrated(tmp_path, capsys, log, "--scores", str(other))
+    assert code == 4
+    assert "none of 2 labels" in said
+    assert "no request_id matches" in said
+
+
+def test_where_the_search_ends_is_told_with_its_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """60 hits in the window, every third wrong: 20 of 60 where the search begins, and nothing else was tried."""
+    log, labels = made(tmp_path, wrong_every=3)
+    _, report = calibrated(tmp_path, capsys, log, "--scores", str(labels), "--max-wrong", "0.1")
+    (tried,) = report["tables"]["tried"]
+    why = report["provenance"]["not_computed"]["serve_min"]
+    assert f"at {tried['serve_min']}, the highest threshold with enough judged hits" in why
+    assert f"{tried['wrong_count']} of {tried['judged_count']}, so wrong per hit may be up to" in why
+    assert "those below were not tested" in why
+
+
+def test_a_bound_missed_by_a_hair_is_told_with_enough_digits() -> None:
+    assert _apart(0.05, 0.05012) == ("5.00 %", "5.01 %")
+    assert _apart(0.05, 0.4) == ("5.0 %", "40.0 %")
 
 
 def test_labels_judge_the_hits_of_a_simulation_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

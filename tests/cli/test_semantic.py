@@ -39,14 +39,14 @@ class Run:
         self.log = folder / "log.jsonl"
         self.log.write_text("".join(json.dumps(one) + "\n" for one in calls), "utf-8")
 
-    def __call__(self, keys: str, *, with_log: bool = True) -> dict[str, Any]:
+    def __call__(self, keys: str, *more: str, with_log: bool = True) -> dict[str, Any]:
         policy = self.folder / "policy.yaml"
         policy.write_text(POLICY % keys, "utf-8")
         told = self.folder / "decisions.jsonl"
         names = [str(self.log)] if with_log else []
         db = self.folder / "w" / "c.duckdb"
         code = run(["simulate", *names, "--policy", str(policy), "--db", str(db), "--output", "json",
-                    "--decisions", str(told)])  # fmt: skip
+                    "--decisions", str(told), *more])  # fmt: skip
         captured = self.capsys.readouterr()
         assert code == 0, captured.err
         found: dict[str, Any] = json.loads(captured.out)
@@ -165,6 +165,55 @@ def test_the_same_question_in_another_language_is_told_of(tmp_path: Path, capsys
     assert any(one["code"] == "W230" and "another language" in one["message"] for one in report["warnings"])
 
 
+def labelled(folder: Path, count: int, *, prefix: str = "r") -> list[str]:
+    """The arguments that name a file in which so many of the first calls have a label, each the same."""
+    file = folder / "labels.csv"
+    rows = [f"{prefix}{number},same" for number in range(count)]
+    file.write_text("\n".join(["request_id,answer_label", *rows, ""]), "utf-8")
+    return ["--scores", str(file)]
+
+
+def reworded(*, has_answers: bool) -> list[dict[str, Any]]:
+    """40 subjects, each asked three times in near words and answered in two ways; 120 calls, of which 80 are hits."""
+    things = ("invoice", "refund", "parcel", "password", "coupon", "seat", "visa", "bag")
+    subjects = [f"{thing} {place}" for thing in things for place in ("store", "office", "airport", "school", "hotel")]
+    calls = []
+    for number, subject in enumerate(subjects):
+        answer = f"To settle your {subject} go to the page of {subject} matters and follow what it says there."
+        said = (answer, answer, f"{answer} Write to us where it does not help.")
+        words = (f"help me with my {subject}", f"please help me with my {subject}", f"help me with my {subject}")
+        for turn in range(3):
+            more = {"response": said[turn]} if has_answers else {}
+            calls.append(call(3 * number + turn, words[turn], **more))
+    return calls
+
+
+def test_where_labels_judge_too_few_hits_the_answers_still_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Labels of the first three calls judge both of their hits, and 20 are needed: the figure stays, and says why."""
+    simulate = Run(tmp_path, capsys, reworded(has_answers=True))
+    plain = simulate("serve_min: 0.85, ttl: 1h")
+    few = simulate("serve_min: 0.85, ttl: 1h", *labelled(tmp_path, 3))
+    assert few["totals"]["wrong_per_hit_ratio"] == plain["totals"]["wrong_per_hit_ratio"]
+    assert few["tables"]["semantic_curve"] == plain["tables"]["semantic_curve"]
+    (said,) = [one for one in few["warnings"] if one["code"] == "W268"]
+    assert "the labels judge 2 of 80 hits of the semantic cache" in said["message"]
+    assert "by the answers of the log" in said["message"]
+    assert said["hint"].startswith("label more")
+    many = simulate("serve_min: 0.85, ttl: 1h", *labelled(tmp_path, 120))
+    assert many["totals"]["wrong_per_hit_ratio"] == 0
+    assert not {"W268", "W278"} & {one["code"] for one in many["warnings"]}
+
+
+def test_without_answers_too_few_labels_are_the_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = Run(tmp_path, capsys, reworded(has_answers=False))("serve_min: 0.85, ttl: 1h", *labelled(tmp_path, 3))
+    why = report["provenance"]["not_computed"]["wrong_per_hit_ratio"]
+    assert why == "not identifiable: the labels judge 2 of 80 hits, 20 are needed"
+    (said,) = [one for one in report["warnings"] if one["code"] == "W232"]
+    assert said["hint"].startswith("label more requests")
+
+
 @pytest.mark.parametrize("again", ["", " Write to us where it does not help."])
 def test_answers_of_the_log_say_how_many_hits_are_wrong(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], again: str
@@ -246,14 +295,14 @@ def test_without_prompts_the_stage_is_skipped_and_the_rest_replayed(
     assert [row["verdict"] for row in report["tables"]["gates"]] == ["NOT RUN", "NOT RUN"]
     assert [row["cache_hit_ratio"] for row in report["tables"]["scenarios"]] == [None, None]
     assert report["tables"]["staged"][2]["what"] == "skipped: the log has no prompts"
-    assert [one["code"] for one in report["warnings"]].count("W278") == 1
+    assert [one["code"] for one in report["warnings"]].count("W269") == 1
     assert run(["simulate", str(log), *where]) == 0
     assert "cache.semantic is skipped" in capsys.readouterr().out
     policy.write_text((POLICY % SERVE).replace("cache", "# cache") + rest, "utf-8")
     assert run(["simulate", *where, "--output", "json"]) == 0
     plain = json.loads(capsys.readouterr().out)
     assert plain["totals"]["policy_cost_usd"] == report["totals"]["policy_cost_usd"]
-    assert "W278" not in [one["code"] for one in plain["warnings"]]
+    assert "W269" not in [one["code"] for one in plain["warnings"]]
 
 
 def test_a_part_of_the_key_that_nobody_knows_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -116,12 +116,26 @@ def test_a_calibration_shows_the_bound_asked_for() -> None:
     assert (
         "\n".join(picture(made, "thresholds", 80))
         == """\
-HITS ON OTHER PROMPTS AND WRONG ANSWERS BY THRESHOLD (▸ the proposed one)
+HITS ON OTHER PROMPTS AND WRONG PER HIT BY THRESHOLD (▸ the proposed one)
          hits in the window                 wrong ● bound ┤ asked ┊ to 25.0 %
     0.80 █████████████████████████████ 40                         ┊     ● 25.0 %
     0.85 █████████████████████▊        30              ●────────────┤     10.0 %
   ▸ 0.90 ██████████████▌               20   ●───────────┤         ┊       0.0 %"""
     )
+
+
+def test_a_bound_per_request_stands_beside_what_is_wrong_per_request() -> None:
+    columns = ("serve_min", "hit_count", "judged_count", "wrong_count", "wrong_ratio", "wrong_per_request_ratio",
+               "wrong_upper_ratio")  # fmt: skip
+    rows = [("0.80", 40, 40, 10, 0.25, 0.1, None), ("0.90", 20, 20, 2, 0.1, 0.02, 0.05)]
+    table = Table.of("thresholds", columns, rows)
+    made = Report("calibrate", {"serve_min": 0.9, "wrong_max_ratio": 0.06}, {"thresholds": table}, (),
+                  {"per": "request"})  # fmt: skip
+    heading, _, first, second = picture(made, "thresholds", 80)
+    assert heading == "HITS ON OTHER PROMPTS AND WRONG PER REQUEST BY THRESHOLD (▸ the proposed one)"
+    assert first.endswith("● 10.0 %")
+    assert second.endswith(" 2.0 %")
+    assert second.index("●") < second.index("┤") < second.index("┊")
 
 
 def test_the_curve_of_a_router() -> None:

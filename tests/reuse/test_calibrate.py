@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from costctl.reuse.calibrate import Trial, calibrate, needed_trials, trials
+from costctl.reuse.calibrate import OwnHits, Trial, calibrate, needed_trials, trials
 from costctl.reuse.embed import embed
 from costctl.reuse.false_hits import by_labels
 from costctl.reuse.filling import Growth, growth
@@ -107,8 +107,11 @@ def test_hits_that_grow_with_the_entries_leave_the_wrong_ones_their_share() -> N
 def test_the_window_is_at_most_the_later_half() -> None:
     graph = neighbours(embed(["one question", "another thing"], "words").vectors, 800_000_000)
     requests = Requests(Visits(np.arange(10) % 2, np.arange(10)), np.ones(10, dtype=np.bool_), np.zeros(2))
-    tried = trials(graph, requests, SemanticPolicy(900_000_000, FOREVER), lambda at, by: by_labels(at, at, by))
+    tried = trials(
+        graph, requests, SemanticPolicy(900_000_000, FOREVER), lambda at, by: by_labels(np.arange(10) % 2, at, by)
+    )
     assert {one.requests for one in tried} == {5}
+    assert tried[0].own == OwnHits(5, 5, 0)
 
 
 def test_a_bound_of_nothing_or_all_is_refused() -> None:
