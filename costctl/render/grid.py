@@ -60,6 +60,8 @@ def grid(
         or (not wrap_from and _blurs(shown, _cut(widths, names, width)[0]))
     ):
         left_out.insert(0, names.pop())
+        if len(names) > 2 and names[-1] == f"{left_out[0].removesuffix('_high')}_low":
+            left_out.insert(0, names.pop())  # one end of an interval alone misleads
         widths = widths[: len(names)]
     widths = _cut(widths, names, width)
     lines = []

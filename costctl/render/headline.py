@@ -56,8 +56,12 @@ def head(report: Report, width: int) -> list[str]:
         lines.append("  latencies are of whole calls with their retries, in audit of single requests")
     hits = ratio_display(total["cache_hit_ratio"]) if "cache_hit_ratio" in total else "—"
     lines.append(f"  cache hits    {'—':>13} {hits:>13}")
+    if "exact_judged_count" in total:
+        judged = f"wrong by labels: {total['exact_wrong_count']:,} of {total['exact_judged_count']:,}"
+        lines.append(f"    exact       {'—':>13} {ratio_display(total['exact_hit_ratio']):>13}   {judged}")
     if "semantic_hit_ratio" in total:
         lines.append(f"    semantic    {'—':>13} {ratio_display(total['semantic_hit_ratio']):>13}   {_wrong(total)}")
+        lines += _wrong_per_request(total)
     if total.get("semantic_refresh_ratio"):
         shown = ratio_display(total["semantic_refresh_ratio"])
         lines.append(f"    refreshed   {'—':>13} {shown:>13}   near ones that a cheap tier answers anew")
@@ -93,6 +97,18 @@ def _wrong(total: Mapping[str, Any]) -> str:
         return "wrong per hit: not known" + ("" if most is None else f", at most {ratio_display(most)}")
     low, high = (ratio_display(total[f"wrong_per_hit_ratio_{end}"]) for end in ("low", "high"))
     return f"wrong per hit: {ratio_display(total['wrong_per_hit_ratio'])} ({low} .. {high})"
+
+
+def _wrong_per_request(total: Mapping[str, Any]) -> list[str]:
+    """The same of all calls: what reaches a user; nothing where it is not known."""
+    low, high = (total.get(f"wrong_per_request_ratio_{end}") for end in ("low", "high"))
+    if low is None or high is None:
+        return []
+    share = total.get("wrong_per_request_ratio")
+    told = f"at most {ratio_display(high)}" if share is None else (
+        f"{ratio_display(share)} ({ratio_display(low)} .. {ratio_display(high)})"
+    )  # fmt: skip
+    return [f"{'':46}of all calls: {told}"]
 
 
 def idle_engines(total: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from costctl.render.described import described
 from costctl.render.exported import exported
 from costctl.render.reconciled import reconciled
 from costctl.render.sections import Section, section_lines, warned, with_picture
-from costctl.render.simulated import WRAPPED, simulation
+from costctl.render.simulated import HEADS, WRAPPED, simulation
 from costctl.render.wrap import wrapped
 from costctl.report import Report, Table
 
@@ -105,7 +105,8 @@ def _totals(report: Report) -> list[str]:
 
 def _simulated(report: Report, width: int) -> list[str]:
     def section(name: str, heading: str, columns: tuple[str, ...], rows: int) -> list[str]:
-        return with_picture(report, Section(name, heading, columns, rows, wrap_from=WRAPPED.get(name, 0)), width)
+        wrap_from, heads = WRAPPED.get(name, 0), HEADS.get(name, {})
+        return with_picture(report, Section(name, heading, columns, rows, wrap_from=wrap_from, heads=heads), width)
 
     lines = [*simulation(report, width, section), *warned(report), ""]
     return [*lines, "  next:  costctl explain-request ID   costctl simulate --decisions decisions.jsonl --output json"]

@@ -78,6 +78,14 @@ RESTS_ON = "tokens of a model that did not answer, per logged token"
 HEADINGS = {name: heading for name, heading, _, _ in SECTIONS} | {"assumptions": f"RESTS ON: {RESTS_ON}"}
 # Half of a reason or a limit tells nothing: texts of these go on in the next line; how wide the first column stays.
 WRAPPED = {"gates": 12, "budgets": 20, "latency_priors": 20, "routing": 30, "scenarios": 20}
+# Where the names of the columns would leave no room for both ends of an interval.
+HEADS = {
+    "semantic_curve": {
+        "semantic_hit_count": "hits", "semantic_hit_ratio": "of calls", "wrong_per_hit_ratio": "wrong/hit",
+        "wrong_per_hit_ratio_low": "low end", "wrong_per_hit_ratio_high": "high end",
+        "own_prompt_hit_count": "own prompt",
+    },
+}  # fmt: skip
 COMPARED_MAX = 40
 CONFIG_LINES = 18
 NOT_ASKED = "the policy has no "  # such figures are not missing: nobody asked for them; --output json lists them too

@@ -28,6 +28,7 @@ from costctl.replay.classifier_told import FIGURES, tell_classifier
 from costctl.replay.compile import Known, budget_rules, lanes_of, plan_of, price_candidates, prompt_caches, sent_by
 from costctl.replay.decisions import keep
 from costctl.replay.engine import Decisions, walk, warm_up
+from costctl.replay.exact_told import tell_exact
 from costctl.replay.extras import extras_of, with_extras
 from costctl.replay.latency import replay_latency
 from costctl.replay.latency_told import tell_latency
@@ -168,6 +169,8 @@ def simulate(
     totals, status, missing = totals | semantic.totals, status | semantic.status, missing | semantic.missing
     for name in semantic.missing.keys() & totals.keys():  # what counts both caches is not known either
         del totals[name], status[name]
+    exact = tell_exact(store, policy, done, asked.scores)
+    totals, status = totals | exact.totals, status | exact.status
     learned = tell_classifier(classifier, policy, done, outcome, book)
     totals, status, missing = totals | learned.totals, status | learned.status, missing | learned.missing
     totals |= attempt_totals(done)
@@ -203,6 +206,7 @@ def simulate(
         *sent_warnings(policy, done),
         *timed.warnings,
         *learned.warnings,
+        *exact.warnings,
         *semantic.warnings,
         *unread,
         *tier_warnings(policy, done),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from costctl.cli import run
+from costctl.money import ratio_display
 
 POLICY = """
 version: 1
@@ -269,6 +270,46 @@ def test_too_few_answers_bound_the_wrong_hits_and_are_no_zero(
         assert provenance["status"][f"{name}_high"] == "bounded"
     assert any(one["code"] == "W232" for one in report["warnings"])
     assert all(row["wrong_per_hit_ratio"] is None for row in report["tables"]["semantic_curve"])
+
+
+def test_labels_tell_wrong_hits_of_the_exact_cache(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One prompt six times: five exact hits on the first. Of the four that have a label two need another answer."""
+    simulate = Run(tmp_path, capsys, [call(minute, ASKED) for minute in range(6)])
+    labels = tmp_path / "labels.csv"
+    labels.write_text("request_id,answer_label\nr0,a\nr1,a\nr2,b\nr3,c\nr4,a\n", "utf-8")
+    exact = "serve_min: 0.9, ttl: 1h}, exact: {ttl: 1h"
+    report = simulate(exact, "--scores", str(labels))
+    assert served(report) == ["provider", *["exact_cache"] * 5]
+    assert (report["totals"]["exact_judged_count"], report["totals"]["exact_wrong_count"]) == (4, 2)
+    assert report["provenance"]["status"]["exact_wrong_count"] == "replayed"
+    (said,) = [one for one in report["warnings"] if one["code"] == "W283"]
+    assert "2 of 4 judged hits of the exact cache wrong (5 such hits in all)" in said["message"]
+    assert "cache.exact.scope: [app, user]" in said["hint"]
+    assert run(["simulate", str(simulate.log), "--policy", str(tmp_path / "policy.yaml"), "--db",
+                str(tmp_path / "w" / "c.duckdb"), "--scores", str(labels)]) == 0  # fmt: skip
+    assert "wrong by labels: 2 of 4\n" in capsys.readouterr().out
+    plain = simulate(exact)
+    assert "exact_wrong_count" not in plain["totals"]
+    assert "W283" not in {one["code"] for one in plain["warnings"]}
+
+
+def test_both_ends_of_wrong_hits_are_shown_on_80_columns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulate = Run(tmp_path, capsys, reworded(has_answers=True))
+    total = simulate("serve_min: 0.85, ttl: 1h")["totals"]
+    base = ["simulate", str(simulate.log), "--policy", str(tmp_path / "policy.yaml"),
+            "--db", str(tmp_path / "w" / "c.duckdb")]  # fmt: skip
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(base) == 0
+    screen = capsys.readouterr().out
+    (heads,) = [line for line in screen.split("\n") if line.startswith("  serve min")]
+    assert heads.split("  ")[-3:] == ["low end", "high end", "own prompt"]
+    assert f"of all calls: {ratio_display(total['wrong_per_request_ratio'])} (" in screen
+    monkeypatch.setenv("COLUMNS", "55")
+    assert run(base) == 0
+    (heads,) = [line for line in capsys.readouterr().out.split("\n") if line.startswith("  serve min")]
+    assert not {"low end", "high end"} & set(heads.split("  "))
 
 
 def test_without_prompts_the_stage_is_skipped_and_the_rest_replayed(
