@@ -1,7 +1,7 @@
 """The words of a guard, English and Spanish, without accents: what they mean, and the words for it.
 
 Left out on purpose: "one", "un", "una" and "may", which are mostly not what they look like, and "all" and
-"todos", which add nothing to a plural.
+"todos", which add nothing to a plural ("some" and "algunos" take something away).
 """
 
 from __future__ import annotations
@@ -49,6 +49,10 @@ first: first primer primero primera
 third: third tercer tercero tercera
 not: no not never without nor none neither cannot nothing nobody dont doesnt didnt cant wont isnt wasnt havent hasnt
 not: nunca jamas sin ni tampoco ningun ninguno ninguna nada nadie
+minus: minus
+not: invalid inactive impossible illegal dislike disallow
+not: invalido invalida inseguro insegura inactivo inactiva imposible ilegal
+not: desbloquear desbloquea desinstalar desinstala
 except: except excepto salvo
 before: before until till antes hasta
 after: after since despues desde
@@ -112,8 +116,32 @@ only: only solamente unicamente
 both: both ambos ambas
 dollar: dollar dollars usd dolar dolares
 euro: euro euros eur
-pound: pounds gbp libras
-peso: peso pesos clp mxn
+pound: pound pounds gbp lb lbs libra libras
+peso: peso pesos
+clp: clp
+mxn: mxn
+cop: cop
+ars: ars
+yen: yen yenes jpy
+yuan: yuan yuanes cny
+rupee: rupee rupees rupia rupias inr
+sol: soles
+kg: kg kgs kilo kilos kilogram kilograms kilogramo kilogramos
+gram: gram grams gramo gramos gr
+mg: mg milligram milligrams miligramo miligramos
+ounce: ounce ounces oz onza onzas
+ton: ton tons tonne tonnes tonelada toneladas
+liter: liter liters litre litres litro litros
+ml: ml milliliter milliliters millilitre millilitres mililitro mililitros
+gallon: gallon gallons galon galones
+meter: meter meters metre metres metro metros
+cm: cm centimeter centimeters centimetre centimetres centimetro centimetros
+mm: mm millimeter millimeters millimetre millimetres milimetro milimetros
+foot: foot feet ft pie pies
+inch: inch inches pulgada pulgadas
+mb: mb megabyte megabytes
+gb: gb gigabyte gigabytes
+tb: tb terabyte terabytes
 percent: percent porciento
 celsius: celsius centigrados
 fahrenheit: fahrenheit
@@ -137,6 +165,13 @@ second minute hour day week weekend month year next last end rest
 TIMES = frozenset(_TIMES.split())
 # Behind these stands a name, with or without capitals.
 LINKS = frozenset({"in", "near", "around", "called", "named", "en", "cerca", "llamado", "llamada"})
+# Of a part of the things: these count before "of" and behind a word that undoes or changes; else they add nothing
+# ("find me some flights").
+PARTS = {"some": "some", "several": "some", "algunos": "some", "algunas": "some", "varios": "some", "varias": "some",
+         "most": "most", "few": "few", "mayoria": "most", "pocos": "few", "pocas": "few"}  # fmt: skip
+# A prefix that denies, but for the words that only begin so: "unsafe", "unlock", not "until".
+DENYING = "un"
+NOT_DENYING = ("under", "uni", "until", "unless", "unfortunate", "uncle", "unto")
 # These may stand between a link and its name.
 FILLERS = frozenset(
     [
