@@ -67,16 +67,20 @@ def write_text(text: str, out: Path) -> None:
         raise
 
 
-def check_target(out: Path, inputs: Sequence[str]) -> None:
+def check_target(out: Path, inputs: Sequence[str], option: str = "-o") -> None:
     """Refuse a target that is one of the inputs or that cannot be written, before any work is done.
+
+    `option` is the one that names it.
 
     Raises:
         CostctlError: E323.
     """
     if any(Path(name).exists() and Path(name).resolve() == out.resolve() for name in inputs):
-        raise CostctlError("E323", f"-o {out} is an input of this command", "choose another name for the report")
+        raise CostctlError("E323", f"{option} {out} is an input of this command", "choose another name for the report")
     if out.is_dir() or not out.resolve().parent.is_dir():
-        raise CostctlError("E323", f"-o {out} cannot be written", "the folder must exist, and the name be a file's")
+        raise CostctlError(
+            "E323", f"{option} {out} cannot be written", "the folder must exist, and the name be a file's"
+        )
 
 
 def rendered(report: Report, output: str) -> str:

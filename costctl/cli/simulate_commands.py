@@ -143,7 +143,7 @@ def _check_targets(targets: Mapping[str, Path | None], inputs: list[str]) -> Non
     for option, path in targets.items():
         if path is None:
             continue
-        check_target(path, inputs)
+        check_target(path, inputs, option)
         for other, known in earlier.items():
             if known.resolve() == path.resolve():
                 message = f"{other} and {option} are both {path}"

@@ -147,7 +147,11 @@ def mean_of(scores: Real) -> tuple[int, float | None]:
 def tell_scores(main: Main, evidence: Evidence, scores: Scores) -> Found:
     """Quality and routing accuracy of the policy, with what they rest on."""
     found, file = Found(), scores.file
-    found.tables.append(Table.of("scores", ("what", "line_count"), evidence.counts))
+    counts = (*evidence.counts, ("not tried: no score", scores.untried))
+    found.tables.append(Table.of("scores", ("what", "line_count"), counts))
+    if scores.untried:
+        lines = counted(scores.untried, "line", "lines")
+        found.warnings.append(Warning("W285", f"{lines} of {file} with a model and no score: counted as not tried"))
     found.warnings += _strangers(evidence, scores)
     for what, count in evidence.counts[1:]:
         if count and what != OF_STRANGERS:

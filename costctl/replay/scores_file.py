@@ -3,7 +3,8 @@
 CSV with a header, or one JSON object a line: `request_id`, `model`, `score` from 0 to 1, and where there
 are labels `expected_tier` (or `label`), and `answer_label`: requests with the same one may be given the same answer;
 `propensity` is the chance with which the log's router would have chosen that model for the request.
-A line says at least one of them. Every fault of the file is told.
+A line says at least one of them; one with a model whose score is empty was not tried yet, and is counted. Scores may be
+true and false. Every fault of the file is told.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from typing import Any, NamedTuple
 from costctl.errors import CostctlError, ExitCode, Problem
 from costctl.policy.units import shown
 from costctl.prices.book import PriceBook
+from costctl.report import counted
 from costctl.strict_json import strict_json
 
 KEYS = ("request_id", "model", "score", "expected_tier", "label", "answer_label", "propensity")
 NUMBERS = ("score", "propensity")
+YES_NO = {"true": True, "false": False}
 PROBLEMS_TOLD = 100
 HINT = 'a line is {"request_id": "r1", "model": "gpt-4o-mini", "score": 0.8}, or CSV with these columns'
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?([eE]-?[0-9]{1,3})?|\.[0-9]+")
@@ -49,6 +52,8 @@ class Scores:
     lines: tuple[Score, ...]
     unpriced: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Models that prices do not know, with the names there that look like theirs."""
+    untried: int = 0
+    """Lines that name a model and no score: a probe plan that is partly filled in."""
 
 
 class _Problems:
@@ -58,6 +63,7 @@ class _Problems:
         self._path = str(path)
         self.kept: list[Problem] = []
         self.count = 0
+        self.untried = 0
 
     def add(self, line: int, key: str, message: str) -> None:
         self.count += 1
@@ -82,14 +88,17 @@ def read_scores(path: Path, book: PriceBook, tiers: Sequence[str]) -> Scores:
     records = _objects(text, problems) if text.lstrip()[:1] == "{" else _rows(text, problems)
     lines = tuple(_checked(records, book, tiers, problems))
     if not lines and not problems.count:
-        raise _unreadable(path, "it holds no scores")
+        empty = (
+            f": {counted(problems.untried, 'line has', 'lines have')} a model and no score" if problems.untried else ""
+        )
+        raise _unreadable(path, f"it holds no scores{empty}")
     if problems.count:
         more = f" (and {problems.count - 1:,} more)" if problems.count > 1 else ""
         hint = HINT if problems.count <= PROBLEMS_TOLD else f"{HINT}; shown: the first {PROBLEMS_TOLD}"
         raise CostctlError("E433", f"{problems.kept[0]}{more}", hint, ExitCode.INPUT, tuple(problems.kept))
     names = dict.fromkeys(one.price_key for one in lines if one.price_key is not None)
     unpriced = {name: tuple(book.near(name)) for name in names if book.resolve(name).model_key is None}
-    return Scores(str(path), lines, unpriced)
+    return Scores(str(path), lines, unpriced, problems.untried)
 
 
 def _unreadable(path: Path, reason: str) -> CostctlError:
@@ -143,6 +152,8 @@ def _cell(name: str, text: str) -> Any:
     """A field as JSON would hold it."""
     if not text.strip():
         return None
+    if name == "score" and text.strip().lower() in YES_NO:
+        return YES_NO[text.strip().lower()]
     return float(text) if name in NUMBERS and _NUMBER.fullmatch(text.strip()) else text
 
 
@@ -189,6 +200,8 @@ def _score_of(line: int, record: Mapping[str, Any], tiers: Sequence[str], proble
         problems.add(line, "request_id", "is missing" if is_missing else f"must be a text, not {shown(request_id)}")
     if model is not None and (not isinstance(model, str) or not model):
         problems.add(line, "model", f"must be the name of a model, not {shown(model)}")
+    if isinstance(score, bool):
+        score = float(score)
     if score is not None and not (_is_number(score) and 0 <= score <= 1):
         problems.add(line, "score", f"must be a number from 0 to 1, not {shown(score)}")
     chance = record.get("propensity")
@@ -200,6 +213,9 @@ def _score_of(line: int, record: Mapping[str, Any], tiers: Sequence[str], proble
         problems.add(line, "answer_label", f"must be a text or a number, not {shown(answer)}")
     if problems.count == before:
         is_of_model = score is not None or chance is not None
+        if model is not None and "score" in record and not is_of_model and label is None and answer in {None, ""}:
+            problems.untried += 1
+            return None
         if (model is not None) != is_of_model:
             what = "a propensity" if score is None and is_of_model else "a score"
             problems.add(line, "model" if model is None else "score", f"is missing: {what} is that of a model")

@@ -123,11 +123,44 @@ def test_no_line_is_lost(reports: Reports) -> None:
     report = reports(TO_A, [request(0), request(1)], "--scores", scores)
     assert [tuple(row.values()) for row in report["tables"]["scores"]] == [
         ("used", 1), ("unknown request id", 2), ("request id of several calls", 0),
-        ("unknown model", 0),
+        ("unknown model", 0), ("not tried: no score", 0),
     ]  # fmt: skip
     (said,) = warned(report, "W221")
     assert said.startswith("2 lines of")
     assert said.endswith("are not used: unknown request id")
+
+
+def test_a_plan_that_is_partly_filled_in_is_taken(reports: Reports) -> None:
+    """Two lines of four are tried, as true and false; the others are counted, and said once."""
+    scores = reports.scores(
+        "request_id,model,score\nr0,gpt-4o-mini,True\nr1,gpt-4o-mini,false\nr2,gpt-4o-mini,\nr3,gpt-4o-mini,\n"
+    )
+    report = reports(TO_A, [request(number) for number in range(4)], "--scores", scores)
+    assert (report["totals"]["policy_quality_mean"], report["totals"]["quality_evidence_count"]) == (0.5, 2)
+    assert [tuple(row.values()) for row in report["tables"]["scores"]] == [
+        ("used", 2), ("unknown request id", 0), ("request id of several calls", 0), ("unknown model", 0),
+        ("not tried: no score", 2),
+    ]  # fmt: skip
+    (said,) = warned(report, "W285")
+    assert said.endswith("with a model and no score: counted as not tried")
+    lines = ('{"request_id": "r0", "model": "gpt-4o-mini", "score": true}',
+             '{"request_id": "r1", "model": "gpt-4o-mini", "score": null}')  # fmt: skip
+    again = reports(TO_A, [request(number) for number in range(4)], "--scores", reports.scores(jsonl(*lines)))
+    assert (again["totals"]["policy_quality_mean"], again["totals"]["quality_evidence_count"]) == (1.0, 1)
+
+
+def test_a_plan_without_any_score_is_no_file_of_scores(reports: Reports) -> None:
+    reports.write(TO_A, [request(0)])
+    code, _, err = reports.said("--scores", reports.scores("request_id,model,score\nr0,gpt-4o-mini,\n"))
+    assert code == 3
+    assert "it holds no scores: 1 line has a model and no score" in err
+
+
+def test_a_path_of_probes_that_cannot_be_written_is_named_by_its_option(reports: Reports) -> None:
+    reports.write(TO_A, [request(0)])
+    _, _, err = reports.said("--probes", str(reports.folder / "nowhere" / "x.csv"))
+    assert "error[E323] --probes " in err
+    assert "-o " not in err
 
 
 def test_an_id_of_several_calls_is_counted_apart() -> None:
@@ -163,7 +196,7 @@ def test_a_score_of_a_model_that_does_not_serve_is_no_evidence(reports: Reports)
     [
         ("request_id,model,score\nr0,gpt-4o,1.5\nr1,gpt-4o,x\n,gpt-4o,1\nr2,,1\nr3,gpt-4o,\nr4\n",
          [":2: score: must be a number from 0 to 1, not 1.5", ":3: score: must be a number from 0 to 1, not 'x'",
-          ":4: request_id: is missing", ":5: model: is missing", ":6: score: is missing",
+          ":4: request_id: is missing", ":5: model: is missing",
           ":7: has 1 fields, the header 3"]),
         ("request_id,model,scor\nr0,gpt-4o,1\n",
          [":1: scor: unknown key; did you mean score?", ":2: score: is missing"]),
@@ -174,10 +207,10 @@ def test_a_score_of_a_model_that_does_not_serve_is_no_evidence(reports: Reports)
          [":3: expected_tier: must be a tier, not 'B'; the policy's tiers are A, C",
           ":4: expected_tier: the request has the label A in line 2"]),
         ("request_id,label,expected_tier\nr0,A,C\n", [":2: label: is not the expected_tier of the same line"]),
-        ('{"request_id": "r0", "model": "gpt-4o", "score": true}\n{"request_id": 1.5}\n[]\n{"request_id": "r1",\n'
+        ('{"request_id": "r0", "model": "gpt-4o", "score": "yes"}\n{"request_id": 1.5}\n[]\n{"request_id": "r1",\n'
          '{"request_id": "a", "request_id": "b"}\n{"request_id": "r2", "model": "m", "score": NaN}\n'
          '{"request_id": "r3"}\n',
-         [":1: score: must be a number from 0 to 1, not true", ":2: request_id: must be a text, not 1.5",
+         [":1: score: must be a number from 0 to 1, not 'yes'", ":2: request_id: must be a text, not 1.5",
           ":3: must be an object, not a list", ":4: not JSON", ":5: not JSON: a key stands twice",
           ":6: not JSON: NaN is no number", ":7: score: is missing"]),
         ('request_id,model,score\n"r0,gpt-4o,1\n', ["not CSV"]),
@@ -291,6 +324,7 @@ def test_scores_of_a_model_that_nobody_knows_are_told(reports: Reports) -> None:
     assert said["hint"].startswith("did you mean openai/gpt-4o-mini")
     assert {row["what"]: row["line_count"] for row in report["tables"]["scores"]} == {
         "used": 3, "unknown request id": 0, "request id of several calls": 0, "unknown model": 2,
+        "not tried: no score": 0,
     }  # fmt: skip
     assert report["totals"]["routing_accuracy_count"] == 1
     assert report["totals"]["quality_evidence_count"] == 2
