@@ -15,6 +15,8 @@ from costctl.replay.arms import ToldArms
 from costctl.replay.calls import fetch
 from costctl.replay.escalation import WHY
 from costctl.replay.latency import Latency
+from costctl.replay.near_missed import WHY as WHY_MISSED
+from costctl.replay.near_missed import missed
 from costctl.replay.plan import EXACT_CACHE, PROVIDER, SERVED_BY, Plan
 from costctl.replay.project import Outcome
 from costctl.replay.retrace import ways_of
@@ -27,6 +29,7 @@ OPTIONAL = {
     **dict.fromkeys(("similarity_ppb", "gain_ppb"), "BIGINT"),
     **dict.fromkeys(("wait_us", "attempt_count", "retry_count", "hedge_count", "timeout_count"), "BIGINT"),
     **dict.fromkeys(("sent_input_tokens", "found_in", "extra_pusd", "idle_pusd", "beside_bits"), "BIGINT"),
+    **dict.fromkeys(("semantic_cache", "nearest_position", "nearest_ppb"), "BIGINT"),
     "is_batched": "BOOLEAN", "exact_cache": "BIGINT", "cap_used": "BIGINT", "cap_call": "BIGINT",
     **dict.fromkeys(("first_pusd", "first_model", "escalation_pusd", "failed_pusd"), "BIGINT"),
     **dict.fromkeys(("passed", "waited", "escalated_why"), "BIGINT"),
@@ -85,6 +88,9 @@ def keep(
         calls, known = outcome.calls, len(cache.bars)
         why = np.where(calls.is_unpriced, known, np.where(calls.is_dated, cache.bar, known + 1))
         columns["exact_cache"] = np.where(made.served_by == EXACT_CACHE, -1, why).astype(np.int16)
+    if plan.semantic is not None:
+        seen = missed(plan.semantic, outcome.calls, made)
+        columns |= {"semantic_cache": seen.why, "nearest_position": seen.position, "nearest_ppb": seen.similarity_ppb}
     if len(made.cap_used):
         columns["cap_used"] = made.cap_used
     if plan.budgets is not None and not plan.budgets.is_filtering:
@@ -128,6 +134,7 @@ def keep(
         "model": lanes.models, "lane": lanes.names, "served_by": SERVED_BY, "reason": routed.reasons,
         "exact cache": (NO_ENTRY_ALIVE, *(f"kept out: {bar}" for bar in cache.bars[1:]), *TAKES_NO_PART)
         if cache is not None else (),
+        "semantic cache": WHY_MISSED,
         "raise": routed.raises, "floor": routed.floors,
         "cap": [title for title, _, _ in caps], "cap limit": [limit for _, limit, _ in caps],
         "cap unit": [unit for _, _, unit in caps],
@@ -200,5 +207,5 @@ def write_decisions(store: Store, target: Path) -> None:
         )
     )
     texts = f"REPLACE ({money})" if target.suffix == ".jsonl" else ""  # no reader makes a float of it
-    sql = f"SELECT * EXCLUDE (position, file_id) {texts} FROM decision ORDER BY position"
+    sql = f"SELECT * EXCLUDE (position, file_id, nearest_position) {texts} FROM decision ORDER BY position"
     store.export_query(sql, target, form)

@@ -19,6 +19,11 @@ SELECT d.position, r.request_id, d.file_id, d.source_line, r.started_at, r.app, 
     (SELECT any_value(name) FROM decision_name WHERE kind = 'served_by' AND code = d.served_by) AS served_by,
     -- What the exact cache made of a call that it did not serve; NULL for a hit and without such a cache.
     (SELECT any_value(name) FROM decision_name WHERE kind = 'exact cache' AND code = d.exact_cache) AS exact_cache,
+    -- The same of the semantic cache, with the nearest prompt that had a live entry, of any guard.
+    (SELECT any_value(name) FROM decision_name WHERE kind = 'semantic cache' AND code = d.semantic_cache)
+        AS semantic_cache,
+    CASE WHEN d.nearest_ppb >= 0 THEN d.nearest_ppb / 1000000000 END AS nearest_prompt_similarity,
+    d.nearest_position,
     a.request_id AS answered_by_request_id, b.source_line AS answered_by_line,
     CASE WHEN d.similarity_ppb >= 0 THEN d.similarity_ppb / 1000000000 END AS prompt_similarity,
     (SELECT any_value(name) FROM decision_name WHERE kind = 'reason' AND code = d.reason) AS routing_reason,

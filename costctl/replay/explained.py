@@ -19,7 +19,9 @@ _NEAREST = (
 # What the log says of a call beside the decision.
 _CALL = (
     "SELECT d.*, r.status AS logged_status, r.price_status, r.price_reason, r.output_tokens AS logged_output_tokens, "
-    "r.price_key AS logged_key "
+    "r.price_key AS logged_key, "
+    "(SELECT coalesce(n.request_id, 'line ' || n.source_line) FROM decision n WHERE n.position = d.nearest_position) "
+    "AS nearest_prompt "
     "FROM decision d "
     "JOIN request r USING (file_id, source_line) WHERE d.request_id = $id ORDER BY d.position"
 )
@@ -124,6 +126,11 @@ def _steps(made: dict[str, Any], policy: str) -> list[tuple[Value, ...]]:
         return [*steps, *_sent_steps(made), (name, "exact_cache", "served from the cache", how, None)]
     if made["exact_cache"] is not None:
         steps.append((name, "exact_cache", "not served", made["exact_cache"], None))
+    if made["semantic_cache"] is not None:
+        near, how = made["nearest_prompt_similarity"], str(made["semantic_cache"])
+        if near is not None:
+            how = f"prompt {near:.3f} like that of {made['nearest_prompt']}, the nearest with a live entry; {how}"
+        steps.append((name, "semantic_cache", "not served", how, None))
     if made["prompt_similarity"] is not None:
         source = made["answered_by_request_id"] or f"line {made['answered_by_line']}"
         how = f"prompt {made['prompt_similarity']:.3f} like that of {source}"

@@ -11,6 +11,7 @@ import pytest
 
 from costctl.cli import run
 from costctl.money import ratio_display
+from costctl.replay import near_missed
 
 POLICY = """
 version: 1
@@ -291,6 +292,39 @@ def test_labels_tell_wrong_hits_of_the_exact_cache(tmp_path: Path, capsys: pytes
     plain = simulate(exact)
     assert "exact_wrong_count" not in plain["totals"]
     assert "W283" not in {one["code"] for one in plain["warnings"]}
+
+
+def test_a_miss_is_explained_by_the_nearest_prompt(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three o'clock is refused by the guard, the entry of r0 is dead after an hour, and r4 is near to nothing."""
+    at_three, other = "remind me to call the bank at 3", "remind me to call the bank at 4"
+    simulate = Run(tmp_path, capsys, [
+        call(0, at_three), call(1, other), call(2, f"{at_three} sharp"), call(70, "remind me to call the bank"),
+        call(80, "translate my poem about rivers"),
+    ])  # fmt: skip
+    made = {one["request_id"]: one for one in simulate("serve_min: 0.75, ttl: 1h")["decisions"]}
+    assert [made[f"r{at}"]["served_by"] for at in (0, 1, 2, 70, 80)] == [
+        "provider", "provider", "semantic_cache", "provider", "provider",
+    ]  # fmt: skip
+    assert made["r1"]["semantic_cache"].startswith("refused by the guard")
+    assert made["r1"]["nearest_prompt_similarity"] >= 0.75
+    assert made["r2"]["semantic_cache"] is None
+    for name in ("r0", "r70", "r80"):
+        assert made[name]["semantic_cache"] == "no live entry of equal guard is near enough"
+        assert made[name]["nearest_prompt_similarity"] is None
+    assert run(["explain-request", "r1", "--db", str(tmp_path / "w" / "c.duckdb"), "--output", "json"]) == 0
+    steps = json.loads(capsys.readouterr().out)["tables"]["steps"]
+    (step,) = [one for one in steps if one["stage"] == "semantic_cache"]
+    assert step["decision"] == "not served"
+    assert "like that of r0, the nearest with a live entry; refused by the guard" in step["reason"]
+    strict = {one["request_id"]: one for one in simulate("serve_min: 0.95, ttl: 1h")["decisions"]}
+    assert strict["r2"]["semantic_cache"] == "below the threshold"
+    assert 0.75 < strict["r2"]["nearest_prompt_similarity"] < 0.95
+    monkeypatch.setattr(near_missed, "MISSES_MAX", 3)
+    many = {one["request_id"]: one for one in simulate("serve_min: 0.75, ttl: 1h")["decisions"]}
+    assert many["r1"]["semantic_cache"].endswith("is not looked for among so many misses")
+    assert many["r1"]["nearest_prompt_similarity"] is None
 
 
 def test_both_ends_of_wrong_hits_are_shown_on_80_columns(
