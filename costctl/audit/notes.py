@@ -8,26 +8,28 @@ from shlex import quote
 from typing import Any
 
 from costctl.audit import pages
-from costctl.audit.conventions import broken_conventions
+from costctl.audit.conventions import HINTS, broken_conventions
 from costctl.audit.disputes import disputes
 from costctl.audit.doubts import doubts
 from costctl.audit.questions import stranger_count
 from costctl.audit.read import LogRead
 from costctl.errors import InputError
 from costctl.formats.strangers import stranger_of
+from costctl.formats.totals import CACHED_BESIDE, CACHED_EXCEED
 from costctl.prices.book import PriceBook
 from costctl.report import Table, Warning, counted
 from costctl.store import Store
 
 UNPRICED_SHOWN = 5
 UNREADABLE_SHOWN = 5
+KINDS_SHOWN = 3
 NO_LOG_CODES = ("E120", "E121")  # empty, or nothing that is a request
 
 
 def warnings(store: Store, read: LogRead, tables: Mapping[str, Table]) -> tuple[Warning, ...]:
     """Everything that a reader of the totals must know, most weighty first."""
     found, book, days = read.totals, read.book, read.days
-    said = _sums(found)
+    said = [*_sums(found), *_nothing(store, read)]
     unpriced = list(tables["unpriced"].dicts())
     for row in unpriced[:UNPRICED_SHOWN]:
         said.append(_unpriced(row, book, store))
@@ -37,6 +39,7 @@ def warnings(store: Store, read: LogRead, tables: Mapping[str, Table]) -> tuple[
         text = f"{models} unpriced, {counted(rest, 'request is', 'requests are')} left out"
         said.append(Warning("W201", text, "table unpriced names them: --output json"))
     said += _refused(tables["rejected"])
+    said += _beside(store)
     said += _unread(tables.get("unread"))
     said += [Warning(*row) for row in store.query("SELECT code, message, hint FROM near_said ORDER BY code")]
     if found["undated_count"]:
@@ -90,7 +93,9 @@ def reading_warnings(store: Store, read: LogRead, tables: Mapping[str, Table]) -
     """Those of them that say what was lost or is in doubt of the records themselves, in the same order."""
     return [
         *_sums(read.totals),
+        *_nothing(store, read),
         *_refused(tables["rejected"]),
+        *_beside(store),
         *_unread(tables["unread"]),
         *disputes(store),
         *_hidden_prompts(store),
@@ -132,6 +137,38 @@ def _refused(table: Table) -> list[Warning]:
         text = f"{records} not understood, the first at {_place(first)}: {first['reason']}"
         said.append(Warning("W110", text, "see them: costctl rejects"))
     return said
+
+
+def _beside(store: Store) -> list[Warning]:
+    """Files of unknown columns, read as if cached tokens lay inside the input, that say only the contrary."""
+    said = []
+    for label, count, line in store.query(pages.page("cached_beside.sql"), {"reason": CACHED_EXCEED}):
+        records = counted(count, "record has", "records have")
+        text = (
+            f"{label}: {records} more cached tokens than input, the first on line {line}, and no total says that these "
+            "lie inside the input: all evidence is that they lie beside it; the other records are read as if inside"
+        )
+        said.append(Warning("W127", text, HINTS[CACHED_BESIDE]))
+    return said
+
+
+def _nothing(store: Store, read: LogRead) -> list[Warning]:
+    """Why a log of which records were read has no bill."""
+    found = read.totals
+    if found["request_count"] or found.get("aggregate_row_count") or not found["records_read_count"]:
+        return []
+    parts = []
+    if found["merged_count"]:  # what is merged into nothing asks for an answer that stands elsewhere
+        questions = counted(found["merged_count"], "is a request", "are requests")
+        parts.append(f"{questions} of a batch without the answers")
+    kinds = store.query(f"SELECT kind, record_count FROM ({pages.page('ignored.sql')}) LIMIT {KINDS_SHOWN}")
+    parts += [f"{count:,} x {kind}" for kind, count in kinds]
+    records = counted(found["records_read_count"], "record")
+    text = f"none of {records} is a request that was answered: {', '.join(parts)}"
+    hint = "audit it together with the output file of the batch" if found["merged_count"] else (
+        "what each file holds, and what of it is read: costctl formats check FILE"
+    )  # fmt: skip
+    return [Warning("W134", text, hint)]
 
 
 def _unread(table: Table | None) -> list[Warning]:

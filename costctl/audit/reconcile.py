@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import tempfile
 from collections.abc import Sequence
@@ -52,6 +53,12 @@ INVOICE_WORDS = (
     ("unknown log format", "unknown invoice format"), ("--map ", "--invoice-map "),
     ("--log-format", "--invoice-format"),
 )  # fmt: skip
+OF_MONEY = "--invoice-map started_at=DATE --invoice-map request_model=MODEL --invoice-map logged_cost=AMOUNT_IN_USD"
+# Words in the name of a column that say of which currency its amounts are.
+_CURRENCIES = {
+    "eur": "EUR", "euro": "EUR", "euros": "EUR", "€": "EUR", "gbp": "GBP", "£": "GBP", "chf": "CHF", "jpy": "JPY",
+    "mxn": "MXN", "brl": "BRL", "cad": "CAD", "aud": "AUD", "inr": "INR", "cny": "CNY", "clp": "CLP", "cop": "COP",
+}  # fmt: skip
 
 
 def reconcile(logs: Sequence[str], invoices: Sequence[str], options: AuditOptions, asked: AuditOptions) -> Report:
@@ -114,11 +121,26 @@ def _read_exports(
 ) -> list[FileCounts]:  # fmt: skip
     """Read the invoices; what is wrong with one is told of the invoice, with the options that are for it."""
     try:
+        _refuse_other_currency(asked)
         return _read(store, names, asked, key, spool, are_sums=True)
     except CostctlError as error:
         for said, meant in INVOICE_WORDS:
             error.message, error.hint = error.message.replace(said, meant), error.hint.replace(said, meant)
+        if error.code == "E121":
+            error.hint += f"; of a table of money: {OF_MONEY}"
         raise
+
+
+def _refuse_other_currency(asked: AuditOptions) -> None:
+    """A column whose name says that its amounts are in another currency is not taken for dollars."""
+    named = generic.read_mapping(asked.mapping)
+    for path in () if "logged_currency" in named else named.get("logged_cost", ()):
+        for word in re.findall(r"[^\W\d_]+|[€£]", re.sub(r"([a-z])([A-Z])", r"\1 \2", path[-1])):
+            if word.lower() in _CURRENCIES:
+                said = (
+                    f"the invoice is in {_CURRENCIES[word.lower()]} by the name of {path[-1]}: only USD can be compared"
+                )
+                raise InputError("E193", said, "export it in USD; if it is in USD, give the column another name")
 
 
 def _report(

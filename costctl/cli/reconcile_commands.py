@@ -24,7 +24,10 @@ def reconcile(
     ] = None,
     invoice_map: Annotated[
         list[str] | None,
-        typer.Option("--invoice-map", help="field=column of the export, as --map is of the log. Repeatable."),
+        typer.Option(
+            "--invoice-map",
+            help="field=column of the export, as --map is of the log; its dollars are logged_cost. Repeatable.",
+        ),
     ] = None,
     cached_in_input: CachedInInput = None,
     prices: Prices = None,

@@ -17,7 +17,7 @@ from costctl.formats.content import ContentReader
 from costctl.formats.gather import Gathered
 from costctl.formats.memory import FeatureMemory
 from costctl.formats.options import Options
-from costctl.formats.totals import with_total_fault
+from costctl.formats.totals import CACHED_EXCEED, REASONING_EXCEED, with_total_fault
 from costctl.formats.typed import POLARS, TYPES
 from costctl.request import COLUMNS, SOURCE_COLUMNS
 
@@ -203,10 +203,10 @@ def _with_usage(
     says_nothing = says_nothing & ~(pl.col("is_aggregate").fill_null(value=False) & pl.col("logged_cost").is_not_null())
     reason = (
         pl.when(says_nothing).then(pl.lit("names neither a model nor token counts"))
-        .when(pl.col("input_uncached_tokens") < 0).then(pl.lit("cached tokens exceed input_tokens"))
+        .when(pl.col("input_uncached_tokens") < 0).then(pl.lit(CACHED_EXCEED))
         .when((pl.col("_unsplit") < 0) & has_split).then(pl.lit("cache write split exceeds its total"))
         .when(pl.col("reasoning_tokens") > pl.col("output_tokens"))
-        .then(pl.lit("reasoning_tokens exceed output_tokens"))
+        .then(pl.lit(REASONING_EXCEED))
     )  # fmt: skip
     faults = frame.select("_row", reason.alias("reason")).drop_nulls("reason")
     # From here on input_tokens means all input, cached included, as everywhere in the house.

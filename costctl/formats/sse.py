@@ -70,6 +70,7 @@ class _Stream:
         self._calls: set[Any] = set()
         self._finish: Any = None
         self._is_open = False  # an Anthropic message that has begun and not ended
+        self._is_counted = True  # no message of which only the beginning has told counts
 
     def add(self, event: Record) -> None:
         """Take one event of any provider."""
@@ -81,10 +82,12 @@ class _Stream:
         elif kind == "message_start" and isinstance(event.get("message"), dict):
             self._body = dict(event["message"])
             self._is_open = self._body.get("stop_reason") is None
+            self._is_counted = not self._is_open
         elif kind == "message_stop":
             self._is_open = False
         elif kind == "message_delta":
             _merge(body, "usage", event.get("usage"))
+            self._is_counted = self._is_counted or isinstance(event.get("usage"), dict)
             delta = event.get("delta")
             if isinstance(delta, dict) and delta.get("stop_reason") is not None:
                 body["stop_reason"] = delta["stop_reason"]
@@ -155,6 +158,9 @@ class _Stream:
         elif body.get("type") == "message" and not body.get("content"):
             blocks: list[Record] = [{"type": "tool_use"}] * len(self._calls)
             body["content"] = [{"type": "text", "text": text}, *blocks] if text else blocks
+        if not self._is_counted and isinstance(body.get("usage"), dict):
+            # The beginning counts a token or a few of an answer that went on: what was written in all is not known.
+            body["usage"] = {name: value for name, value in body["usage"].items() if name != "output_tokens"}
         if self._is_open:
             body["status"] = (
                 "incomplete"  # nobody knows whether the answer went on: its counts are those of the beginning

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from costctl.formats.totals import CACHED_EXCEED
 from tests.prices.rows import canonical, priced
 
 SONNET = "claude-sonnet-4-5"
@@ -245,7 +246,7 @@ def test_25_more_cached_than_there_is_input_is_refused() -> None:
         [{"prompt_tokens": 1_000, "completion_tokens": 10, "prompt_tokens_details": {"cached_tokens": 5_000}}]
     )
     assert batch.rows.height == 0
-    assert batch.rejected == {0: "cached tokens exceed input_tokens"}
+    assert batch.rejected == {0: CACHED_EXCEED}
 
 
 def test_29_tool_use_prompt_is_input() -> None:
