@@ -32,6 +32,7 @@ from costctl.store import Store
 from costctl.tiers.rules import load_rules
 
 PROPOSALS_MAX = 5
+OF_A_LOG = (*CORE, "aggregate_request_count")  # without these a log of usual names is read wrongly
 SUMS = "single requests"  # what sums over requests lack
 Counts = dict[str, dict[str, int]]  # by format, the count of requests by fact; "" counts them all
 
@@ -216,6 +217,6 @@ def _guesses(
     for item in [item for item in files if item.format_name == generic.FORMAT.name][:PROPOSALS_MAX]:
         records = sample_of(sources[item.label])
         usual = evidence(generic.FORMAT, records)[0]
-        more = [guess for guess in propose(records) if guess.field in CORE and guess.field not in usual]
+        more = [guess for guess in propose(records) if guess.field in OF_A_LOG and guess.field not in usual]
         if more:
             yield item.label, more

@@ -13,9 +13,10 @@ from costctl.audit.disputes import disputes
 from costctl.audit.doubts import doubts
 from costctl.audit.questions import stranger_count
 from costctl.audit.read import LogRead
+from costctl.audit.unfinished import missing_pages
 from costctl.errors import InputError
 from costctl.formats.strangers import stranger_of
-from costctl.formats.totals import CACHED_BESIDE, CACHED_EXCEED
+from costctl.formats.values import CACHED_EXCEED
 from costctl.prices.book import PriceBook
 from costctl.report import Table, Warning, counted
 from costctl.store import Store
@@ -29,7 +30,7 @@ NO_LOG_CODES = ("E120", "E121")  # empty, or nothing that is a request
 def warnings(store: Store, read: LogRead, tables: Mapping[str, Table]) -> tuple[Warning, ...]:
     """Everything that a reader of the totals must know, most weighty first."""
     found, book, days = read.totals, read.book, read.days
-    said = [*_sums(found), *_nothing(store, read)]
+    said = [*_sums(found), *_nothing(store, read), *missing_pages(_formats_of(store))]
     unpriced = list(tables["unpriced"].dicts())
     for row in unpriced[:UNPRICED_SHOWN]:
         said.append(_unpriced(row, book, store))
@@ -148,8 +149,15 @@ def _beside(store: Store) -> list[Warning]:
             f"{label}: {records} more cached tokens than input, the first on line {line}, and no total says that these "
             "lie inside the input: all evidence is that they lie beside it; the other records are read as if inside"
         )
-        said.append(Warning("W127", text, HINTS[CACHED_BESIDE]))
+        said.append(Warning("W119", text, HINTS["cached tokens lie beside the input"]))
     return said
+
+
+def _formats_of(store: Store) -> list[tuple[str, str]]:
+    """The files of the report with their formats."""
+    return store.query(
+        "SELECT label, format_name FROM source_file WHERE file_id IN (SELECT file_id FROM report_file) ORDER BY label"
+    )
 
 
 def _nothing(store: Store, read: LogRead) -> list[Warning]:

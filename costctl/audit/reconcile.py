@@ -16,6 +16,7 @@ from costctl.audit.ledger import ZERO, Invoice, LogSlice, log_slices, other_curr
 from costctl.audit.options import AuditOptions
 from costctl.audit.read import reading_of
 from costctl.audit.readings import Reading, request_count
+from costctl.audit.unfinished import missing_pages
 from costctl.errors import CostctlError, InputError
 from costctl.formats import generic
 from costctl.formats.ingest import ingest
@@ -167,7 +168,8 @@ def _report(
         "formats": sorted({item.format_name for item in log_files}),
         "invoice_formats": sorted({item.format_name for item in invoice_files}),
     }  # fmt: skip
-    said = (*_warnings(found, parts, invoice), *_unread(log_files, invoice_files))
+    pages = missing_pages([(item.label, item.format_name) for item in invoice_files])
+    said = (*pages, *_warnings(found, parts, invoice), *_unread(log_files, invoice_files))
     return Report("reconcile", totals, {table.name: table for table in tables}, said, provenance)
 
 

@@ -135,10 +135,12 @@ def mapped(columns: Mapping[str, tuple[Path, ...]]) -> LogFormat:
     """The generic format with the user's own paths in place of the usual ones.
 
     A column that is mapped to something else is no text: one called `input` that holds tokens is no prompt as well.
+    A row that counts requests is a sum over them, whatever else it holds.
     """
     taken = {tuple(map(folded, path)) for name, paths in columns.items() if name not in TEXTS for path in paths}
     texts = {name: tuple(path for path in COLUMNS[name] if tuple(map(folded, path)) not in taken) for name in TEXTS}
-    return replace(FORMAT, columns={**COLUMNS, **texts, **columns}, signature=_is_anything)
+    constants = {"is_aggregate": True} if "aggregate_request_count" in columns else {}
+    return replace(FORMAT, columns={**COLUMNS, **texts, **columns}, signature=_is_anything, constants=constants)
 
 
 def parse_mapping(text: str) -> tuple[str, str]:

@@ -78,6 +78,9 @@ _FIRST = _set("first primer primero ttft")
 _ENDED = _set("end ended fin final finish finished completed finalizado terminado termino hasta stop")
 _NO_COUNT = _MONEY | _DURATION | _SIZE | _LIMIT | LENGTH | _set("id hash key rate ms per ratio speed velocidad "
                                                                 "time tiempo")  # fmt: skip
+_NO_REQUESTS = (_MONEY | _DURATION | _LIMIT | LENGTH | _SIZE | _CACHED | _set(
+    "id ids hash key rate per ratio tool tools function functions failed error errors tokens token retry retries web "
+    "search cache turn turns status code http time")) - _set("total")  # fmt: skip
 _ID = _set("id uuid guid identificador identifier uid")
 _ANSWER = _OUT | _set("result resultado")
 
@@ -92,6 +95,11 @@ LOOKS: tuple[Look, ...] = (
          _NO_COUNT | _WRITE | _TOTAL | _OUT),
     Look("cache_write_tokens", "count", _WRITE, _TOKEN | _CACHED, _NO_COUNT | _TOTAL | _set("at by"), False),
     Look("reasoning_tokens", "count", _REASONING, _TOKEN, _NO_COUNT | _TOTAL),
+    # A column of such counts makes each row a sum; one of single calls alone says nothing and is left out.
+    Look("aggregate_request_count", "count", _set("requests calls llamadas peticiones solicitudes anfragen requetes"),
+         _set("num number n count cnt total cantidad model numero"), _NO_REQUESTS),
+    Look("aggregate_request_count", "count", _set("request call llamada peticion solicitud"),
+         _set("num number n count cnt cantidad numero"), _NO_REQUESTS, False),
     Look("total_tokens", "count", _TOTAL, _TOKEN, _NO_COUNT | _IN | _OUT, False),
     Look("started_at", "time",
          _set("time timestamp ts date fecha hora when cuando created creado started start inicio begin momento "

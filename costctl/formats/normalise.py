@@ -17,8 +17,9 @@ from costctl.formats.content import ContentReader
 from costctl.formats.gather import Gathered
 from costctl.formats.memory import FeatureMemory
 from costctl.formats.options import Options
-from costctl.formats.totals import CACHED_EXCEED, REASONING_EXCEED, with_total_fault
+from costctl.formats.totals import with_total_fault
 from costctl.formats.typed import POLARS, TYPES
+from costctl.formats.values import CACHED_EXCEED, REASONING_EXCEED
 from costctl.request import COLUMNS, SOURCE_COLUMNS
 
 

@@ -62,6 +62,8 @@ def propose(records: Sequence[Record]) -> list[Guess]:
     ]
     order = {name: place for place, name in enumerate(COLUMNS)}
     guesses = [guess for guess in guesses if guess.field != "ended_at" or "started_at" in found]
+    if not _are_sums(columns, found):
+        guesses = [guess for guess in guesses if guess.field != "aggregate_request_count"]
     return sorted(guesses, key=lambda guess: order[guess.field])
 
 
@@ -142,7 +144,7 @@ def _settled(guess: Guess, found: Mapping[str, tuple[Path, int]], columns: Mappi
     settle = {
         "cache_read_tokens": _cached, "cache_write_tokens": _cached, "reasoning_tokens": _reasoning,
         "latency_ms": _duration, "time_to_first_token_ms": _duration, "logged_cost": _cost,
-        "input_tokens": _size, "output_tokens": _size,
+        "input_tokens": _size, "output_tokens": _size, "aggregate_request_count": _requests,
     }.get(guess.field)  # fmt: skip
     return settle(guess, {name: columns[path] for name, (path, _) in found.items()}) if settle else guess
 
@@ -156,6 +158,18 @@ def _size(guess: Guess, values: Mapping[str, list[Any]]) -> Guess:
     if own & _CONTEXT and len(found) > 1 and len({str(value) for value in found}) == 1:
         return guess._replace(doubt="the same in all records looked at: perhaps the size of the window")
     return guess
+
+
+def _are_sums(columns: Mapping[Path, list[Any]], found: Mapping[str, tuple[Path, int]]) -> bool:
+    """Whether a column counts the requests of each row, and some rows are of several."""
+    held = found.get("aggregate_request_count")
+    return held is not None and any(value > 1 for (value,) in _counts({"n": columns[held[0]]}, "n"))
+
+
+def _requests(guess: Guess, _: Mapping[str, list[Any]]) -> Guess:
+    return guess._replace(
+        doubt="each row is then a sum over so many requests; leave this line out if it is one request"
+    )
 
 
 def _counts(values: Mapping[str, list[Any]], *names: str) -> Iterator[tuple[int, ...]]:

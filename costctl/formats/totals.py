@@ -15,12 +15,6 @@ REASONING_BESIDE = "reasoning lies beside the output"
 REASONING_INSIDE = "reasoning lies inside the output"
 UNEXPLAINED = "no reading of the counts gives the total"
 
-# Why a record is refused whose parts are more than the whole, and how it is read where they are no parts.
-CACHED_EXCEED = "cached tokens exceed input_tokens (if they lie beside it: --cached-in-input no)"
-REASONING_EXCEED = (
-    "reasoning_tokens exceed output_tokens (if they lie beside them: --map reasoning_outside_tokens=COLUMN)"
-)
-
 
 def with_total_fault(frame: pl.DataFrame) -> pl.DataFrame:
     """Rows with all counts, and with `is_totalled` and `total_fault` (NULL where all is well or nothing can be said).

@@ -130,7 +130,7 @@ COLUMNS: Mapping[str, tuple[Path, ...]] = {
     "response_text": paths("response_text", "completion", "output_text", "answer", "response", "output"),
     "embedding": paths("embedding", "prompt_embedding", "embedding_vector", "input_embedding"),
     "prompt_sha256": paths("prompt_sha256", "prompt_hash"),
-    "aggregate_request_count": (),  # of invoices: how many requests a row sums up; only by --map
+    "aggregate_request_count": (),  # how many requests a row sums up; only by --map
     "prefix_blocks": paths("prefix_blocks", "hash_ids", "block_hashes"),
     "block_tokens": paths("block_tokens", "block_size"),
 }  # fmt: skip

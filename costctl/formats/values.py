@@ -8,3 +8,8 @@ COUNT_MAX = 2**31 - 1
 # How logs write "nothing" as text; for names and ids just these spellings, for the rest any case.
 NULLS = frozenset({"", "none", "null", "nan", "n/a", "<na>", "nat", "undefined"})
 NULL_TEXTS = frozenset({*NULLS, *(text.upper() for text in NULLS), "None", "Null", "NaN", "NaT", "Undefined"})
+# Why a record is refused whose parts are more than the whole, and how it is read where they are no parts.
+CACHED_EXCEED = "cached tokens exceed input_tokens (if they lie beside it: --cached-in-input no)"
+REASONING_EXCEED = (
+    "reasoning_tokens exceed output_tokens (if they lie beside them: --map reasoning_outside_tokens=COLUMN)"
+)

@@ -37,8 +37,8 @@ def test_more_cached_tokens_than_input_name_the_option(tmp_path: Path) -> None:
     path = write(tmp_path / "log.jsonl", *records)
     told = said(audited(tmp_path, path))
     assert "--cached-in-input no" in told["W110"][0]
-    assert "5 records have more cached tokens than input, the first on line 96" in told["W127"][0]
-    assert told["W127"][1] == "read it so: --cached-in-input no"
+    assert "5 records have more cached tokens than input, the first on line 96" in told["W119"][0]
+    assert told["W119"][1] == "read it so: --cached-in-input no"
     (kind,) = [row for row in check_files([str(path)], AuditOptions()).tables["kinds"].dicts()
                if row["standing"] == "rejected"]  # fmt: skip
     assert "--cached-in-input no" in str(kind["kind"])
@@ -51,7 +51,7 @@ def test_more_cached_tokens_than_input_name_the_option(tmp_path: Path) -> None:
 def test_a_total_that_decides_leaves_no_such_doubt(tmp_path: Path) -> None:
     records = [call(n, cache_read_tokens=400, total_tokens=510) for n in range(9)] + [call(9, cache_read_tokens=600)]
     told = said(audited(tmp_path, write(tmp_path / "log.jsonl", *records)))
-    assert "W127" not in told
+    assert "W119" not in told
     assert "exceed input_tokens" in told["W110"][0]
 
 

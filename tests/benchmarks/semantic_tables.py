@@ -50,9 +50,9 @@ What to take from it:
 
 - No threshold is safe for requests that carry times, places or things. A high threshold serves fewer and wrong ones
   alike, because vectors of whole texts hardly see "7 am" beside "9 am".
-- The guard (numbers with sign and unit, negations, times, quantifiers, names and both ends of a way equal) takes most of
-  those away and costs ordinary questions about a fifth of their hits. Texts full of names lose more: of gptcache_pairs
-  nearly half. It sees the order of those words and of no others: "is a dog bigger than a cat" and its reverse have one
+- The guard (numbers with sign and unit, negations, times, quantifiers, names and both ends of a way equal) takes most
+  of those away and costs ordinary questions about a fifth of their hits. Texts full of names lose more: of
+  gptcache_pairs nearly half. It sees the order of those words and of no others: "is a dog bigger than a cat" and its reverse have one
   guard, and by words alone a similarity of 1.
 - A hit ratio alone says nothing: the false hits stand beside it, or the words that the log cannot say.
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from costctl.formats.totals import CACHED_EXCEED
+from costctl.formats.values import CACHED_EXCEED
 from tests.prices.rows import canonical, priced
 
 SONNET = "claude-sonnet-4-5"
