@@ -52,8 +52,8 @@ What to take from it:
   alike, because vectors of whole texts hardly see "7 am" beside "9 am".
 - The guard (numbers with sign and unit, negations, times, quantifiers, names and both ends of a way equal) takes most
   of those away and costs ordinary questions about a fifth of their hits. Texts full of names lose more: of
-  gptcache_pairs nearly half. It sees the order of those words and of no others: "is a dog bigger than a cat" and its reverse have one
-  guard, and by words alone a similarity of 1.
+  gptcache_pairs nearly half. It sees the order of those words and of no others: "is a dog bigger than a cat" and its
+  reverse have one guard, and by words alone a similarity of 1.
 - A hit ratio alone says nothing: the false hits stand beside it, or the words that the log cannot say.
 
 Licences: `wordllama` says MIT for code and weights; the weights were made from the token vectors of a Llama 2
