@@ -23,7 +23,7 @@ SELECT d.position, r.request_id, d.file_id, d.source_line, r.started_at, r.app, 
     (SELECT any_value(name) FROM decision_name WHERE kind = 'semantic cache' AND code = d.semantic_cache)
         AS semantic_cache,
     CASE WHEN d.nearest_ppb >= 0 THEN d.nearest_ppb / 1000000000 END AS nearest_prompt_similarity,
-    d.nearest_position,
+    d.nearest_position AS nearest_position,
     a.request_id AS answered_by_request_id, b.source_line AS answered_by_line,
     CASE WHEN d.similarity_ppb >= 0 THEN d.similarity_ppb / 1000000000 END AS prompt_similarity,
     (SELECT any_value(name) FROM decision_name WHERE kind = 'reason' AND code = d.reason) AS routing_reason,
