@@ -5,5 +5,5 @@ FROM rejected_record r JOIN source_file s USING (file_id)
 WHERE file_id IN (SELECT file_id FROM report_file) AND s.format_name = 'generic' AND s.totalled = 0 AND r.reason = $reason
     AND EXISTS (SELECT 1 FROM attempt_full a WHERE a.file_id = s.file_id AND a.cache_read_tokens > 0)
 GROUP BY s.file_id, s.label
-HAVING count(*) * 100 > (SELECT count(*) FROM attempt_full a WHERE a.file_id = s.file_id AND a.cache_read_tokens > 0)
+HAVING count(*) * 100 > count(*) + (SELECT count(*) FROM attempt_full a WHERE a.file_id = s.file_id AND a.cache_read_tokens > 0)
 ORDER BY s.label

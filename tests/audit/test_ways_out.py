@@ -48,6 +48,14 @@ def test_more_cached_tokens_than_input_name_the_option(tmp_path: Path) -> None:
     assert report.totals["input_tokens"] == 95 * 900 + 5 * 500
 
 
+def test_one_damaged_record_in_many_is_no_evidence(tmp_path: Path) -> None:
+    """One of a hundred with cached tokens is not more than one in a hundred."""
+    records = [call(n, cache_read_tokens=600 if n == 99 else 400) for n in range(100)]
+    told = said(audited(tmp_path, write(tmp_path / "log.jsonl", *records)))
+    assert "W119" not in told
+    assert "exceed input_tokens" in told["W110"][0]
+
+
 def test_a_total_that_decides_leaves_no_such_doubt(tmp_path: Path) -> None:
     records = [call(n, cache_read_tokens=400, total_tokens=510) for n in range(9)] + [call(9, cache_read_tokens=600)]
     told = said(audited(tmp_path, write(tmp_path / "log.jsonl", *records)))
