@@ -7,6 +7,8 @@ import os
 import signal
 import threading
 import time
+from queue import SimpleQueue
+from typing import Any
 
 import pytest
 
@@ -33,23 +35,19 @@ def test_a_failure_is_the_callers_and_the_next_work_is_done() -> None:
 
 
 def test_the_thread_ends_with_its_owner() -> None:
-    def count() -> int:
-        return sum(thread.daemon for thread in threading.enumerate())
-
-    before = count()
+    before = set(threading.enumerate())
     sides = [SideThread() for _ in range(4)]
     for side in sides:
         side.run(nothing, nothing)
-    assert count() == before + 4
+    own = set(threading.enumerate()) - before
+    assert len(own) == 4
     sides[0].end()
     del side
     sides.clear()
     gc.collect()
-    for _ in range(100):
-        if count() == before:
-            break
-        time.sleep(0.02)
-    assert count() == before
+    for thread in own:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in own)
 
 
 def interrupt_soon() -> None:
@@ -67,13 +65,28 @@ def test_ctrl_c_ends_a_running_query_and_the_store_goes_on() -> None:
         assert store.scalar("SELECT 7") == 7
 
 
+class Interrupted:
+    """Where outcomes come from, at the first of which somebody presses Ctrl-C."""
+
+    def __init__(self, outcomes: SimpleQueue[Any]) -> None:
+        self._outcomes, self._is_first = outcomes, True
+
+    def get(self, timeout: float | None = None) -> Any:
+        if self._is_first:
+            self._is_first = False
+            raise KeyboardInterrupt
+        return self._outcomes.get(timeout=timeout)
+
+
 def test_what_is_answered_after_ctrl_c_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Work that does not heed it is left to its thread, and the next has another."""
-    monkeypatch.setattr("costctl.store.side_thread.END_S", 0.1)
-    side = SideThread()
-    interrupt_soon()
+    monkeypatch.setattr("costctl.store.side_thread.END_S", 0.05)
+    side, may_end, asked = SideThread(), threading.Event(), []
+    side.run(nothing, nothing)
+    monkeypatch.setattr(side, "_outcomes", Interrupted(side._outcomes))
     with pytest.raises(KeyboardInterrupt):
-        side.run(lambda: time.sleep(1.5) or "late", nothing)
+        side.run(lambda: may_end.wait(30) and "late", lambda: asked.append("to end"))
+    assert asked == ["to end"]
     assert side.run(lambda: "next", nothing) == "next"
-    time.sleep(1.5)
+    may_end.set()
     assert side.run(lambda: "after", nothing) == "after"
