@@ -3,7 +3,7 @@
 One source for two engines. As it stands it is plain Python over lists; where numba is installed
 and the log is large, `compiled` gives the same functions as machine code over arrays. So the
 language here is small on purpose: whole numbers, indexing, loops, no objects but the four tuples
-that hold lists or arrays. `engine` fills them; ARCHITECTURE.md ("The replay") is the definition.
+that hold lists or arrays. `kernel_inputs` fills them; ARCHITECTURE.md ("The replay") is the definition.
 """
 
 from __future__ import annotations
