@@ -132,22 +132,23 @@ def keep(
     names = {
         "policy": (policy,),
         "model": lanes.models, "lane": lanes.names, "served_by": SERVED_BY, "reason": routed.reasons,
-        "exact cache": (NO_ENTRY_ALIVE, *(f"kept out: {bar}" for bar in cache.bars[1:]), *TAKES_NO_PART)
+        "exact_cache": (NO_ENTRY_ALIVE, *(f"kept out: {bar}" for bar in cache.bars[1:]), *TAKES_NO_PART)
         if cache is not None else (),
-        "semantic cache": WHY_MISSED,
+        "semantic_cache": WHY_MISSED,
         "raise": routed.raises, "floor": routed.floors,
-        "cap": [title for title, _, _ in caps], "cap limit": [limit for _, limit, _ in caps],
-        "cap unit": [unit for _, _, unit in caps],
-        "arms": arms.names, "arms share": [f"{share:f}" for share in arms.shares],
+        "cap": [title for title, _, _ in caps], "cap_limit": [limit for _, limit, _ in caps],
+        "cap_unit": [unit for _, _, unit in caps],
+        "arms": arms.names, "arms_share": [f"{share:f}" for share in arms.shares],
         "source": (*outcome.extras.source_names, NO_SOURCE),
         "stays": STAYS, "way": ways, "escalation": WHY,
-        "escalation tier": [lanes.names[lane] for lane in escalation or ()],
+        "escalation_tier": [lanes.names[lane] for lane in escalation or ()],
         "beside": [f"{one.stage}: {one.name}" for one in beside],
-        **{f"{kind} tier": tiers for kind, tiers in routed.tiers_of.items()},
+        **{f"{kind}_tier": tiers for kind, tiers in routed.tiers_of.items()},
     }  # fmt: skip
-    store.execute("CREATE OR REPLACE TABLE decision_name (kind VARCHAR, code BIGINT, name VARCHAR)")
-    rows = [(kind, str(code), name) for kind, listed in names.items() for code, name in enumerate(listed)]
-    store.insert("decision_name", ["kind", "code", "name"], rows)
+    lists = ", ".join(f"CAST(${kind} AS VARCHAR[]) AS {kind}" for kind in names)
+    store.execute(
+        f"CREATE OR REPLACE TABLE decision_name AS SELECT {lists}", {kind: list(name) for kind, name in names.items()}
+    )
     sql = _SQL.read_text("utf-8")
     for name, kind in OPTIONAL.items():  # what no stage has written
         if name not in columns:

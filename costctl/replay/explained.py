@@ -43,7 +43,7 @@ def explain(store: Store, request_id: str, asked: str | None = None) -> Report:
         raise CostctlError(
             "E420", "nothing was simulated yet", "costctl simulate LOG --policy policy.yaml", ExitCode.INPUT
         )
-    policy = str(store.scalar("SELECT name FROM decision_name WHERE kind = 'policy'"))
+    policy = str(store.scalar("SELECT policy[1] FROM decision_name"))
     if asked is not None and asked not in {policy, policy.partition(" as ")[0]}:
         hint = "simulate it first, the decisions of the last run are kept: costctl simulate --policy policy.yaml"
         raise CostctlError("E426", f"the last simulation was of {policy}, not of {asked}", hint)
