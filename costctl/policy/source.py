@@ -17,6 +17,7 @@ Place = tuple[str | int, ...]
 """The way to a value: keys and list positions from the top."""
 
 DEEPEST = 32
+QUICK = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same events from C
 HINT = "a policy is a YAML mapping that begins with `version: 1`"
 
 # Numbers as in JSON; anything longer, and every other notation of YAML 1.1, is text.
@@ -67,7 +68,11 @@ def read_source(text: str, name: str) -> Source:
     """
     source = Source(name)
     try:
-        _Reader(source, text).read()
+        return _read(Source(name), text, QUICK)
+    except (yaml.YAMLError, ValueError, OverflowError, _UnreadableError):
+        pass  # in the words and places of one parser, whatever this machine has
+    try:
+        return _read(source, text, yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = (mark.line + 1, mark.column + 1) if mark else None
@@ -80,6 +85,10 @@ def read_source(text: str, name: str) -> Source:
         raise _unreadable(source, "not YAML: an escaped character or a version number is out of range") from error
     except _UnreadableError as error:
         raise _unreadable(source, str(error.args[0]), error.args[1]) from error
+
+
+def _read(source: Source, text: str, loader: Any) -> Source:
+    _Reader(source, text, loader).read()
     return source
 
 
@@ -97,9 +106,9 @@ class _UnreadableError(Exception):
 class _Reader:
     """Takes the events of the parser apart; recursion ends at `DEEPEST`."""
 
-    def __init__(self, source: Source, text: str) -> None:
+    def __init__(self, source: Source, text: str, loader: Any) -> None:
         self._source = source
-        self._events: Iterator[Any] = yaml.parse(text, Loader=yaml.SafeLoader)
+        self._events: Iterator[Any] = yaml.parse(text, Loader=loader)
 
     def read(self) -> None:
         next(self._events)  # the stream starts
@@ -163,7 +172,7 @@ class _Reader:
         text = str(event.value)
         if event.anchor is not None or event.tag is not None:
             self._source.add((*place, text), "anchors and tags are not read", _mark(event))
-        if text == "<<" and event.style is None:
+        if text == "<<" and not event.style:
             self._source.add(
                 (*place, text), "merge keys are not read; write the keys where they are used", _mark(event)
             )
@@ -185,7 +194,7 @@ class _Reader:
         if SURROGATE.search(text):
             self._break(place, "holds half a character", event)
             return ""
-        if event.style is not None:
+        if event.style:
             return text
         if INTEGER.fullmatch(text):
             return int(text)

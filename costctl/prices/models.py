@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from costctl.prices.book import PriceBook, instant_utc, load_book
@@ -64,6 +65,7 @@ class ModelFacts:
         return {name: fact for name, fact in named.items() if fact}
 
 
+@lru_cache(maxsize=1)
 def load_facts() -> tuple[ModelFacts, ...]:
     """All models of `pricing/models.yaml`, in their order."""
     content = read_data("models.yaml")
