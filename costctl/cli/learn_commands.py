@@ -55,8 +55,9 @@ def train_router(
     """Which requests need the dearer model? Learns it from scores of two models."""
     from costctl.evaluate.fit import needs_sklearn  # noqa: PLC0415
     from costctl.evaluate.labelled_file import fields_of, has_prompts, read_labelled  # noqa: PLC0415
-    from costctl.evaluate.labels import Pair  # noqa: PLC0415
-    from costctl.evaluate.train import Options, train  # noqa: PLC0415
+    from costctl.evaluate.labels import named_pair  # noqa: PLC0415
+    from costctl.evaluate.train import Options, train, with_file  # noqa: PLC0415
+    from costctl.prices.book import load_book  # noqa: PLC0415
     from costctl.tiers.router_file import dump_router  # noqa: PLC0415
 
     if scores is None:
@@ -66,14 +67,14 @@ def train_router(
         check_target(out, [*(logs or ()), str(scores), *([] if test is None else [str(test)])])
     fields = fields_of([*(mapping or ()), *([] if group is None else [f"group={group}"])])
     if has_prompts(scores, fields):
-        labels = read_labelled(scores, fields, Pair(cheap, dear))
+        labels = read_labelled(scores, fields, named_pair(load_book(prices), cheap, dear))
     else:
         labels = _joined(scores, logs, cheap, dear, group, prices, db)
     held = None if test is None else (test.name, read_labelled(test, fields, labels.pair))
     trained = train(labels, Options(max_loss, confidence, seed, force), held)
     if out is not None and trained.router is not None:
         write_text(dump_router(trained.router), out)
-    emit(trained.report, output)
+    emit(trained.report if trained.router is None else with_file(trained.report, out), output)
     if trained.router is None:
         raise typer.Exit(ExitCode.GATE)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from costctl.evaluate.fit import Sample
 from costctl.prices.book import PriceBook
 from costctl.prices.quote import price_list
 from costctl.replay.scores_file import Scores
+from costctl.report import counted
 from costctl.store import Store
 from costctl.tiers.learned import CATEGORIES, COLUMNS, column_sql, read_columns
 
@@ -59,7 +61,8 @@ def pair_of(scores: Scores, book: PriceBook, cheap: str | None, dear: str | None
     named = [None if name is None else book.resolve(name).model_key or name for name in (cheap, dear)]
     for name in named:
         if name is not None and name not in known:
-            raise _unclear(f"no score of {name} in {scores.file}", known)
+            near = get_close_matches(name, known, n=1, cutoff=0.5)
+            raise _unclear(f"no score of {name} in {scores.file}{f'; did you mean {near[0]}?' if near else ''}", known)
     if named[0] is not None and named[1] is not None:
         if named[0] == named[1]:
             raise _unclear("the cheaper and the dearer model are the same", known)
@@ -73,6 +76,25 @@ def pair_of(scores: Scores, book: PriceBook, cheap: str | None, dear: str | None
     if first is None or second is None or first == second:
         raise _unclear("the list prices of the two models do not tell which is cheaper", known)
     return Pair(known[0], known[1]) if first < second else Pair(known[1], known[0])
+
+
+def named_pair(book: PriceBook, cheap: str | None, dear: str | None) -> Pair:
+    """The models that the command names for prompts with both scores, where no file says whose these are.
+
+    Raises:
+        CostctlError: E457 for a name that prices do not know, and for one model twice.
+    """
+    for option, name in (("--cheap", cheap), ("--dear", dear)):
+        if name is not None and book.resolve(name).model_key is None:
+            near = book.near(name)
+            hint = f"did you mean {', '.join(near)}?" if near else "costctl models lists the names"
+            raise CostctlError(
+                "E457", f"{option} {name}: no such model is known", f"{hint} Others take a price: --prices own.yaml"
+                if near else f"{hint}; others take a price: --prices own.yaml",
+            )  # fmt: skip
+    if cheap is not None and dear is not None and book.resolve(cheap).model_key == book.resolve(dear).model_key:
+        raise _unclear("the cheaper and the dearer model are the same", [])
+    return Pair(cheap, dear)
 
 
 def _price(model: str, book: PriceBook) -> Decimal | None:
@@ -114,6 +136,12 @@ def labels_of_log(store: Store, scores: Scores, pair: Pair, group: str | None) -
         f"SELECT request_id, {features} FROM request JOIN labelled USING (request_id) "
         "GROUP BY request_id HAVING count(*) = 1 ORDER BY request_id"
     )
+    if not rows:
+        raise CostctlError(
+            "E455", f"none of the {counted(len(whole), 'request id')} of {scores.file} with both scores is in the log, "
+            "each as that of one attempt", "give the log of these scores; its ids: costctl sql 'FROM request'",
+            ExitCode.INPUT,
+        )  # fmt: skip
     ids = [str(row[0]) for row in rows]
     values = {
         name: tuple(None if row[at] is None else str(row[at]) for row in rows) for at, name in enumerate(CATEGORIES, 1)
@@ -128,5 +156,6 @@ def labels_of_log(store: Store, scores: Scores, pair: Pair, group: str | None) -
         (
             ("request with a score of one model only", len(by_request) - len(whole)),
             ("unknown request id, or that of several attempts", len(whole) - len(ids)),
+            ("line with a model and no score", scores.untried),
         ),
     )  # fmt: skip

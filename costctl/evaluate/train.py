@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -123,14 +124,15 @@ def _trained(labels: Labels, options: Options, other: tuple[str, Labels] | None)
     found = _Found()
     _tell(found, labels, router, apart)
     judged = judge(sample, labels.texts, folds, IN_FOLD, seed, parts)
+    lost: Mapping[str, float] = {}
     if apart:
         apart_parts = crossed_parts(sample, apart)
         judged += judge(sample, labels.texts, apart, UNSEEN, seed, apart_parts)
-        _tell_unseen_loss(found, labels, gains(apart_parts, slopes, intercept), threshold)
+        lost = _tell_unseen_loss(found, labels, gains(apart_parts, slopes, intercept), threshold)
     if other is not None:
         judged += _on_other(labels, router, other, found, seed)
     reasons = _verdict(found, labels, judged, seed)
-    router = replace(router, evidence=tuple(_evidence(judged)), is_forced=bool(reasons))
+    router = replace(router, evidence=tuple(_evidence(judged, lost)), is_forced=bool(reasons))
     if reasons:
         warned = "; ".join(reasons)
         hint = "" if options.is_forced else SAID
@@ -148,6 +150,16 @@ def _trained(labels: Labels, options: Options, other: tuple[str, Labels] | None)
         {"status": found.status, "not_computed": found.missing, "seed": seed},
     )  # fmt: skip
     return Trained(None if reasons and not options.is_forced else router, report)
+
+
+def with_file(report: Report, out: Path | None) -> Report:
+    """The report with the file that the router was written to, or with the warning that it was not."""
+    if out is None:
+        unwritten = Warning("W288", "the router was not written to a file", "-o router.json")
+        return replace(report, warnings=(*report.warnings, unwritten))
+    status: Any = report.provenance["status"]
+    made = {**report.provenance, "status": {"router_file": "exact", **status}}
+    return replace(report, totals={"router_file": str(out), **report.totals}, provenance=made)
 
 
 def _on_other(labels: Labels, router: Router, other: tuple[str, Labels], found: _Found, seed: int) -> list[Judged]:
@@ -169,8 +181,8 @@ def _on_other(labels: Labels, router: Router, other: tuple[str, Labels], found: 
     return judged
 
 
-def _tell_unseen_loss(found: _Found, labels: Labels, predicted: Real, threshold: Threshold) -> None:
-    """What the threshold loses where the group was not among the labels: no bound covers that."""
+def _tell_unseen_loss(found: _Found, labels: Labels, predicted: Real, threshold: Threshold) -> dict[str, float]:
+    """What the threshold loses where the group was not among the labels: no bound covers that. Also for the file."""
     is_cheap = predicted < threshold.gain_below
     loss = float((labels.sample.gain * is_cheap).mean())
     found.tell("unseen_cheap_ratio", _round(float(is_cheap.mean())), "estimated")
@@ -180,6 +192,7 @@ def _tell_unseen_loss(found: _Found, labels: Labels, predicted: Real, threshold:
             Warning("W252", f"on unseen groups the loss is {loss:.1%}: the bound holds for traffic like the labels",
                     "label some of each new kind of traffic, and train again")
         )  # fmt: skip
+    return {"loss_ratio": _round(loss), "cheap_ratio": _round(float(is_cheap.mean()))}
 
 
 def _verdict(found: _Found, labels: Labels, judged: Sequence[Judged], seed: int) -> list[str]:
@@ -206,10 +219,11 @@ def _verdict(found: _Found, labels: Labels, judged: Sequence[Judged], seed: int)
         where = split if split == IN_FOLD else f"on {split}"
         reasons.append(f"{where} its APGR is {mine.quality.apgr:.3f}, that of length alone {length.quality.apgr:.3f}")
     elif low <= 0:
-        found.warnings.append(
-            Warning("W253", f"the lead over length alone ({ahead:.3f}) may be chance: from {low:.3f} to {high:.3f}",
-                    "more labels")
-        )  # fmt: skip
+        said = f"the lead over length alone ({ahead:.3f}) may be chance: from {low:.3f} to {high:.3f}"
+        if split == UNSEEN:
+            reasons.append(f"on {split} {said}")
+        else:
+            found.warnings.append(Warning("W253", said, "more labels"))
     if float(np.quantile(draws[:, 0], UNSURE)) <= CHANCE:
         reasons.append(f"on {split} its APGR is {mine.quality.apgr:.3f}, no surer than that of chance, {CHANCE}")
     return reasons
@@ -218,6 +232,16 @@ def _verdict(found: _Found, labels: Labels, judged: Sequence[Judged], seed: int)
 def _tell(found: _Found, labels: Labels, router: Router, apart: Sequence[Fold]) -> None:
     sample, threshold = labels.sample, router.threshold
     found.tell("label_count", sample.inputs.count, "exact")
+    for name, model in (("cheap_model", labels.pair.cheap), ("dear_model", labels.pair.dear)):
+        if model is None:
+            found.missing[name] = "the prompts come without names of models"
+        else:
+            found.tell(name, model, "exact")
+    if None in labels.pair:
+        found.warnings.append(
+            Warning("W284", "the router does not name its two models: it fits policies of two tiers alone",
+                    "--cheap MODEL --dear MODEL")
+        )  # fmt: skip
     found.tell("group_count", len(set(labels.groups or ())), "exact")
     found.tell("cheap_quality_mean", _round(float(sample.cheap.mean())), "exact")
     found.tell("dear_quality_mean", _round(float(sample.dear.mean())), "exact")
@@ -227,8 +251,12 @@ def _tell(found: _Found, labels: Labels, router: Router, apart: Sequence[Fold]) 
     found.tell("cheap_ratio", _round(threshold.cheap_ratio), "estimated")
     found.tell("loss_ratio", _round(threshold.loss_ratio), "estimated")
     if threshold.loss_bound_ratio is None:
-        found.missing["loss_bound_ratio"] = (
-            "no cheap share keeps the bound asked for: everything goes to the dearer model"
+        said = "no cheap share keeps the bound asked for: everything goes to the dearer model"
+        found.missing["loss_bound_ratio"] = said
+        found.warnings.append(
+            Warning(
+                "W286", f"{said}; as it is, the router saves nothing", "allow more loss (--max-loss), or label more"
+            )
         )
     else:
         found.tell("loss_bound_ratio", threshold.loss_bound_ratio, "bounded")
@@ -255,9 +283,12 @@ def _curves(judged: Sequence[Judged], sample: Sample) -> Iterator[tuple[Value, .
                 yield split, one.router, _round(float(share)), _round(float(reached))
 
 
-def _evidence(judged: Sequence[Judged]) -> Iterator[Mapping[str, Any]]:
+def _evidence(judged: Sequence[Judged], lost: Mapping[str, float]) -> Iterator[Mapping[str, Any]]:
+    """The rows of `routers`; that of the router itself on unseen groups also has what its threshold lost there."""
     names = ("split", "router", "apgr", "cpt50_ratio", "cpt80_ratio")
-    return (dict(zip(names, row, strict=True)) for row in _rows(judged))
+    for row in _rows(judged):
+        is_unseen = row[:2] == (UNSEEN, LEARNED)
+        yield {**dict(zip(names, row, strict=True)), **(lost if is_unseen else {})}
 
 
 def _promises(predicted: Real, gain: Real, options: Options) -> Iterator[tuple[Value, ...]]:

@@ -46,8 +46,8 @@ SECTIONS = (
      ("model", "call_count", "first_token_ms", "output_tokens_per_s", "source"), 12),
     ("routing", "WHY: what chose the tier, before budgets and fallbacks", ("reason", "kind", "call_count"), 16),
     ("classifier", "LEARNED ROUTER: what its file promises of traffic like its labels; of others it says nothing",
-     ("file", "call_count", "cheap_count", "loss_bound_ratio", "confidence_ratio", "label_count", "seen_loss_ratio",
-      "cheap_tier", "dear_tier"), 1),
+     ("file", "call_count", "cheap_count", "loss_bound_ratio", "confidence_ratio", "seen_loss_ratio",
+      "unseen_loss_ratio", "label_count", "cheap_tier", "dear_tier"), 1),
     ("classifier_evidence", "HOW ITS FILE SAYS THAT IT WAS JUDGED: on requests that it had not seen",
      ("split", "router", "apgr", "cpt50_ratio", "cpt80_ratio"), 12),
     ("quality", "SCORES: of the log's answers, and with --scores of the policy's",
@@ -89,7 +89,7 @@ HEADS = {
 COMPARED_MAX = 40
 CONFIG_LINES = 18
 NOT_ASKED = "the policy has no "  # such figures are not missing: nobody asked for them; --output json lists them too
-NOTED = ("references", "staged", "scenarios", "self_hosted")
+NOTED = ("classifier", "references", "staged", "scenarios", "self_hosted")
 Row = Mapping[str, Any]
 
 

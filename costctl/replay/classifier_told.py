@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -14,12 +15,14 @@ from costctl.replay.classifier import Classifier
 from costctl.replay.notes import Replay
 from costctl.replay.project import Outcome
 from costctl.report import Table, Value, Warning, counted
+from costctl.tiers.learned import Router
 
 BOUND = "classifier_loss_bound_ratio"
 FIGURES = ("classifier_count", "classifier_cheap_ratio", BOUND)
 COLUMNS = (
     "file", "digest", "inputs", "label_count", "cheap_model", "cheap_tier", "dear_model", "dear_tier",
     "call_count", "cheap_count", "loss_bound_ratio", "confidence_ratio", "seen_loss_ratio", "seen_cheap_ratio",
+    "unseen_loss_ratio", "unseen_cheap_ratio", "what",
 )  # fmt: skip
 EVIDENCE = ("split", "router", "apgr", "cpt50_ratio", "cpt80_ratio")
 
@@ -43,13 +46,17 @@ def tell_classifier(found: Classifier | None, policy: Policy, done: Replay, outc
     else:
         told.tell(BOUND, bound, "bounded")
     router, said = found.router, found.router.threshold
+    is_beyond = said.loss_bound_ratio is not None and bound is None
+    sure, lost, share = (None,) * 3 if is_beyond else (said.confidence_ratio, said.loss_ratio, said.cheap_ratio)
+    unseen: Mapping[str, Any] = {} if is_beyond else _unseen(router)
     row: tuple[Value, ...] = (
         found.file, found.digest[:8], router.inputs, router.label_count, router.cheap_model, found.sides.cheap,
-        router.dear_model, found.sides.dear, count, cheap, bound, said.confidence_ratio, said.loss_ratio,
-        said.cheap_ratio,
+        router.dear_model, found.sides.dear, count, cheap, bound, sure, lost, share, unseen.get("loss_ratio"),
+        unseen.get("cheap_ratio"), f"what it promises and has seen does not hold here: {why}" if is_beyond else "",
     )  # fmt: skip
     told.tables.append(Table.of("classifier", COLUMNS, [row]))
     told.tables.append(Table.of("classifier_evidence", EVIDENCE, _evidence(found)))
+    told.warnings += _promise_warnings(found, unseen, why if is_beyond else "")
     told.warnings += _warnings(found, _not_judged(found, outcome, is_decided, is_cheap, book), silent)
     return told
 
@@ -74,6 +81,31 @@ def _evidence(found: Classifier) -> Iterator[tuple[Value, ...]]:
     """How the file says that the router was judged."""
     for row in found.router.evidence:
         yield tuple(row.get(name) for name in EVIDENCE)
+
+
+def _unseen(router: Router) -> Mapping[str, Any]:
+    """How the file says that the router was judged on groups that it had not seen, empty where it does not."""
+    rows = (row for row in router.evidence if (row.get("split"), row.get("router")) == ("unseen groups", "learned"))
+    return next(rows, {})
+
+
+def _promise_warnings(found: Classifier, unseen: Mapping[str, Any], beyond: str) -> Iterator[Warning]:
+    """Where the promise of the file says less than it seems to."""
+    said = found.router.threshold
+    if beyond:
+        yield Warning(
+            "W298", f"nothing is known of the loss: {beyond}", "leave min_confidence out, or train for more loss"
+        )
+    if found.min_confidence is None and said.gain_below <= 0:
+        never = f"{found.file} never chooses the cheaper model: no cheap share kept the bound that it was trained for"
+        yield Warning("W286", never, "train it for more loss: costctl train-router --max-loss")
+    lost = unseen.get("loss_ratio")
+    if said.loss_bound_ratio is not None and isinstance(lost, float) and lost > said.loss_bound_ratio:
+        at = f"its bound of {said.loss_bound_ratio:.1%} holds for traffic like its labels"
+        yield Warning(
+            "W252", f"on groups that it had not seen {found.file} lost {lost:.1%}: {at}",
+            "label some of each new kind of traffic, and train again",
+        )  # fmt: skip
 
 
 def _not_judged(found: Classifier, outcome: Outcome, is_decided: Flag, is_cheap: Flag, book: PriceBook) -> int:

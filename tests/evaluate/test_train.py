@@ -101,6 +101,28 @@ def test_labels_by_chance_are_refused_unless_forced(tmp_path: Path) -> None:
     assert forced.router.is_forced
 
 
+def test_a_lead_over_length_that_may_be_chance_is_refused(tmp_path: Path) -> None:
+    """Short prompts are the hard ones, but for words that length does not see: above it, though not surely so."""
+    draws = np.random.default_rng(3)
+    rows = []
+    for number in range(240):
+        is_hard = bool(draws.random() < 0.4)
+        text = ("Is {} prime? " + "Explain. " * 30 if is_hard else "Hello, number {}!").format(number)
+        gains = draws.random() < (0.6 if is_hard else 0.02)
+        rows.append({"prompt": text, "cheap_score": int(not gains), "dear_score": 1, "group": f"g{number % 6}"})
+    found = train(read(written(tmp_path / "l.jsonl", rows)), Options(0.05))
+    total = found.report.totals
+    assert float(str(total["apgr_above_length_low"])) <= 0
+    assert found.router is None
+    assert found.report.warnings[0].code == "W250"
+
+
+def test_a_router_that_never_chooses_the_cheaper_model_is_told(tmp_path: Path) -> None:
+    found = train(read(written(tmp_path / "l.jsonl", labelled(300))), Options(0.0))
+    assert found.report.totals["cheap_ratio"] == 0
+    assert "W286" in [one.code for one in found.report.warnings]
+
+
 def test_no_gap_is_refused_in_words(tmp_path: Path) -> None:
     rows = [row | {"dear_score": row["cheap_score"] * (number % 3 > 0)} for number, row in enumerate(labelled(300))]
     rows = [row | ({"dear_score": 1, "cheap_score": 0} if number % 20 == 0 else {}) for number, row in enumerate(rows)]
@@ -219,6 +241,45 @@ def test_the_command_writes_the_same_file_twice(tmp_path: Path) -> None:
     router = load_router(tmp_path / "one.json")
     assert router.evidence[0]["router"] == "learned"
     assert "beautiful city" not in (tmp_path / "one.json").read_text("utf-8")
+
+
+def test_the_command_says_what_it_took_and_what_it_wrote(tmp_path: Path) -> None:
+    scores, target = str(written(tmp_path / "l.jsonl", labelled(300))), str(tmp_path / "r.json")
+    named = ("--cheap", "gpt-4o-mini", "--dear", "gpt-4o")
+    body = json.loads(run("--scores", scores, *named, "-o", target, "--output", "json").output)
+    told = body["totals"]
+    assert (told["router_file"], told["cheap_model"], told["dear_model"]) == (target, "gpt-4o-mini", "gpt-4o")
+    codes = {one["code"] for one in body["warnings"]}
+    assert not {"W284", "W288"} & codes
+    row = next(one for one in load_router(Path(target)).evidence if one["split"] == "unseen groups")
+    assert row["loss_ratio"] == pytest.approx(told["unseen_loss_ratio"], abs=1e-6)
+    body = json.loads(run("--scores", scores, "--output", "json").output)
+    assert {"W284", "W288"} <= {one["code"] for one in body["warnings"]}
+    assert "router_file" not in body["totals"]
+
+
+def test_a_model_that_nobody_knows_is_refused_with_its_neighbour(tmp_path: Path) -> None:
+    scores = str(written(tmp_path / "l.jsonl", labelled(120)))
+    with pytest.raises(CostctlError, match="--cheap gpt-4o-mni: no such model is known") as raised:
+        run("--scores", scores, "--cheap", "gpt-4o-mni")
+    assert (raised.value.code, "gpt-4o-mini" in raised.value.hint) == ("E457", True)
+    with pytest.raises(CostctlError, match="are the same"):
+        run("--scores", scores, "--cheap", "gpt-4o", "--dear", "openai/gpt-4o")
+    joined = written(tmp_path / "s.jsonl", [{"request_id": "r", "model": name, "score": 1}
+                                            for name in ("gpt-4o", "gpt-4o-mini")])  # fmt: skip
+    with pytest.raises(CostctlError, match="did you mean openai/gpt-4o-mini"):
+        run("--scores", str(joined), "--cheap", "gpt-4o-mni")
+
+
+def test_scores_of_another_log_are_told_as_such(tmp_path: Path) -> None:
+    log = written(tmp_path / "log.jsonl", [
+        {"request_id": "r1", "timestamp": "2026-03-01T00:00:00Z", "model": "gpt-4o", "input_tokens": 9,
+         "output_tokens": 9}])  # fmt: skip
+    scores = written(tmp_path / "s.jsonl", [{"request_id": f"x{n}", "model": name, "score": 1}
+                                            for n in range(3) for name in ("gpt-4o", "gpt-4o-mini")])  # fmt: skip
+    with pytest.raises(CostctlError, match=r"none of the 3 request ids .* is in the log") as raised:
+        run(str(log), "--scores", str(scores), "--db", str(tmp_path / "w.duckdb"))
+    assert raised.value.code == "E455"
 
 
 def test_the_command_refuses_with_exit_code_6_and_writes_nothing(tmp_path: Path) -> None:

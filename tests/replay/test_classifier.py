@@ -7,6 +7,7 @@ effect of endpoint /hard triples them, that of /easy is a third. Turn 1: 2/3. Tu
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -157,13 +158,37 @@ def test_the_bound_is_told_only_where_it_holds(routing: str, bound: float | None
     assert report.totals.get(name) == promised
     (row,) = report.tables["classifier"].dicts()
     assert row["loss_bound_ratio"] == promised
-    assert (row["label_count"], row["confidence_ratio"], row["seen_loss_ratio"]) == (1500, 0.9, 0.01)
+    is_beyond = bound is not None and promised is None
+    seen = (None, None) if is_beyond else (0.9, 0.01)
+    assert (row["label_count"], row["confidence_ratio"], row["seen_loss_ratio"]) == (1500, *seen)
+    assert row["what"].startswith("what it promises and has seen does not hold here: not identifiable") == is_beyond
+    assert ("W298" in [one.code for one in report.warnings]) == is_beyond
     status, missing = report.provenance["status"], report.provenance["not_computed"]
     assert isinstance(status, dict)
     assert isinstance(missing, dict)
     assert status.get(name) == (None if promised is None else "bounded")
     assert (name in missing) == (promised is None)
     assert [row["apgr"] for row in report.tables["classifier_evidence"].dicts()] == [0.6]
+
+
+def test_what_was_lost_on_unseen_groups_stands_beside_the_promise() -> None:
+    made = router(0.5, 0.02)
+    row = {"split": "unseen groups", "router": "learned", "apgr": 0.6, "loss_ratio": 0.33, "cheap_ratio": 1.0}
+    report = Routed(HERE, THREE, replace(made, evidence=(row,))).report
+    (told,) = report.tables["classifier"].dicts()
+    assert (told["loss_bound_ratio"], told["unseen_loss_ratio"], told["unseen_cheap_ratio"]) == (0.02, 0.33, 1.0)
+    (said,) = [one.message for one in report.warnings if one.code == "W252"]
+    assert said == (
+        "on groups that it had not seen router.json lost 33.0%: its bound of 2.0% holds for traffic like its labels"
+    )
+    kept = Routed(HERE, THREE, replace(made, evidence=({**row, "loss_ratio": 0.01},))).report
+    assert not [one for one in kept.warnings if one.code == "W252"]
+
+
+def test_a_router_that_never_chooses_the_cheaper_model_is_told() -> None:
+    codes = [one.code for one in Routed(HERE, THREE, router(0.0, None)).report.warnings]
+    assert "W286" in codes
+    assert "W286" not in [one.code for one in Routed(HERE, THREE, router(0.5, None)).report.warnings]
 
 
 def test_without_the_key_nothing_is_told() -> None:
