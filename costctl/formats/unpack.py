@@ -65,19 +65,27 @@ def _behind(rest: bytes, file: BinaryIO) -> Trailing | None:
     return Trailing(f"{counted(count, 'byte')} behind the compressed content: not read, as they are no part of it")
 
 
+def _next_member(packed: bytes, file: BinaryIO, magic: bytes) -> bytes:
+    """The beginning of the member behind one that has ended; nothing at the end of the file.
+
+    Raises:
+        Trailing: where something else stands there.
+    """
+    packed = packed or file.read(PACKED_BYTES)
+    while packed and not packed.lstrip(b"\0"):  # padding, maybe longer than this block
+        packed = file.read(PACKED_BYTES)
+    if len(packed) < len(magic):
+        packed += file.read(PACKED_BYTES)
+    if packed.startswith(magic):
+        return packed
+    if trailing := _behind(packed, file):
+        raise trailing
+    return b""
+
+
 def _gzip_blocks(file: BinaryIO, label: str, size: int) -> Iterator[bytes]:
     packed = file.read(PACKED_BYTES)
-    has_content = False
     while packed:
-        if not packed.lstrip(b"\0") and has_content:  # padding, maybe longer than this block
-            packed = file.read(PACKED_BYTES)
-            continue
-        if len(packed) < len(GZIP):
-            packed += file.read(PACKED_BYTES)
-        if has_content and not packed.startswith(GZIP):
-            if trailing := _behind(packed, file):
-                raise trailing
-            return
         member = zlib.decompressobj(16 + zlib.MAX_WBITS)
         while not member.eof:
             if not packed:
@@ -94,10 +102,8 @@ def _gzip_blocks(file: BinaryIO, label: str, size: int) -> Iterator[bytes]:
                 raise Truncated(DAMAGED) from None
             packed = member.unused_data if member.eof else member.unconsumed_tail
             if block:
-                has_content = True
                 yield block
-        has_content = True
-        packed = packed or file.read(PACKED_BYTES)
+        packed = _next_member(packed, file, GZIP)
 
 
 def _before_damage(member: zlib._Decompress, packed: bytes) -> Iterator[bytes]:
@@ -117,17 +123,7 @@ def _stream_blocks(file: BinaryIO, label: str, magic: bytes, size: int) -> Itera
     import lzma  # noqa: PLC0415
 
     packed = file.read(PACKED_BYTES)
-    has_content = False
     while packed:
-        if not packed.lstrip(b"\0") and has_content:
-            packed = file.read(PACKED_BYTES)
-            continue
-        if len(packed) < len(magic):
-            packed += file.read(PACKED_BYTES)
-        if has_content and not packed.startswith(magic):
-            if trailing := _behind(packed, file):
-                raise trailing
-            return
         stream = bz2.BZ2Decompressor() if magic == BZIP2 else lzma.LZMADecompressor(memlimit=WINDOW_BYTES_MAX)
         while not stream.eof:
             if stream.needs_input and not packed:
@@ -141,8 +137,7 @@ def _stream_blocks(file: BinaryIO, label: str, magic: bytes, size: int) -> Itera
             packed = b""
             if block:
                 yield block
-        has_content = True
-        packed = stream.unused_data or file.read(PACKED_BYTES)
+        packed = _next_member(stream.unused_data, file, magic)
 
 
 def _zstd_blocks(file: BinaryIO, label: str) -> Iterator[bytes]:
