@@ -219,11 +219,9 @@ def _verdict(found: _Found, labels: Labels, judged: Sequence[Judged], seed: int)
         where = split if split == IN_FOLD else f"on {split}"
         reasons.append(f"{where} its APGR is {mine.quality.apgr:.3f}, that of length alone {length.quality.apgr:.3f}")
     elif low <= 0:
-        said = f"the lead over length alone ({ahead:.3f}) may be chance: from {low:.3f} to {high:.3f}"
-        if split == UNSEEN:
-            reasons.append(f"on {split} {said}")
-        else:
-            found.warnings.append(Warning("W253", said, "more labels"))
+        where = "" if split == IN_FOLD else f" on {split}"
+        said = f"the lead over length alone{where} ({ahead:.3f}) may be chance: from {low:.3f} to {high:.3f}"
+        found.warnings.append(Warning("W253", said, "more labels"))
     if float(np.quantile(draws[:, 0], UNSURE)) <= CHANCE:
         reasons.append(f"on {split} its APGR is {mine.quality.apgr:.3f}, no surer than that of chance, {CHANCE}")
     return reasons

@@ -101,7 +101,7 @@ def test_labels_by_chance_are_refused_unless_forced(tmp_path: Path) -> None:
     assert forced.router.is_forced
 
 
-def test_a_lead_over_length_that_may_be_chance_is_refused(tmp_path: Path) -> None:
+def test_a_lead_over_length_that_may_be_chance_is_told(tmp_path: Path) -> None:
     """Short prompts are the hard ones, but for words that length does not see: above it, though not surely so."""
     draws = np.random.default_rng(3)
     rows = []
@@ -113,8 +113,8 @@ def test_a_lead_over_length_that_may_be_chance_is_refused(tmp_path: Path) -> Non
     found = train(read(written(tmp_path / "l.jsonl", rows)), Options(0.05))
     total = found.report.totals
     assert float(str(total["apgr_above_length_low"])) <= 0
-    assert found.router is None
-    assert found.report.warnings[0].code == "W250"
+    (said,) = [one.message for one in found.report.warnings if one.code == "W253"]
+    assert said.startswith("the lead over length alone on unseen groups (0.")
 
 
 def test_a_router_that_never_chooses_the_cheaper_model_is_told(tmp_path: Path) -> None:
