@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from costctl.cli.options import Db, Embedding, Output, Prices
+from costctl.cli.options import Confidence, Db, Embedding, Output, Prices, share_between
 from costctl.cli.output import Form, check_target, emit, write_text
 from costctl.cli.progress import progress
 from costctl.errors import CostctlError, ExitCode
@@ -41,11 +41,15 @@ def train_router(
         Path | None, typer.Option("--test", help="Prompts with both scores that are only judged by.")
     ] = None,
     max_loss: Annotated[
-        float, typer.Option("--max-loss", min=0.0, max=1.0, help="Share of requests that may lose by going cheap.")
+        float,
+        typer.Option(
+            "--max-loss",
+            parser=share_between(0, 1),
+            metavar="SHARE",
+            help="Share of requests that may lose by going cheap: 0.02 or 2%.",
+        ),
     ] = 0.02,
-    confidence: Annotated[
-        float, typer.Option("--confidence", min=0.5, max=0.999, help="How sure the bound on the loss is.")
-    ] = 0.9,
+    confidence: Confidence = 0.9,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of everything that is drawn.")] = 7,
     force: Annotated[bool, typer.Option("--force", help="Write a router that beats nothing, too.")] = False,
     prices: Prices = None,
@@ -107,10 +111,16 @@ def calibrate(
         "policy.yaml"
     ),
     max_wrong: Annotated[
-        float, typer.Option("--max-wrong", min=0.001, max=0.5, help="Share of wrong answers that is allowed.")
+        float,
+        typer.Option(
+            "--max-wrong",
+            parser=share_between(0.001, 0.5),
+            metavar="SHARE",
+            help="Share of wrong answers that is allowed: 0.05 or 5%.",
+        ),
     ] = 0.05,
     per: Annotated[str, typer.Option("--per", help="The share of what: hit or request.")] = "hit",
-    confidence: Annotated[float, typer.Option("--confidence", min=0.5, max=0.999, help="How sure the bound is.")] = 0.9,
+    confidence: Confidence = 0.9,
     window: Annotated[
         int, typer.Option("--window", min=10, help="So many of the last requests are judged, at most half of them.")
     ] = 2_000,

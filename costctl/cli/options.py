@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +54,24 @@ Db = Annotated[Path | None, typer.Option("--db", envvar="COSTCTL_DB", help="Work
 Prices = Annotated[Path | None, typer.Option("--prices", envvar="COSTCTL_PRICES", help="Your own rates (YAML).")]
 
 
+def share_between(low: float, high: float) -> Callable[[str], float]:
+    """What an option reads that takes a share: 0.05 or 5%, as a policy does."""
+
+    def read(text: str) -> float:
+        from costctl.policy.units import share  # noqa: PLC0415  (only a few commands need it)
+
+        said = str(text).strip()
+        try:
+            found = float(share(said if said.endswith("%") else Decimal(said)))
+        except (ValueError, InvalidOperation):
+            raise typer.BadParameter(f"must be a share such as 5% or 0.05, not {said}") from None
+        if not low <= found <= high:
+            raise typer.BadParameter(f"must be between {low:g} and {high:g}, not {said}")
+        return found
+
+    return read
+
+
 def yes_or_no(text: str | None) -> bool | None:
     """What --cached-in-input says."""
     known = {None: None, "yes": True, "no": False, "true": True, "false": False}
@@ -68,3 +88,10 @@ def named_logs(logs: list[str] | None, agents: list[str] | None) -> list[str]:
     if not names:
         raise typer.BadParameter("name a log, or an agent: --from claude-code", param_hint="LOG")
     return names
+
+
+Confidence = Annotated[
+    float,
+    typer.Option("--confidence", parser=share_between(0.5, 0.999), metavar="SHARE",
+                 help="How sure the bound is: 0.9 or 90%."),
+]  # fmt: skip

@@ -98,12 +98,12 @@ def _promise_warnings(found: Classifier, unseen: Mapping[str, Any], beyond: str)
         )
     if found.min_confidence is None and said.gain_below <= 0:
         never = f"{found.file} never chooses the cheaper model: no cheap share kept the bound that it was trained for"
-        yield Warning("W286", never, "train it for more loss: costctl train-router --max-loss")
+        yield Warning("W300", never, "train it for more loss: costctl train-router --max-loss")
     lost = unseen.get("loss_ratio")
     if said.loss_bound_ratio is not None and isinstance(lost, float) and lost > said.loss_bound_ratio:
         at = f"its bound of {said.loss_bound_ratio:.1%} holds for traffic like its labels"
         yield Warning(
-            "W252", f"on groups that it had not seen {found.file} lost {lost:.1%}: {at}",
+            "W287", f"on groups that it had not seen {found.file} lost {lost:.1%}: {at}",
             "label some of each new kind of traffic, and train again",
         )  # fmt: skip
 

@@ -52,9 +52,12 @@ def calibrated(folder: Path, capsys: pytest.CaptureFixture[str], log: Path, *mor
     return code, json.loads(captured.out) if code == 0 else captured.err
 
 
-def test_the_lowest_threshold_within_the_bound_is_proposed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("bound", ["0.1", "10%"])
+def test_the_lowest_threshold_within_the_bound_is_proposed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], bound: str
+) -> None:
     log, labels = made(tmp_path, wrong_every=0)
-    code, report = calibrated(tmp_path, capsys, log, "--scores", str(labels), "--max-wrong", "0.1")
+    code, report = calibrated(tmp_path, capsys, log, "--scores", str(labels), "--max-wrong", bound)
     assert code == 0
     total = report["totals"]
     assert 0.8 <= total["serve_min"] < 0.99
@@ -62,6 +65,15 @@ def test_the_lowest_threshold_within_the_bound_is_proposed(tmp_path: Path, capsy
     assert report["provenance"]["status"]["wrong_upper_ratio"] == "bounded"
     assert report["provenance"]["judged_by"] == "labels"
     assert all(row["wrong_count"] == 0 for row in report["tables"]["tried"])
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [("banana", "must be a share such as 5% or 0.05, not banana"), ("60%", "must be between 0.001 and 0.5, not 60%")],
+)
+def test_what_is_no_share_is_refused(said: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["calibrate", "--max-wrong", said]) == 2
+    assert told in " ".join(capsys.readouterr().err.split())
 
 
 def test_where_too_many_are_wrong_none_is_proposed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

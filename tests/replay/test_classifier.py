@@ -177,18 +177,18 @@ def test_what_was_lost_on_unseen_groups_stands_beside_the_promise() -> None:
     report = Routed(HERE, THREE, replace(made, evidence=(row,))).report
     (told,) = report.tables["classifier"].dicts()
     assert (told["loss_bound_ratio"], told["unseen_loss_ratio"], told["unseen_cheap_ratio"]) == (0.02, 0.33, 1.0)
-    (said,) = [one.message for one in report.warnings if one.code == "W252"]
+    (said,) = [one.message for one in report.warnings if one.code == "W287"]
     assert said == (
         "on groups that it had not seen router.json lost 33.0%: its bound of 2.0% holds for traffic like its labels"
     )
     kept = Routed(HERE, THREE, replace(made, evidence=({**row, "loss_ratio": 0.01},))).report
-    assert not [one for one in kept.warnings if one.code == "W252"]
+    assert not [one for one in kept.warnings if one.code == "W287"]
 
 
 def test_a_router_that_never_chooses_the_cheaper_model_is_told() -> None:
     codes = [one.code for one in Routed(HERE, THREE, router(0.0, None)).report.warnings]
-    assert "W286" in codes
-    assert "W286" not in [one.code for one in Routed(HERE, THREE, router(0.5, None)).report.warnings]
+    assert "W300" in codes
+    assert "W300" not in [one.code for one in Routed(HERE, THREE, router(0.5, None)).report.warnings]
 
 
 def test_without_the_key_nothing_is_told() -> None:
