@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as some
 
 from costctl.errors import CostctlError
 from costctl.policy.load import load_policy
-from costctl.policy.source import key_of, read_source
+from costctl.policy.source import QUICK, Source, _read, _UnreadableError, key_of, read_source
 from tests.policy.example import problems, refused
 
 
@@ -156,3 +160,33 @@ def test_a_file_may_begin_with_a_byte_order_mark_and_end_lines_as_windows_does(t
 def test_a_place_as_people_write_it() -> None:
     assert key_of(()) == ""
     assert key_of(("a", 0, "b", 1)) == "a[0].b[1]"
+
+
+PIECES = (
+    "version: 1\n", 'a: {"ñ😀": 1, foo: 2}\n', "b:\n  - x: \"é\"\n    y: 'z'\n", "c: |\n  text\n  más\n", "# ñ 😀\n",
+    "d: [1, 2, {e: 3}]\r\n", "f: >-\n  a\n  b\n", '"g h": ~\n', "i: 1e3 # x\n", "k: {a: 1,b: 2}\n", 'l: [a:b, "c":d]\n',
+    "? m\n: n\n", "o: !t x\n", "p: &q r\n", "s: *q\n", "---\n", "t: {u, v}\n", "x: 'it''s'\n", "v: -\n", "n: [\n",
+    'w: "\\ud83d"\n',
+)  # fmt: skip
+
+
+@given(some.lists(some.sampled_from(PIECES), min_size=1, max_size=5))
+def test_the_quick_parser_reads_what_the_plain_one_reads(pieces: list[str]) -> None:
+    """Values, places and problems; what either refuses is told by the plain one."""
+    text = "".join(pieces)
+    said: list[Any] = []
+    for loader in (yaml.SafeLoader, QUICK):
+        try:
+            found = _read(Source("p"), text, loader)
+        except (yaml.YAMLError, _UnreadableError):
+            said.append(None)
+        else:
+            said.append((found.values, found.marks, found.problems, found.broken))
+    assert said[1] in (None, said[0])
+
+
+def test_a_fault_is_told_in_the_words_of_the_plain_parser() -> None:
+    with pytest.raises(CostctlError, match="not YAML: mapping values are not allowed here") as raised:
+        read_source("version: 1\na: b: c\n", "policy.yaml")
+    (problem,) = raised.value.problems
+    assert (problem.line, problem.column) == (2, 5)
