@@ -147,7 +147,7 @@ def keep(
     }  # fmt: skip
     lists = ", ".join(f"CAST(${kind} AS VARCHAR[]) AS {kind}" for kind in names)
     store.execute(
-        f"CREATE OR REPLACE TABLE decision_name AS SELECT {lists}", {kind: list(name) for kind, name in names.items()}
+        f"CREATE OR REPLACE TABLE decision_names AS SELECT {lists}", {kind: list(name) for kind, name in names.items()}
     )
     sql = _SQL.read_text("utf-8")
     for name, kind in OPTIONAL.items():  # what no stage has written

@@ -1,5 +1,5 @@
 -- What such a router should log of each call, for every call of the last simulation, in its order.
--- Texts are kept once, in the lists of the one row of `decision_name`; a number of -1 finds none.
+-- Texts are kept once, in the lists of the one row of `decision_names`; a number of -1 finds none.
 -- (A subquery for each of these columns would take a second to plan.)
 CREATE OR REPLACE VIEW decision AS
 SELECT d.position, r.request_id, d.file_id, d.source_line, r.started_at, r.app, r.endpoint, r.session_id,
@@ -86,6 +86,6 @@ SELECT d.position, r.request_id, d.file_id, d.source_line, r.started_at, r.app, 
         AS beside,
     CAST(CAST(d.idle_pusd AS DECIMAL(20,0)) * CAST(0.000000000001 AS DECIMAL(13,12)) AS DECIMAL(38,12))
         AS idle_cost_usd
-FROM decision_row d CROSS JOIN decision_name n JOIN request r USING (file_id, source_line)
+FROM decision_row d CROSS JOIN decision_names n JOIN request r USING (file_id, source_line)
 LEFT JOIN decision_row b ON b.position = d.answered_by
 LEFT JOIN request a ON a.file_id = b.file_id AND a.source_line = b.source_line

@@ -39,11 +39,11 @@ def explain(store: Store, request_id: str, asked: str | None = None) -> Report:
         CostctlError: E420 where nothing was simulated, E421 where no call has this id, E426 where the last
             simulation was of another policy than is asked for, E428 where another log was audited since.
     """
-    if not store.scalar("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'decision_row'"):
+    if not store.scalar("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'decision_names'"):
         raise CostctlError(
             "E420", "nothing was simulated yet", "costctl simulate LOG --policy policy.yaml", ExitCode.INPUT
         )
-    policy = str(store.scalar("SELECT policy[1] FROM decision_name"))
+    policy = str(store.scalar("SELECT policy[1] FROM decision_names"))
     if asked is not None and asked not in {policy, policy.partition(" as ")[0]}:
         hint = "simulate it first, the decisions of the last run are kept: costctl simulate --policy policy.yaml"
         raise CostctlError("E426", f"the last simulation was of {policy}, not of {asked}", hint)
