@@ -46,6 +46,7 @@ def compute(
         Reader(key, spool, options.processes, options.embedding) if options.has_near_repeats else None,
     )
     read = read_log(store, sources, spool, key, options, workers)
+    store.lock()  # what only looks needs no file and no setting
     tables, missing = findings.tables(store, read.book, wanted)
     if read.has_aggregates:
         tables[AGGREGATES] = aggregates(store)

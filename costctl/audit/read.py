@@ -74,7 +74,6 @@ def read_log(
     files, skipped = ingest(store, sources, reading, spool, options.progress, workers)
     workers.stop()  # their memory goes before what follows takes its own
     store.make_room(sum(item.accepted for item in files))
-    store.lock()
     has_aggregates = select_attempts(store, files)
     _refuse_nothing(store, files)
     price = partial(apply_prices, store, book=book, priced_at=options.priced_at, as_of=options.as_of)

@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,38 +26,18 @@ if TYPE_CHECKING:
     from costctl.store import Store
 
 
-TRIES = 5
-# What says of which rows a report is; the tables of the workspace are of the same ones.
-_ROWS_OF = ("costctl", "logs", "log_digests", "formats", "price_set", "tier_rules", "priced_at", "prices_as_of")
-
-
 @contextmanager
 def audited_store(logs: Sequence[str], options: AuditOptions) -> Iterator[tuple[Store, Report]]:
     """The workspace with the tables of these logs, or of the log audited last where none is named, and their report.
 
-    Another command may audit another log there before the workspace is ours; then this one is read again.
+    It is held from the reading of the logs to the end, so that no other command can audit another log there meanwhile.
 
     Raises:
-        CostctlError: as `audit` and `last_audit`; E163 where that happens each time.
+        CostctlError: as `read_logs`; E162 where nothing was audited here yet.
     """
-    from costctl.store import open_store  # noqa: PLC0415  (as in `audit`)
-
-    for _ in range(TRIES):
-        report = read_logs(logs, options) if logs else last_audit(options.database)
-        with open_store(options.database, threads=options.threads) as store:
-            if _is_last(store, report):
-                yield store, report
-                return
-    raise CostctlError(
-        "E163", "other commands keep auditing other logs in this workspace",
-        "give each its own workspace: --db FILE", ExitCode.INPUT,
-    )  # fmt: skip
-
-
-def _is_last(store: Store, report: Report) -> bool:
-    """Whether the tables of the workspace are still of the rows of this report."""
-    last = [thaw(text).provenance for (text,) in store.query("SELECT report FROM last_report")]
-    return len(last) == 1 and all(last[0].get(name) == report.provenance.get(name) for name in _ROWS_OF)
+    with _answered(logs, options, has_findings=False) if logs else _audited_last(options) as (store, report):
+        store.begin_anew()
+        yield store, report
 
 
 def audit(logs: Sequence[str], options: AuditOptions) -> Report:
@@ -66,7 +46,8 @@ def audit(logs: Sequence[str], options: AuditOptions) -> Report:
     Raises:
         CostctlError: for a log, a rule file or a price file that cannot be used.
     """
-    return _answer(logs, options, has_findings=True)
+    with _answered(logs, options, has_findings=True) as (_, report):
+        return report
 
 
 def read_logs(logs: Sequence[str], options: AuditOptions) -> Report:
@@ -75,43 +56,53 @@ def read_logs(logs: Sequence[str], options: AuditOptions) -> Report:
     Raises:
         CostctlError: as `audit`.
     """
-    return _answer(logs, options, has_findings=False)
+    with _answered(logs, options, has_findings=False) as (_, report):
+        return report
 
 
-def _answer(logs: Sequence[str], options: AuditOptions, *, has_findings: bool) -> Report:
+@contextmanager
+def _answered(logs: Sequence[str], options: AuditOptions, *, has_findings: bool) -> Iterator[tuple[Store, Report]]:
+    """The workspace, open and with the tables of these logs, and the report on them."""
     database = options.database
     spool = database.parent / "tmp" / f"run-{os.getpid()}"
     key = prepare_workspace(database)
-    workers: Workers | None = None
-    try:
-        missing: list[InputError] = []
-        sources = find_sources(list(logs), spool, missing)
-        workers = Workers(sources, options.processes)
-        if not database.exists():
-            workers.start()  # nothing is remembered: they import while this process does
-        from costctl.store import open_store  # noqa: PLC0415  (the engine: as above)
+    with ExitStack() as opened:
+        with ExitStack() as reading:  # what ends with the reading: the spooled input and the processes that import
+            reading.callback(shutil.rmtree, spool, ignore_errors=True)
+            missing: list[InputError] = []
+            sources = find_sources(list(logs), spool, missing)
+            workers = Workers(sources, options.processes)
+            reading.callback(workers.stop)
+            if not database.exists():
+                workers.start()  # nothing is remembered: they import while this process does
+            from costctl.store import open_store  # noqa: PLC0415  (the engine: as above)
 
-        with open_store(database, threads=options.threads) as store:
-            rows, findings = _rows_asked(sources, options), _findings_asked(options) if has_findings else ""
-            create_tables(store)
-            remembered = _remembered(store, rows, findings)
-            if remembered is not None:
-                return _with_missing(remembered, missing)
-            if not holds_all(store, sources):
-                workers.start()
-            from costctl.audit.compute import compute, compute_reading  # noqa: PLC0415  (heavy: while workers start)
+            store = opened.enter_context(open_store(database, threads=options.threads))
+            report = _report(store, sources, spool, key, options, workers, has_findings=has_findings)
+        yield store, _with_missing(report, missing)
 
-            made = compute if has_findings else compute_reading
-            report = made(store, sources, spool, key, options, workers)
-            store.execute(
-                "INSERT INTO last_report VALUES ($rows, $findings, $report)",
-                {"rows": rows, "findings": findings, "report": freeze(report)},
-            )
-            return _with_missing(report, missing)
-    finally:
-        if workers:
-            workers.stop()
-        shutil.rmtree(spool, ignore_errors=True)
+
+def _report(
+    store: Store, sources: Sequence[Source], spool: Path, key: bytes, options: AuditOptions, workers: Workers, *,
+    has_findings: bool,
+) -> Report:  # fmt: skip
+    """What is remembered of these sources, else what reading them gives."""
+    rows, findings = _rows_asked(sources, options), _findings_asked(options) if has_findings else ""
+    create_tables(store)
+    remembered = _remembered(store, rows, findings)
+    if remembered is not None:
+        return remembered
+    if not holds_all(store, sources):
+        workers.start()
+    from costctl.audit.compute import compute, compute_reading  # noqa: PLC0415  (heavy: while workers start)
+
+    made = compute if has_findings else compute_reading
+    report = made(store, sources, spool, key, options, workers)
+    store.execute(
+        "INSERT INTO last_report VALUES ($rows, $findings, $report)",
+        {"rows": rows, "findings": findings, "report": freeze(report)},
+    )
+    return report
 
 
 def _with_missing(report: Report, missing: Sequence[InputError]) -> Report:
@@ -121,22 +112,27 @@ def _with_missing(report: Report, missing: Sequence[InputError]) -> Report:
     return replace(report, warnings=(*missing_logs(missing), *report.warnings)) if missing else report
 
 
-def last_audit(database: Path) -> Report:
-    """The report of the log that was audited last in this workspace.
+@contextmanager
+def _audited_last(options: AuditOptions) -> Iterator[tuple[Store, Report]]:
+    """The workspace, open, and the report of the log that was audited last in it.
 
     Raises:
         CostctlError: E162 where there is none.
     """
-    from costctl.store import open_store  # noqa: PLC0415  (as in `audit`)
+    from costctl.store import open_store  # noqa: PLC0415  (as in `_answered`)
 
-    if database.exists():
-        with open_store(database, read_only=True) as store:
-            if store.scalar("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'last_report'"):
-                for (report,) in store.query("SELECT report FROM last_report"):
-                    return thaw(report)
-    raise CostctlError(
+    nothing = CostctlError(
         "E162", "nothing was audited here yet", "name a log, or first: costctl audit LOG", ExitCode.INPUT
     )
+    if not options.database.exists():
+        raise nothing
+    with open_store(options.database, threads=options.threads) as store:
+        if not store.scalar("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'last_report'"):
+            raise nothing
+        told = store.query("SELECT report FROM last_report")
+        if not told:
+            raise nothing
+        yield store, thaw(told[0][0])
 
 
 def logs_of(report: Report) -> list[str]:

@@ -11,6 +11,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ Row = tuple[Any, ...]
 
 # DuckDB spills to disk above this, so it bounds memory and not the size of a log.
 DEFAULT_MEMORY_MB = 1024
+LEAST_MEMORY_MB = 32
 BYTES_PER_ROW = 200
 LOCK_POLL_S = 0.2
 # A file that another process is just making is none yet: shorter than the engine's three headers.
@@ -44,14 +46,15 @@ PUSD_OF = (
 class Store:
     """A DuckDB database of ours; use `open_store` or `Store.in_memory`."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
+    def __init__(self, database: duckdb.DuckDBPyConnection, catalog: str) -> None:
+        self._database, self._catalog = database, catalog
+        self._connection = self._session()
         self._side = SideThread()
 
     @classmethod
     def in_memory(cls, *, threads: int | None = None) -> Store:
         """A store that leaves nothing behind, for tests and small questions."""
-        return cls(_connect(None, threads=threads, temp=None, read_only=False))
+        return cls(_connect(None, threads=threads, temp=None, read_only=False), "memory")
 
     def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> None:
         """Run one statement and drain it."""
@@ -160,6 +163,19 @@ class Store:
             available_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 6 // 10 // 2**20
             self.execute(f"SET memory_limit = '{min(wanted_mb, available_mb)}MB'")
 
+    def begin_anew(self) -> None:
+        """Go on in a session of its own on the same database: nothing temporary of the work before is left in it.
+
+        Closing and opening would do the same at ten times the price, and let another process come between.
+        """
+        self._connection.close()
+        self._connection = self._session()
+        self.execute("CHECKPOINT")
+        # The engine keeps what it has read until the limit is met: a low one for a moment makes it let go.
+        with suppress(duckdb.OutOfMemoryException):  # some of it is in use
+            self._connection.execute(f"SET memory_limit = '{LEAST_MEMORY_MB}MB'")
+        self.execute(f"SET memory_limit = '{_memory_mb()}MB'")
+
     def lock(self) -> None:
         """From here on no file, no extension and no setting can be reached from SQL."""
         self.execute("SET enable_external_access = false")
@@ -169,12 +185,20 @@ class Store:
         """Write everything and let the file go."""
         self._side.end()
         self._connection.close()
+        self._database.close()
 
     def __enter__(self) -> Store:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _session(self) -> duckdb.DuckDBPyConnection:
+        session = self._database.cursor()
+        session.execute(f"USE {self._catalog}")
+        session.execute("SET TimeZone = 'UTC'")
+        session.execute(PUSD_OF)
+        return session
 
     def _run(self, work: Callable[[], T]) -> T:
         """Run in another thread, so that Ctrl-C reaches a running query at once."""
@@ -200,7 +224,7 @@ def open_store(path: Path, *, threads: int | None = None, read_only: bool = Fals
     while True:
         was_short = _is_short(path)  # asked before: it may be whole by the time that the engine has refused it
         try:
-            store = Store(_connect(path, threads=threads, temp=path.parent / "tmp", read_only=read_only))
+            store = Store(_connect(path, threads=threads, temp=path.parent / "tmp", read_only=read_only), "workspace")
         except duckdb.Error as error:
             explained = _explained(error)
             if isinstance(error, duckdb.IOException) and not isinstance(explained, CostctlError):
@@ -245,14 +269,17 @@ def _not_ours(path: Path) -> CostctlError:
     )
 
 
+def _memory_mb() -> int:
+    return int(os.environ.get("COSTCTL_MEMORY_MB", DEFAULT_MEMORY_MB))
+
+
 def _connect(
     path: Path | None, *, threads: int | None, temp: Path | None, read_only: bool
 ) -> duckdb.DuckDBPyConnection:
-    memory_mb = int(os.environ.get("COSTCTL_MEMORY_MB", DEFAULT_MEMORY_MB))
     config: dict[str, Any] = {
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
-        "memory_limit": f"{memory_mb}MB",
+        "memory_limit": f"{_memory_mb()}MB",
     }
     if threads:
         config["threads"] = threads
@@ -265,9 +292,6 @@ def _connect(
             place = str(path).replace("'", "''")
             mode = "READ_ONLY" if read_only else f"ROW_GROUP_SIZE {ROW_GROUP_ROWS}"
             connection.execute(f"ATTACH '{place}' AS workspace (TYPE duckdb, {mode})")
-            connection.execute("USE workspace")
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(PUSD_OF)
     except BaseException:
         connection.close()
         raise
