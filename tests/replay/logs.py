@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -196,9 +197,49 @@ class _Writer:
             row["replay_offset_ms"] = moment
 
 
+LOG_TABLES = frozenset({"request", "request_row", "call", "replay_call", "replay_place"})
+_READ = re.compile(r"\b(?:FROM|JOIN)\s+([\w.(]+)", re.IGNORECASE)
+_WRITTEN = re.compile(
+    r"\b(?:TABLE|VIEW|INTO|UPDATE|DELETE FROM)\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?(\w+)", re.IGNORECASE
+)  # fmt: skip
+
+
+class LogStore(Store):
+    """A store that many policies ask the same of one log: what the log alone answers is asked of the engine once.
+
+    What reads any other table is asked anew, and all of it once a table of the log is written.
+    """
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._answers: dict[tuple[str, str, str], Any] = {}
+
+    def numpy(self, sql: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Copies, since whoever asked may write to them."""
+        found = self._answer("numpy", sql, params, super().numpy)
+        return {name: values.copy() for name, values in found.items()}
+
+    def query(self, sql: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        return list(self._answer("query", sql, params, super().query))
+
+    def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> None:
+        if not LOG_TABLES.isdisjoint(_WRITTEN.findall(sql)):
+            self._answers.clear()
+        super().execute(sql, params)
+
+    def _answer(self, kind: str, sql: str, params: Mapping[str, Any] | None, ask: Callable[..., Any]) -> Any:
+        read = _READ.findall(sql)
+        if not read or not LOG_TABLES.issuperset(read):
+            return ask(sql, params)
+        asked = kind, sql, repr(sorted((params or {}).items()))
+        if asked not in self._answers:
+            self._answers[asked] = ask(sql, params)
+        return self._answers[asked]
+
+
 def store_of(rows: Sequence[Row], book: PriceBook, file: Path | None = None, *, threads: int = 1) -> Store:
     """A store in which these attempts were audited: `request` and `call`."""
-    store = Store.in_memory(threads=threads) if file is None else open_store(file, threads=threads)
+    store = LogStore.in_memory(threads=threads) if file is None else open_store(file, threads=threads)
     columns = ", ".join(f'"{name}" {kind}' for name, kind in TYPES.items())
     store.execute(f"CREATE TABLE source ({columns})")
     names = sorted(set().union(*rows))
