@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ import pytest
 
 from costctl.errors import InputError
 from costctl.formats.documents import holds_whole_record
-from tests.formats.test_every_format import JSON_LOGS, lines_of, totals_of, write
+from tests.formats.test_every_format import JSON_LOGS, Together, different, lines_of, totals_of, write
 from tests.support import was_read
 
+pytestmark = pytest.mark.xdist_group("cut documents")  # one reading serves many
 Record = dict[str, Any]
 
 
@@ -38,12 +39,51 @@ def check(tmp_path: Path, whole: Any, without: Any, last: Any) -> None:
     assert (cut.totals["rejected_count"], expected.totals["rejected_count"]) == (1, 0)
 
 
-@pytest.mark.parametrize("name", [name for name in JSON_LOGS if name != "otlp_traces.jsonl"])
-def test_a_list_of_records_in_an_object(tmp_path: Path, name: str) -> None:
+class Cut:
+    """Documents read together, each once cut in the middle of its last record and once without that record."""
+
+    def __init__(self, folder: Path, documents: dict[str, tuple[Any, Any, Any]]) -> None:
+        """`documents` has of a sample its whole document, the one without the last record, and that record."""
+
+        def cut(name: str) -> Iterator[tuple[str, str]]:
+            if name in documents:
+                whole, record = (compact(documents[name][at]) for at in (0, 2))
+                yield f"{name}/log.json", whole[: whole.rindex(record) + len(record) // 2]
+
+        def without(name: str) -> Iterator[tuple[str, str]]:
+            if name in documents:
+                yield f"{name}/log.json", compact(documents[name][1])
+
+        self.found, self.expected = Together(folder / "cut", cut), Together(folder / "whole", without)
+        assert set(self.found.read) == set(documents)
+        assert totals_of(self.found.report) == totals_of(self.expected.report)
+
+    def check(self, name: str) -> None:
+        """Of this document just the last record is lacking."""
+        found, expected = self.found.read[name], self.expected.read[name]
+        assert not different(self.found.requests[name], self.expected.requests[name])
+        assert expected["accepted_count"]
+        assert found["formats"] == expected["formats"]
+        assert (found["rejected_count"], expected["rejected_count"]) == (1, 0)
+
+
+IN_LISTS = [name for name in JSON_LOGS if name != "otlp_traces.jsonl"]
+
+
+@pytest.fixture(scope="module")
+def in_lists(tmp_path_factory: pytest.TempPathFactory) -> Cut:
+    documents = {}
+    for name in IN_LISTS:
+        records = records_of(name)
+        around = {"object": "list", "data": records}
+        documents[name] = around, around | {"data": records[:-1]}, records[-1]
+    return Cut(tmp_path_factory.mktemp("lists"), documents)
+
+
+@pytest.mark.parametrize("name", IN_LISTS)
+def test_a_list_of_records_in_an_object(in_lists: Cut, name: str) -> None:
     """As every API answers: `{"object": "list", "data": [...]}`; of OTLP whole spans are kept, see below."""
-    records = records_of(name)
-    around = {"object": "list", "data": records}
-    check(tmp_path, around, around | {"data": records[:-1]}, records[-1])
+    in_lists.check(name)
 
 
 LISTS: dict[str, tuple[str, Callable[[list[Any]], Any]]] = {
@@ -98,13 +138,30 @@ def is_of_records(value: Any) -> bool:
     return isinstance(value, list) and isinstance(value[-1], dict) and bool({"rows", "values"} & value[-1].keys())
 
 
+@pytest.fixture(scope="module")
+def named(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Cut]:
+    """By shape; two shapes of one sample are never read together, as equal requests would be merged."""
+    sets: list[dict[str, str]] = []
+    for shape, (name, _) in LISTS.items():
+        free = next((one for one in sets if name not in one), None)
+        if free is None:
+            sets.append(free := {})
+        free[name] = shape
+    made = {}
+    for shapes in sets:
+        documents = {}
+        for name, shape in shapes.items():
+            records, document = records_of(name), LISTS[shape][1]
+            found = last_of(document(records))
+            last = found[-1] if isinstance(found, list) else found
+            documents[name] = document(records), document(records[:-1]), last
+        made |= dict.fromkeys(shapes.values(), Cut(tmp_path_factory.mktemp("named"), documents))
+    return made
+
+
 @pytest.mark.parametrize("shape", LISTS)
-def test_lists_as_their_tools_name_them(tmp_path: Path, shape: str) -> None:
-    name, document = LISTS[shape]
-    records = records_of(name)
-    whole = document(records)
-    found = last_of(whole)
-    check(tmp_path, whole, document(records[:-1]), found[-1] if isinstance(found, list) else found)
+def test_lists_as_their_tools_name_them(named: dict[str, Cut], shape: str) -> None:
+    named[shape].check(LISTS[shape][0])
 
 
 def test_spans_in_their_scopes(tmp_path: Path) -> None:

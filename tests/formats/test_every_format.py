@@ -110,6 +110,7 @@ SELECT regexp_extract(label, '[a-z_]+[.](jsonl|csv)') AS log, count(*) AS row_co
     min(started_at) AS first_at, max(started_at) AS last_at
 FROM (FROM request UNION ALL BY NAME FROM usage_aggregate) JOIN source_file USING (file_id) GROUP BY log ORDER BY log
 """
+SUMS = " UNION ALL BY NAME FROM usage_aggregate"  # where any log holds sums over requests
 COUNTED = ("records_read_count", "accepted_count", "ignored_count", "rejected_count")
 
 
@@ -122,7 +123,9 @@ class Together:
                 write(folder / "logs" / path, content)
         self.report = was_read(folder, folder / "logs")
         with open_store(folder / "workspace" / "costctl.duckdb", read_only=True) as store:
-            self.read, self.requests = (_by_log(store, sql) for sql in (EACH, REQUESTS))
+            sums = store.scalar("SELECT count(*) FROM duckdb_views() WHERE view_name = 'usage_aggregate'")
+            requests = REQUESTS if sums else REQUESTS.replace(SUMS, "")
+            self.read, self.requests = (_by_log(store, sql) for sql in (EACH, requests))
 
 
 def _by_log(store: Store, sql: str) -> dict[str, dict[str, Any]]:
