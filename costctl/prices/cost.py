@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from costctl.prices.book import PriceBook, instant_utc
 from costctl.prices.rates import FEE_UNITS, TOKEN_UNITS, Rate
 from costctl.store import Store
 
+
+class RowNames(NamedTuple):
+    """What a row names, by which its price is found."""
+
+    provider: str | None = None
+    request_model: str | None = None
+    response_model: str | None = None
+    region: str | None = None
+
+
 UNITS = (*TOKEN_UNITS, *FEE_UNITS)
 EVER = (datetime(1900, 1, 1), datetime(2200, 1, 1))  # noqa: DTZ001  (store times carry no zone)
 TOKENS_UNLIMITED = 10**12
-RESOLUTION_COLUMNS = (
-    "provider", "request_model", "response_model", "region", "price_key", "price_how", "price_reason",
-)  # fmt: skip
+RESOLUTION_COLUMNS = (*RowNames._fields, "price_key", "price_how", "price_reason")
 RATE_COLUMNS = (
     "model_key", "service_tier", "from_at", "to_at", "weekday_mask", "minute_from", "minute_to",
     "input_from_tokens", "input_upto_tokens", "source", *(f"price_{unit}" for unit in UNITS),
@@ -82,14 +91,15 @@ def apply_prices(
 
 def priced_query(
     store: Store, *, source: str, book: PriceBook, priced_at: datetime | None = None, as_of: datetime | None = None,
-    is_loaded: bool = False, are_sums: bool = False,
+    is_loaded: bool = False, are_sums: bool = False, named: Sequence[RowNames] | None = None,
 ) -> tuple[str, dict[str, Any]]:  # fmt: skip
     """The SELECT that prices `source`, and its parameters; leaves out what no row or rate needs.
 
     `is_loaded`: the store holds the prices of all its models already, from pricing a log that has them.
+    `named`: all that the source names, where that is known without looking.
     """
     if not is_loaded:
-        _resolve(store, source, book)
+        _resolve(store, source, book, named)
         _load_rates(store, book)
     holds = _occurring(store, source) | {"sums": are_sums}
     for name, is_needed in (("usd_of", True), *((name, holds[name]) for name in MACRO_COLUMNS)):
@@ -139,13 +149,14 @@ def _quoted(name: str) -> str:
     return f'"{name}"'
 
 
-def _resolve(store: Store, source: str, book: PriceBook) -> None:
+def _resolve(store: Store, source: str, book: PriceBook, named: Sequence[RowNames] | None) -> None:
     columns = ", ".join(f"{name} VARCHAR" for name in RESOLUTION_COLUMNS)
     store.execute(f"CREATE OR REPLACE TABLE price_resolution ({columns})")
     rows = []
-    for provider, requested, served, region in store.query(
-        f"SELECT DISTINCT provider, request_model, response_model, region FROM {source} ORDER BY ALL"
-    ):
+    if named is None:
+        distinct = f"SELECT DISTINCT provider, request_model, response_model, region FROM {source} ORDER BY ALL"
+        named = [RowNames(*row) for row in store.query(distinct)]
+    for provider, requested, served, region in named:
         found = book.resolve(served or requested, provider, region)
         if found.model_key is None and served and requested:
             other = book.resolve(requested, provider, region)

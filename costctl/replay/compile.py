@@ -16,7 +16,7 @@ from costctl.policy.stages import ExactCache as ExactCacheSpec
 from costctl.prices.book import PriceBook
 from costctl.replay.arms import Arms, arms_of, merged_lanes, policy_models
 from costctl.replay.calls import Calls, Flag, Int, codes, constant, fetch
-from costctl.replay.candidates import Candidate, InputPrices, PriceDays, input_prices, price_candidate
+from costctl.replay.candidates import Candidate, InputPrices, PriceDays, input_prices, price_models
 from costctl.replay.chains import attempting
 from costctl.replay.conditions import COLUMN_OF, PERSONAL_DATA, REUSABLE, Conditions
 from costctl.replay.draws import uniform
@@ -57,19 +57,22 @@ def price_candidates(
     With `sent` they also have the prices of what the policy sends; `own` has those of each call's own model.
 
     Raises:
-        CostctlError: E411, E412 as `price_candidate`.
+        CostctlError: E411, E412 as `price_models`.
     """
     names, engines = policy_models(policy), {one.name: one for one in policy.self_hosted}
     ratios = (policy.assume.output_tokens_ratio, policy.assume.input_tokens_ratio)
     assumed = Assumed(*(by_price_key(one, book) for one in ratios))
+    new = [name for name in names if name not in engines and name != LOGGED and (name, assumed) not in known]
+    for one in price_models(store, book, calls, new, assumed, days):
+        known[one.model, assumed] = one
     candidates: dict[str, Candidate] = {}
     for name in names:
         if name in engines:
             candidates[name] = engine_candidate(calls, engines[name], assumed, sent)
         elif name != LOGGED:
-            found = known.get((name, assumed)) or price_candidate(store, book, calls, name, assumed, days)
+            found = known[name, assumed]
             assert isinstance(found, Candidate)
-            known[name, assumed] = candidates[name] = found
+            candidates[name] = found
             if sent is not None and own is not None:
                 candidates[name] = sent_candidate(store, book, calls, found, own, assumed, sent, days)
     return candidates

@@ -2,7 +2,7 @@
 -- input is fresh (its prompt cache is cold after a switch), or all read from a cache, or all written to one: the
 -- three give the price of a token each way, whatever rate the call meets.
 CREATE OR REPLACE TEMP VIEW hypothetical AS
-SELECT c.position, c.started_at, c.service_tier, c.web_searches, c.input_tokens, c.usage_source,
+SELECT m.answer, c.position, c.started_at, c.service_tier, c.web_searches, c.input_tokens, c.usage_source,
     CAST(NULL AS VARCHAR) AS provider, m.model AS request_model, CAST(NULL AS VARCHAR) AS response_model,
     CAST(NULL AS VARCHAR) AS region, 'ok' AS status, false AS gateway_cache_hit,
     CAST(NULL AS DECIMAL(18,12)) AS logged_cost,
@@ -16,4 +16,4 @@ SELECT c.position, c.started_at, c.service_tier, c.web_searches, c.input_tokens,
     CAST(NULL AS BIGINT) AS cache_read_audio_tokens, CAST(NULL AS BIGINT) AS output_audio_tokens,
     c.input_image_tokens, CAST(NULL AS BIGINT) AS output_image_tokens
 FROM {source} c CROSS JOIN candidate m
-LEFT JOIN candidate_ratio r ON r.logged IS NOT DISTINCT FROM coalesce(c.price_key, c.model)
+LEFT JOIN candidate_ratio r ON r.answer = m.answer AND r.logged IS NOT DISTINCT FROM coalesce(c.price_key, c.model)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,18 +17,16 @@ from costctl.prices.book import PriceBook
 from costctl.replay.calls import Calls, Flag, Int, fetch
 from costctl.replay.candidates import (
     Candidate,
+    Hypothetical,
     Priced,
     PriceDays,
     as_logged,
-    name_candidate,
-    name_ratios,
+    priced_as_logged,
     priced_calls,
 )
 from costctl.replay.ratios import Assumed, input_ratio
 from costctl.replay.sent import Buckets, Sent
 from costctl.store import Store
-
-_AS_LOGGED = Path(__file__).with_name("sent_as_logged.sql")
 
 
 def sent_candidate(
@@ -37,15 +34,16 @@ def sent_candidate(
     days: PriceDays,
 ) -> Candidate:  # fmt: skip
     """The candidate with its cost after each step; calls of its own model take theirs from `own`."""
-    name_candidate(store, plain.model, "fresh", input_ratio(plain.price_key, plain.price_key, assumed))
-    name_ratios(store, plain.output_ratios)
+    of_input = input_ratio(plain.price_key, plain.price_key, assumed)
+    asked = Hypothetical(plain.model, of_input=of_input, of_output=plain.output_ratios)
     price = _Price(plain)
     batched = batched_on(sent, calls, plain.price_key)
     for number, (tokens, changed) in enumerate(_changes(sent)):
         rows = (batched if changed is None else changed) & ~plain.is_logged & price.is_known
         if rows.any():
             name_sent(store, rows, tokens, batched if changed is None else None)
-            price.take(rows, priced_calls(store, book, calls, days, source="sent_call"))
+            (found,) = priced_calls(store, book, calls, days, [asked], source="sent_call")
+            price.take(rows, found)
         price.steps.append(np.where(plain.is_logged, own.steps_pusd[number], price.cost_pusd))
     assert own.is_batched is not None
     assert own.is_assumed is not None
@@ -69,7 +67,7 @@ def sent_as_logged(store: Store, book: PriceBook, calls: Calls, sent: Sent, days
         rows = batched if changed is None else changed
         if rows.any():
             name_sent(store, rows, tokens, batched if changed is None else None)
-            found = priced_calls(store, book, calls, days, source="sent_row", view=_AS_LOGGED)
+            found = priced_as_logged(store, book, calls, days, "sent_row")
             # Earlier attempts of the call cost what they did.
             price.take(rows, found._replace(cost_pusd=calls.baseline_pusd - listed + found.cost_pusd))
         price.steps.append(price.cost_pusd.copy())

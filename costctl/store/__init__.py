@@ -99,6 +99,14 @@ class Store:
             {"rows": orjson.dumps(payload).decode()},
         )
 
+    def make_table(self, table: str, columns: Mapping[str, tuple[str, Iterable[Any]]]) -> None:
+        """Make a temporary table of a few rows from the type and the values of each column."""
+        cells = ", ".join(f"unnest(CAST(${name} AS {kind}[])) AS {name}" for name, (kind, _) in columns.items())
+        self.execute(
+            f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT {cells}",
+            {name: list(values) for name, (_, values) in columns.items()},
+        )
+
     def append(self, table: str, columns: Mapping[str, Any], *, new: str = "", is_ordered: bool = True) -> None:
         """Append numpy arrays of one length to the columns of those names; a masked value or None is NULL.
 
