@@ -19,7 +19,7 @@ from costctl.audit.queries import rejected_records
 from costctl.cli import run
 from costctl.policy.parts import PARTS
 from costctl.policy.when import NUMBERS, TEXTS
-from tests.support import audited, rows
+from tests.support import audited, rows, was_read
 
 GOOD = {
     "request_id": "r1",
@@ -120,7 +120,7 @@ def test_a_file_that_is_no_text_is_named_by_its_first_bytes(
 
 
 def test_a_zero_byte_in_a_log_does_not_make_it_binary(tmp_path: Path) -> None:
-    assert audited(tmp_path, log(GOOD, b"\x00" * 600, good(request_id="r2"))).totals["request_count"] == 2
+    assert was_read(tmp_path, log(GOOD, b"\x00" * 600, good(request_id="r2"))).totals["request_count"] == 2
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ REJECTED = [
 @pytest.mark.parametrize(("line", "reason"), REJECTED, ids=[reason for _, reason in REJECTED])
 def test_a_bad_line_is_counted_with_its_place(tmp_path: Path, line: bytes, reason: str) -> None:
     path = log(GOOD, line, good(request_id="r3"))
-    report = audited(tmp_path, path)
+    report = was_read(tmp_path, path)
     total = report.totals
     assert (total["records_read_count"], total["accepted_count"], total["rejected_count"]) == (3, 2, 1)
     (found,) = rows(report, "rejected")
@@ -196,7 +196,7 @@ def test_a_bad_line_is_counted_with_its_place(tmp_path: Path, line: bytes, reaso
 
 def test_extreme_nesting_does_not_crash(tmp_path: Path) -> None:
     deep = b'{"model": "gpt-4o", "input_tokens": 1, "x": ' + b'{"a":' * 100_000 + b"1" + b"}" * 100_001
-    report = audited(tmp_path, log(GOOD, deep))
+    report = was_read(tmp_path, log(GOOD, deep))
     assert (report.totals["accepted_count"], report.totals["rejected_count"]) == (1, 1)
 
 
@@ -206,7 +206,7 @@ def test_giant_line_is_refused_and_the_rest_is_read(tmp_path: Path) -> None:
     packed = tmp_path / "packed.jsonl.gz"
     packed.write_bytes(gzip.compress(plain.read_bytes(), 1))
     for path in (plain, packed):
-        report = audited(tmp_path, path)
+        report = was_read(tmp_path, path)
         assert (report.totals["accepted_count"], report.totals["rejected_count"]) == (2, 1)
         assert "longer than" in rows(report, "rejected")[0]["reason"]
 
@@ -229,7 +229,7 @@ def test_blanks_and_giant_lines_hide_no_record(
     if is_packed:  # stored, for a line of one letter expands like a bomb
         path = tmp_path / "packed.jsonl.gz"
         path.write_bytes(gzip.compress(Path("log.jsonl").read_bytes(), 0))
-    report = audited(tmp_path, path)
+    report = was_read(tmp_path, path)
     assert (report.totals["accepted_count"], report.totals["rejected_count"]) == (accepted, rejected)
     assert report.totals["lines_read_count"] == len(lines)
     if not is_packed and rejected:
@@ -276,7 +276,7 @@ def test_cut_gzip_keeps_whole_lines_and_says_so(tmp_path: Path) -> None:
     lines = b"".join(json.dumps(good(request_id=os.urandom(16).hex())).encode() + b"\n" for _ in range(2000))
     packed = gzip.compress(lines)
     Path("cut.jsonl.gz").write_bytes(packed[: len(packed) // 2])
-    report = audited(tmp_path, "cut.jsonl.gz")
+    report = was_read(tmp_path, "cut.jsonl.gz")
     assert 0 < report.totals["accepted_count"] < 2000
     assert report.totals["rejected_count"] == 1
     assert "cut" in rows(report, "rejected")[0]["reason"]
@@ -285,7 +285,7 @@ def test_cut_gzip_keeps_whole_lines_and_says_so(tmp_path: Path) -> None:
 def test_cut_plain_file_gives_one_rejection(tmp_path: Path) -> None:
     path = log(GOOD, good(request_id="r2"))
     path.write_bytes(path.read_bytes()[:-20])
-    total = audited(tmp_path, path).totals
+    total = was_read(tmp_path, path).totals
     assert (total["accepted_count"], total["rejected_count"]) == (1, 1)
 
 
@@ -341,8 +341,8 @@ def test_hostile_names_in_sql(tmp_path: Path) -> None:
 def test_ingesting_again_or_overlapping_adds_nothing(tmp_path: Path) -> None:
     first = log(*(good(request_id=f"r{n}") for n in range(20)), name="a.jsonl")
     second = log(*(good(request_id=f"r{n}") for n in range(10, 30)), name="b.jsonl")
-    once = audited(tmp_path, first, second).totals
-    again = audited(tmp_path, first, second, by=("user",)).totals
+    once = was_read(tmp_path, first, second).totals
+    again = was_read(tmp_path, first, second, by=("user",)).totals
     assert (once["request_count"], once["merged_count"], once["records_read_count"]) == (30, 10, 40)
     assert again == once
 
@@ -350,16 +350,16 @@ def test_ingesting_again_or_overlapping_adds_nothing(tmp_path: Path) -> None:
 def test_equal_lines_without_ids_are_two_requests_but_not_across_files(tmp_path: Path) -> None:
     bare = {key: value for key, value in GOOD.items() if key != "request_id"}
     one, two = log(bare, bare, name="a.jsonl"), log(bare, bare, bare, name="b.jsonl")
-    assert audited(tmp_path, one).totals["request_count"] == 2
-    total = audited(tmp_path, one, two).totals
+    assert was_read(tmp_path, one).totals["request_count"] == 2
+    total = was_read(tmp_path, one, two).totals
     assert (total["request_count"], total["merged_count"]) == (3, 2)
 
 
 def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:
     path = log(GOOD)
-    assert audited(tmp_path, path).totals["request_count"] == 1
+    assert was_read(tmp_path, path).totals["request_count"] == 1
     log(GOOD, good(request_id="r2"))
-    assert audited(tmp_path, path).totals["request_count"] == 2
+    assert was_read(tmp_path, path).totals["request_count"] == 2
 
 
 def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
@@ -384,7 +384,7 @@ def test_two_processes_on_one_workspace(tmp_path: Path) -> None:
         out, err = process.communicate(timeout=60)
         assert process.returncode == 0, err
         assert json.loads(out)["totals"]["request_count"] == 20_000
-    assert audited(tmp_path, "big.jsonl", db=Path(".costctl/costctl.duckdb")).totals["request_count"] == 20_000
+    assert was_read(tmp_path, "big.jsonl", db=Path(".costctl/costctl.duckdb")).totals["request_count"] == 20_000
 
 
 def test_interrupt_leaves_nothing_half_written(tmp_path: Path) -> None:
@@ -399,7 +399,7 @@ def test_interrupt_leaves_nothing_half_written(tmp_path: Path) -> None:
     assert "Traceback" not in err
     assert "interrupted" in err
     assert "same command again" in err
-    assert audited(tmp_path, "big.jsonl", db=Path(".costctl/costctl.duckdb")).totals["request_count"] == 150_000
+    assert was_read(tmp_path, "big.jsonl", db=Path(".costctl/costctl.duckdb")).totals["request_count"] == 150_000
 
 
 def test_full_disk_is_said(tmp_path: Path) -> None:
@@ -415,7 +415,7 @@ def test_full_disk_is_said(tmp_path: Path) -> None:
     assert done.returncode == 3, done.stderr
     assert "E170" in done.stderr
     assert "Traceback" not in done.stderr
-    assert audited(tmp_path, "big.jsonl", db=Path(".costctl/costctl.duckdb")).totals["request_count"] == 60_000
+    assert was_read(tmp_path, "big.jsonl", db=Path(".costctl/costctl.duckdb")).totals["request_count"] == 60_000
 
 
 def test_closed_pipe_is_no_error() -> None:
