@@ -192,9 +192,12 @@ def paid(done: Replay) -> np.ndarray[Any, Any]:
     return np.where(is_played, made.played.cost_pusd, costs)
 
 
-def differences(bench: Bench, policy: dict[str, Any] | Policy) -> Iterator[tuple[Any, ...]]:
-    """Every decision and every sum on which engine and oracle differ: position, what, engine's, oracle's."""
-    done, told = bench.engine(policy), bench.oracle(policy)
+def differences(bench: Bench, policy: dict[str, Any] | Policy, done: Replay | None = None) -> Iterator[tuple[Any, ...]]:
+    """Every decision and every sum on which engine and oracle differ: position, what, engine's, oracle's.
+
+    `done` is what the engine made of this policy, where that is known.
+    """
+    done, told = done or bench.engine(policy), bench.oracle(policy)
     if len(told) != done.calls.count:
         yield 0, "calls", done.calls.count, len(told)
         return

@@ -52,9 +52,10 @@ def test_the_replay_agrees_with_its_oracle() -> None:
     made_of = [(bench, Maker(f"litellm {seed}", bench.size()), seed) for seed, bench in enumerate(benches)]
     for bench, policy in [(bench, one) for bench, maker, seed in made_of
                           for one in litellm_policies(seed, maker, POLICIES)]:  # fmt: skip
-        found = list(differences(bench, policy))
+        done = bench.engine(policy)
+        found = list(differences(bench, policy, done))
         assert not found, (found[0], policy)
-        made = bench.engine(policy).decisions
+        made = done.decisions
         is_filter = isinstance(policy.budgets, SpendFilter)
         seen["refused"] += int((made.served_by == REFUSED).sum()) * is_filter
         seen["passed over"] += int(((made.cap >= 0) & (made.served_by == 0)).sum()) * is_filter

@@ -17,8 +17,10 @@ TO_A, TO_C = (f"{TIERS}{ASSUME}routing: {{default: {tier}}}\n" for tier in "AC")
 def base_of(reports: Reports, policy: str = TO_C, requests: Any = REQUESTS) -> str:
     """The file of an earlier run."""
     path = reports.folder / "base.json"
-    reports(policy, requests)
-    path.write_text(reports.said()[1], "utf-8")
+    reports.write(policy, requests)
+    code, out, err = reports.said()
+    assert code == 0, err
+    path.write_text(out, "utf-8")
     return str(path)
 
 
