@@ -125,7 +125,9 @@ def simulate(
             write_decisions(store, decisions)
         agreement = None if apart is None else measured(store, reader_of(options), given, names, apart)
     if probes is not None:
-        write_text("".join(f"{line}\n" for line in claims.template()), probes)
+        from costctl.render.machine import csv_text  # noqa: PLC0415
+
+        write_text(csv_text(claims.template()), probes)
     report = replace(report, provenance={**report.provenance, "policy_file": str(policy)})
     if wanted.export is not None or export is not None:
         from costctl.export.run import beside  # noqa: PLC0415

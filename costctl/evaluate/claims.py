@@ -59,8 +59,8 @@ class Claims:
             self._plan(main, planned, scores, found)
         return found
 
-    def template(self) -> Iterator[str]:
-        """The finest plan as lines of a file of scores, in the order in which to try them."""
+    def template(self) -> Iterator[tuple[str, ...]]:
+        """The finest plan as rows of a file of scores, in the order in which to try them."""
         return template(self._ids, self._models)
 
     def _plan(self, main: Main, planned: Planned, scores: Real, found: Found) -> None:

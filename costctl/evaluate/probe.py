@@ -128,15 +128,11 @@ def _first_of_each(stratum: Int) -> NDArray[np.bool_]:
     return first
 
 
-def template(request_ids: Sequence[str], models: Sequence[str]) -> Iterator[str]:
-    """Lines of a CSV file to fill in and hand back with `--scores`, one probe each."""
-    yield "request_id,model,score"
+def template(request_ids: Sequence[str], models: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Rows of a CSV file to fill in and hand back with `--scores`: heads, then one probe each."""
+    yield "request_id", "model", "score"
     for request_id, model in zip(request_ids, models, strict=True):
-        yield f"{_quoted(request_id)},{_quoted(model)},"
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"\r\n') else text
+        yield request_id, model, ""
 
 
 def probed(known: Real, stratum: Int, score: Real) -> Probed | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime, time
 from decimal import Decimal
+from math import isfinite
+from typing import Any, cast
 
 from costctl.money import points_display, price_display, ratio_display, tokens_display, usd_display, usd_text
 from costctl.report import Value, unit_of
@@ -86,6 +88,8 @@ def cell(value: Value, column: str) -> str:
     unit = unit_of(column)
     if value is None:
         return "—"
+    if isinstance(value, float | Decimal) and not isfinite(value):
+        return str(value)
     if "_per_million" in column and isinstance(value, Decimal):
         return price_display(value)
     if unit == "usd" and isinstance(value, Decimal | int | float):
@@ -145,11 +149,16 @@ def unit_name(row: Mapping[str, Value], column: str) -> str:
     return f"{row['metric']}{'_change' if column.startswith('change') else ''}"
 
 
-def plain(value: Value, column: str) -> str | int | float | bool | None:
-    """A value for machines: money and latencies as text, times ISO 8601 UTC."""
+def plain(value: Value, column: str) -> Any:
+    """A value for machines: money and latencies as text, times ISO 8601 UTC; what is no number is null, as in JSON.
+
+    A SELECT of the user's gives values of other types, too: lists and structs of such, else their text.
+    """
     unit = unit_of(column)
     if value is None or isinstance(value, bool | str):
         return value
+    if isinstance(value, float | Decimal) and not isfinite(value):
+        return None
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds") + "Z"
     if unit == "usd":
@@ -162,4 +171,12 @@ def plain(value: Value, column: str) -> str | int | float | bool | None:
         return f"{value:f}"
     if isinstance(value, int) and abs(value) > JSON_INTEGER_MAX:
         return str(value)  # a reader that holds numbers as doubles would change it
-    return value
+    return value if isinstance(value, int | float) else _plain_other(value, column)
+
+
+def _plain_other(value: object, column: str) -> Any:
+    if isinstance(value, list | tuple):
+        return [plain(cast("Value", one), column) for one in value]
+    if isinstance(value, dict):
+        return {str(name): plain(one, str(name)) for name, one in value.items()}
+    return value.isoformat() if isinstance(value, date | time) else str(value)

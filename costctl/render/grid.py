@@ -23,7 +23,7 @@ def blocks(table: Table, columns: Sequence[str]) -> list[str]:
     size = max(len(title(name)) for name in columns)
     lines: list[str] = []
     for row in table.dicts():
-        filled = [name for name in columns if row[name] not in {None, ""}]
+        filled = [name for name in columns if row[name] is not None and row[name] != ""]
         lines += [
             f"  {title(name):<{size}}  {cell(row[name], of_one_request(table.name, unit_name(row, name)))}"
             for name in filled

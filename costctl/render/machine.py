@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from costctl.render.cells import WORDS_MAX, defused, escaped_json, plain, safe, unit_name
 from costctl.report import SCHEMA_VERSION, Report
@@ -42,6 +42,13 @@ def words_of(report: Report) -> str:
     return "".join(f"warning[{code}] {text}{f'  ({hint})' if hint else ''}\n" for code, text, hint in told)
 
 
+def csv_text(rows: Iterable[Sequence[str]]) -> str:
+    """Rows as CSV; a cell that a spreadsheet would take as a formula is quoted by an apostrophe."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([defused(cell) for cell in row] for row in rows)
+    return out.getvalue()
+
+
 def to_csv(report: Report) -> str:
     """Long form: one block per table, its name in the first column; formulas are defused.
 
@@ -61,7 +68,7 @@ def to_csv(report: Report) -> str:
         writer.writerows(["not_computed", name, defused(why)] for name, why in missing.items())
     for name, table in report.tables.items():
         writer.writerow([])
-        writer.writerow(["table", *table.columns])
+        writer.writerow(["table", *map(defused, table.columns)])
         writer.writerows(
             [name, *(defused(plain(value, unit_name(row, key))) for key, value in row.items())] for row in table.dicts()
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from costctl.render.cells import WORDS_MAX, cell, of_one_request, safe, unit_name
 from costctl.render.machine import standing
 from costctl.render.pictures import WIDTH_MAX, picture
@@ -54,7 +56,12 @@ def table_lines(table: Table) -> list[str]:
         + " |"
         for row in table.dicts()
     ]
-    return ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns), *rows]
+    return ["| " + " | ".join(map(_head, table.columns)) + " |", "|" + "---|" * len(table.columns), *rows]
+
+
+def _head(name: str) -> str:
+    """The name of a column; one that a SELECT of the user's gives may hold anything."""
+    return name if re.fullmatch(r"\w+", name) else markdown_text(safe(name))
 
 
 def markdown_text(text: str) -> str:

@@ -47,7 +47,9 @@ def answer_labels(store: Store, scores: Scores | None, count: int) -> Int:
     store.insert("answer_label", ["request_id", "label"], [(one, str(numbers[label])) for one, label in said.items()])
     rows = store.numpy(
         "SELECT p.position, l.label FROM replay_place p JOIN request r USING (file_id, source_line) "
-        "JOIN answer_label l USING (request_id)"
+        "JOIN answer_label l USING (request_id) "
+        # As with scores: an id of several calls names none of them.
+        "WHERE request_id IN (SELECT request_id FROM replay_call GROUP BY request_id HAVING count(*) = 1)"
     )
     found[plain(rows["position"])] = plain(rows["label"])
     return found

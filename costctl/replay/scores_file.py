@@ -27,6 +27,7 @@ KEYS = ("request_id", "model", "score", "expected_tier", "label", "answer_label"
 NUMBERS = ("score", "propensity")
 YES_NO = {"true": True, "false": False}
 PROBLEMS_TOLD = 100
+_DEFUSED = re.compile(r"'[-=+@]")
 HINT = 'a line is {"request_id": "r1", "model": "gpt-4o-mini", "score": 0.8}, or CSV with these columns'
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?([eE]-?[0-9]{1,3})?|\.[0-9]+")
 Record = tuple[int, Mapping[str, Any]]
@@ -154,6 +155,8 @@ def _cell(name: str, text: str) -> Any:
         return None
     if name == "score" and text.strip().lower() in YES_NO:
         return YES_NO[text.strip().lower()]
+    if name in {"request_id", "model"} and _DEFUSED.match(text):
+        return text[1:]  # as `--probes` writes what a spreadsheet would take as a formula
     return float(text) if name in NUMBERS and _NUMBER.fullmatch(text.strip()) else text
 
 

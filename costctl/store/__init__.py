@@ -278,7 +278,14 @@ def _not_ours(path: Path) -> CostctlError:
 
 
 def _memory_mb() -> int:
-    return int(os.environ.get("COSTCTL_MEMORY_MB", DEFAULT_MEMORY_MB))
+    said = os.environ.get("COSTCTL_MEMORY_MB", str(DEFAULT_MEMORY_MB))
+    if not re.fullmatch(r"[0-9]{1,9}", said) or int(said) < LEAST_MEMORY_MB:
+        raise CostctlError(
+            "E163",
+            f"COSTCTL_MEMORY_MB is no whole number of megabytes from {LEAST_MEMORY_MB} on: {said!r}",
+            f"unset it for {DEFAULT_MEMORY_MB}, or write for example COSTCTL_MEMORY_MB=4096",
+        )
+    return int(said)
 
 
 def _connect(

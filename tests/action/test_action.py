@@ -137,7 +137,7 @@ def test_named_targets_are_checked_alone(repository: Repository) -> None:
     (repository.path / "router" / "json" / "costctl-policy.resolved.json").write_text("{}", "utf-8")
     done = repository.act(context={}, targets="runbook")
     assert (done.code, done.outputs["drift"]) == (0, "0"), done.log
-    done = repository.act(context={}, targets="runbook json")
+    done = repository.act(context={}, targets="runbook\njson\n")
     assert (done.code, done.outputs["drift"] != "0") == (5, True)
 
 

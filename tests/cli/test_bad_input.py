@@ -459,6 +459,40 @@ def test_sql_is_read_only_and_locked(capsys: pytest.CaptureFixture[str]) -> None
     assert code == 2, text
 
 
+def test_sql_tells_values_of_any_type(capsys: pytest.CaptureFixture[str]) -> None:
+    """What JSON has no type for is text, what is no number is null; names of columns break out of no form."""
+    log(GOOD)
+    assert run(["audit", "log.jsonl"]) == 0
+    capsys.readouterr()
+    asked = (
+        "SELECT DATE '2026-03-01' AS day, TIME '10:00:01' AS clock, INTERVAL 90 MINUTE AS span, 'ab'::BLOB AS bytes, "
+        "[1, 2] AS list, {'a': DATE '2026-03-01', 'b': 1.50::DECIMAL(4,2)} AS pair, 'nan'::DOUBLE AS odd_usd, "
+        "'inf'::DOUBLE AS odd_ms, '-inf'::FLOAT AS odd, 1.5 AS n, '=1+1' AS \"=a|b<i>\""
+    )
+    assert run(["sql", asked, "--output", "json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)["tables"]["rows"]
+    assert row == {
+        "day": "2026-03-01", "clock": "10:00:01", "span": "1:30:00", "bytes": "b'ab'", "list": [1, 2],
+        "pair": {"a": "2026-03-01", "b": "1.50"}, "odd_usd": None, "odd_ms": None, "odd": None, "n": "1.5",
+        "=a|b<i>": "=1+1",
+    }  # fmt: skip
+    for form in ("table", "markdown", "csv"):
+        assert run(["sql", asked, "--output", form]) == 0
+        text = capsys.readouterr().out
+        assert ("<i>" in text) == (form != "markdown"), text
+        assert form != "csv" or ",'=a|b<i>" in text
+
+
+def test_a_size_of_memory_that_is_none_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log(GOOD)
+    for said in ("abc", "-5", "0", "1e9"):
+        monkeypatch.setenv("COSTCTL_MEMORY_MB", said)
+        code, text = refused(capsys, "audit", "log.jsonl")
+        assert (code, "E163" in text, said in text) == (2, True, True), text
+
+
 @pytest.mark.parametrize("fault", ["half", "flipped", "garbage"])
 def test_a_damaged_parquet_file_is_an_error_of_the_user(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], fault: str

@@ -273,6 +273,20 @@ def test_too_few_answers_bound_the_wrong_hits_and_are_no_zero(
     assert all(row["wrong_per_hit_ratio"] is None for row in report["tables"]["semantic_curve"])
 
 
+def test_a_label_of_an_id_that_several_calls_share_judges_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As with scores: the line is not used, and the report says so."""
+    shared = [call(minute, ASKED) | {"request_id": "same", "user": f"u{minute}"} for minute in range(3)]
+    simulate = Run(tmp_path, capsys, shared)
+    labels = tmp_path / "labels.csv"
+    labels.write_text("request_id,answer_label\nsame,a\n", "utf-8")
+    report = simulate("serve_min: 0.9, ttl: 1h}, exact: {ttl: 1h", "--scores", str(labels))
+    assert served(report) == ["provider", "exact_cache", "exact_cache"]
+    assert not report["totals"].get("exact_judged_count")
+    assert any("request id of several calls" in one["message"] for one in report["warnings"])
+
+
 def test_labels_tell_wrong_hits_of_the_exact_cache(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One prompt six times: five exact hits on the first. Of the four that have a label two need another answer."""
     simulate = Run(tmp_path, capsys, [call(minute, ASKED) for minute in range(6)])

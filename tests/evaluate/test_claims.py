@@ -65,6 +65,24 @@ def test_the_file_of_probes_comes_back_as_scores(reports: Reports, tmp_path: Pat
     assert told["provenance"]["status"]["quality_bound_low"] == "bounded"
 
 
+def test_a_file_of_probes_holds_no_formula(reports: Reports, tmp_path: Path) -> None:
+    """It is made to be opened in a spreadsheet; what was quoted there comes back as the id that it is."""
+    formula = "=cmd|'/c calc'!A4,\"x\""
+    first = request(0, id=formula, timestamp="2026-03-02T10:00:00Z", endpoint="/a")
+    reports.write(HALF, [first, *calls(60, 20)[1:]])
+    target = tmp_path / "probes.csv"
+    assert reports.said("--probes", str(target))[0] == 0
+    text = target.read_text("utf-8")
+    with target.open(encoding="utf-8", newline="") as file:
+        found = list(csv.DictReader(file))
+    assert not [row for row in found if row["request_id"][0] in "=+-@"]
+    assert "'" + formula in {row["request_id"] for row in found}
+    target.write_text("".join(f"{line}{'1' if line.endswith(',') else ''}\n" for line in text.splitlines()), "utf-8")
+    code, out, err = reports.said("--scores", str(target))
+    assert code == 0, err
+    assert json.loads(out)["totals"]["quality_evidence_count"] == len(found)
+
+
 def test_answers_that_the_policy_keeps_without_a_score_are_told(reports: Reports) -> None:
     """One of 60 moved and, then, one of 20 kept answers has a score: of the kept ones 20 and 19 have none."""
     reports.write(HALF, calls(60, 20))
