@@ -69,7 +69,7 @@ def faults_of_meaning(values: Mapping[str, Any]) -> Faults:
     faults: Faults = []
     for check in (
         _tier_names, _tier_models, _arm_tiers, _references, _twice, _circles, faults_of_amounts, _escalation, _limits,
-        _gates, _losses,
+        _rewriting, _gates, _losses,
     ):  # fmt: skip
         faults += check(values)
     return faults
@@ -210,6 +210,13 @@ def _escalation(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
             yield (*at, "to"), "must differ from `from`"
         elif first in tiers and then in tiers and tiers.index(then) < tiers.index(first):
             yield (*at, "to"), f"must be a dearer tier than {plain(first)}; tiers stand cheapest first"
+
+
+def _rewriting(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """Broken answers are written anew by the tier of `reformat`, else by the cheapest one: there must be one."""
+    for at, part in places_of(values, "post_process"):
+        if isinstance(part, dict) and "validate" in part and "reformat" not in part and not keys_below(values, "tiers"):
+            yield (*at, "validate"), "needs a tier that writes the answers anew; add one to tiers, or reformat"
 
 
 def _limits(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:

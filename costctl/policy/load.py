@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from costctl.errors import CostctlError, Problem
 from costctl.policy.check import faults_of_meaning
 from costctl.policy.check_prices import faults_of_prices
 from costctl.policy.keys import LISTED
-from costctl.policy.landed import NOT_YET
 from costctl.policy.misspelt import Spelling
 from costctl.policy.schema import Policy
-from costctl.policy.source import HINT, Place, Source, read_source
+from costctl.policy.source import HINT, Source, read_source
 from costctl.prices.book import PriceBook
 
 SCHEMA_FILE = Path(__file__).with_name("schema.json")
@@ -39,17 +36,14 @@ def load_policy(path: Path, book: PriceBook | None = None) -> Policy:
     return parse_policy(text, str(path), book=book)
 
 
-def parse_policy(
-    text: str, name: str, *, not_yet: Mapping[str, str] = NOT_YET, book: PriceBook | None = None
-) -> Policy:
-    """The policy of a text; `name` stands for the file in problems, `not_yet` refuses keys by dotted path.
+def parse_policy(text: str, name: str, *, book: PriceBook | None = None) -> Policy:
+    """The policy of a text; `name` stands for the file in problems.
 
     Raises:
         CostctlError: E400, E401 as in `load_policy`.
     """
     source = read_source(text, name)
     policy = _checked(source, book)
-    _refuse_later_keys(source, not_yet)
     if policy is None or source.problems:
         raise _error(source)
     return policy
@@ -68,27 +62,6 @@ def _checked(source: Source, book: PriceBook | None) -> Policy | None:
         if not any(place[:end] in told for end in range(len(place) + 1)):
             source.add(place, message)
     return spelling.policy
-
-
-def _refuse_later_keys(source: Source, not_yet: Mapping[str, str]) -> None:
-    for path, reason in not_yet.items():
-        keys, _, wanted = path.partition("=")
-        for place, value in _standing(source.values, tuple(keys.split(".")), ()):
-            if not wanted or value == wanted:
-                told = f"{'.'.join(map(str, place))}{f': {wanted}' if wanted else ''}"
-                source.add(place, f"`{told}` is not there yet: it {reason}")
-
-
-def _standing(value: Any, path: tuple[str, ...], at: Place) -> Iterator[tuple[Place, Any]]:
-    """Where a path stands in the file, with its value; `*` is every name of a mapping and every item of a list."""
-    if not path:
-        yield at, value
-    elif path[0] == "*":
-        items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, tuple) else ()
-        for key, item in items:
-            yield from _standing(item, path[1:], (*at, key))
-    elif isinstance(value, dict) and path[0] in value:
-        yield from _standing(value[path[0]], path[1:], (*at, path[0]))
 
 
 def _error(source: Source) -> CostctlError:

@@ -9,6 +9,7 @@ from costctl.money import ratio_display, usd_display
 from costctl.render.cells import cell, safe
 from costctl.report import Report, counted
 
+NO_SHARE = "log costs $0"
 QUALITY = ("policy_quality_mean", "quality_bound")
 
 
@@ -19,7 +20,7 @@ def head(report: Report, width: int) -> list[str]:
     logs = ", ".join(map(str, made["logs"]))
     cost = (
         f"  COST          {usd_display(total['baseline_cost_usd']):>13} {usd_display(total['policy_cost_usd']):>13}"
-        f" {_signed(-total['saving_usd']):>13}   {_saved(total['saving_ratio'])}"
+        f" {_signed(-total['saving_usd']):>13}   {_saved(total.get('saving_ratio'))}"
     )
     policy = safe(str(made["policy"]), 60) + (f" AS {safe(str(made['as_target']), 40)}" if "as_target" in made else "")
     lines = [
@@ -31,11 +32,10 @@ def head(report: Report, width: int) -> list[str]:
         cost,
         *idle_engines(total),
     ]
-    if "saving_ratio_low" in total:
+    if "policy_cost_usd_low" in total:
         span = " .. ".join(usd_display(total[f"policy_cost_usd_{end}"]) for end in ("low", "high"))
-        lines.append(
-            f"  range         {span:>27}   {_saved_range(total['saving_ratio_low'], total['saving_ratio_high'])}"
-        )
+        shares = total.get("saving_ratio_low"), total.get("saving_ratio_high")
+        lines.append(f"  range         {span:>27}   {_saved_range(*shares)}".rstrip())
     if total.get("unanswered_saving_usd"):
         calls = counted(total["unanswered_count"], "call", "calls")
         lines.append(
@@ -184,12 +184,14 @@ def _signed(change: Any) -> str:
 
 def _saved(ratio: float | None) -> str:
     if ratio is None:
-        return ""
+        return NO_SHARE
     return f"saves {ratio_display(ratio)}" if ratio >= 0 else f"costs {ratio_display(-ratio)} more"
 
 
-def _saved_range(low: float, high: float) -> str:
-    """Both ends of the saving; where both are below 0, of what it costs more."""
+def _saved_range(low: float | None, high: float | None) -> str:
+    """Both ends of the saving; where both are below 0, of what it costs more; nothing of a log that costs nothing."""
+    if low is None or high is None:
+        return ""
     if high < 0:
         return f"costs {ratio_display(-high)} .. {ratio_display(-low)} more"
     return f"saves {ratio_display(low)} .. {ratio_display(high)}"

@@ -50,6 +50,7 @@ from costctl.store import Store
 NOTHING_MORE = Asked()
 NO_PROMPTS = "not identifiable: no call of the log has a text or a key of its prompt, so none is looked up"
 NOT_COMPUTED = {
+    "saving_ratio": "not identifiable: the calls of the log cost $0, so no saving is a share of it",
     **dict.fromkeys(
         ("semantic_hit_ratio", "semantic_refresh_ratio", "wrong_per_hit_ratio", "wrong_per_request_ratio"),
         "the policy has no `cache: {semantic: ...}`",
@@ -178,7 +179,7 @@ def simulate(
     totals |= sent_totals(done)
     sent_status(done, status)
     if done.decisions.played is not None:
-        for name in ("policy_cost_usd", "saving_usd", "saving_ratio"):
+        for name in {"policy_cost_usd", "saving_usd", "saving_ratio"} & totals.keys():
             status[name] = "estimated" if status[name] == "estimated" else "replayed under assumption"
     if not np.isnan(done.calls.quality).all():
         missing["quality"] = "no evidence: the log's scores are of the models that answered, see the table quality"

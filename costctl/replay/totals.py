@@ -27,7 +27,7 @@ def totals_of(outcome: project.Outcome, rest: list[project.Rest]) -> tuple[dict[
         "baseline_cost_usd": project.usd(baseline),
         "policy_cost_usd": project.usd(spent),
         "saving_usd": project.usd(baseline - spent),
-        "saving_ratio": _share(baseline - spent, baseline),
+        **({"saving_ratio": _share(baseline - spent, baseline)} if baseline else {}),
         "exact_hit_ratio": hits / count,
         "cache_hit_ratio": (hits + near) / count,
         "moved_count": int(np.count_nonzero(outcome.is_moved)),
@@ -46,14 +46,14 @@ def totals_of(outcome: project.Outcome, rest: list[project.Rest]) -> tuple[dict[
         low, high = project.cost_range(spent, rest, cached)
         whole = project.usd(baseline)
         totals |= {"policy_cost_usd_low": low, "policy_cost_usd_high": high,
-                   "saving_usd_low": whole - high, "saving_usd_high": whole - low,
-                   "saving_ratio_low": _share(whole - high, whole),
-                   "saving_ratio_high": _share(whole - low, whole)}  # fmt: skip
+                   "saving_usd_low": whole - high, "saving_usd_high": whole - low}  # fmt: skip
+        if baseline:
+            totals |= {"saving_ratio_low": _share(whole - high, whole), "saving_ratio_high": _share(whole - low, whole)}
         for name in totals:
             if name.startswith(("policy_cost", "saving")):
                 status[name] = "estimated"
     elif ratios:
-        for name in ("policy_cost_usd", "saving_usd", "saving_ratio"):
+        for name in {"policy_cost_usd", "saving_usd", "saving_ratio"} & totals.keys():
             status[name] = "replayed under assumption"
     return totals, status
 

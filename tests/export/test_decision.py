@@ -53,7 +53,7 @@ def pythons() -> list[str]:
 
 @pytest.fixture(scope="module")
 def example() -> Policy:
-    return parse_policy(EXAMPLE, "policy.yaml", not_yet={})
+    return parse_policy(EXAMPLE, "policy.yaml")
 
 
 def test_the_same_policy_gives_the_same_bytes(example: Policy) -> None:

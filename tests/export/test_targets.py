@@ -37,7 +37,7 @@ shipped_prices = functools.cache(load_book)
 def given(text: str) -> Resolved:
     """A policy resolved by the shipped prices."""
     book = shipped_prices()
-    policy = parse_policy(text, "policy.yaml", not_yet={}, book=book)
+    policy = parse_policy(text, "policy.yaml", book=book)
     learned = router() if policy.routing.classifier else None
     return resolved(policy, "0" * 64, book, load_rules().content, learned)
 

@@ -12,19 +12,19 @@ EXAMPLE = Path(__file__).with_name("example.yaml").read_text("utf-8")
 
 
 def parsed(text: str) -> Policy:
-    """A policy in which every key of the schema may stand."""
-    return parse_policy(text, "policy.yaml", not_yet={})
+    """The policy of a text."""
+    return parse_policy(text, "policy.yaml")
 
 
-def refused(text: str, **options: dict[str, str]) -> CostctlError:
+def refused(text: str) -> CostctlError:
     """The error of a text that must not be read."""
     try:
-        parse_policy(text, "policy.yaml", **{"not_yet": {}, **options})
+        parse_policy(text, "policy.yaml")
     except CostctlError as error:
         return error
     raise AssertionError("the policy was read")
 
 
-def problems(text: str, **options: dict[str, str]) -> list[str]:
+def problems(text: str) -> list[str]:
     """Every problem of a text as people read it, without the name of the file."""
-    return [str(problem).removeprefix("policy.yaml:") for problem in refused(text, **options).problems]
+    return [str(problem).removeprefix("policy.yaml:") for problem in refused(text).problems]

@@ -190,3 +190,14 @@ def test_what_stands_below_a_misspelt_key_is_checked_as_below_the_right_one() ->
 def test_names_are_quoted_without_what_moves_the_cursor() -> None:
     (problem,) = problems('version: 1\ntiers: {"A\\e[2J": {models: [m]}}\nrouting: {default: "\\e[31m"}')
     assert problem == r"3:11: routing.default: no tier is named '\x1b[31m'; known: A\x1b[2J, logged"
+
+
+@pytest.mark.parametrize("others", ["", "specialists: {S: {models: [m]}}\nrouting: {default: S}\n"])
+def test_answers_are_written_anew_by_a_tier(others: str) -> None:
+    rules = "post_process: {validate: {no_contacts: true}"
+    at = 2 + others.count("\n")
+    expected = "post_process.validate: needs a tier that writes the answers anew; add one to tiers, or reformat"
+    assert problems(f"version: 1\n{others}{rules}}}\n") == [f"{at}:16: {expected}"]
+    parsed(HEAD + rules + "}\n")
+    if others:
+        parsed(f"version: 1\n{others}{rules}, reformat: {{tier: S, when: {{app: x}}}}}}\n")

@@ -85,9 +85,7 @@ def test_a_lane_without_models_of_its_own_is_answered_by_the_last_resort() -> No
 
 
 def test_nothing_is_left_of_what_it_lacks() -> None:
-    made, _ = as_litellm(
-        parse_policy(EXAMPLE, "p", not_yet={}), Written({"A": (("gpt-4o-mini", None),)}, "A", False, True)
-    )
+    made, _ = as_litellm(parse_policy(EXAMPLE, "p"), Written({"A": (("gpt-4o-mini", None),)}, "A", False, True))
     plain = Policy(version=1)
     for name in ("limits", "hedge", "escalate", "context", "compression", "data_sources", "batch", "post_process"):
         assert getattr(made, name) == getattr(plain, name), name

@@ -467,3 +467,27 @@ def test_why_latencies_have_no_interval(tmp_path: Path, capsys: pytest.CaptureFi
     assert said[compressed] == (
         "not estimated: each is as logged, or of a hit, with work beside it that takes what the policy says: compressor"
     )
+
+
+def test_a_log_that_costs_nothing_is_simulated_and_says_so(reports: Reports) -> None:
+    """Answers of no tokens: no saving is a share of $0, so none is told, and a gate on it is not passed."""
+    reports.write(f"{ROUTED}gates: [{{gate: 'saving_ratio >= 0', level: warn}}]\n", [])
+    line = '{"timestamp": "2026-03-01T10:00:0%dZ", "model": "gpt-4o", "prompt_tokens": 0, "completion_tokens": 0}\n'
+    reports.log = reports.folder / "free.jsonl"
+    reports.log.write_text("".join(line % second for second in range(5)), "utf-8")
+    policy = reports.policy.read_text("utf-8").replace("assume:", "# assume:")  # so that the cost has a range
+    for text in (reports.policy.read_text("utf-8"), policy):
+        reports.policy.write_text(text, "utf-8")
+        code, out, err = reports.said()
+        assert code == 0, err
+        report = json.loads(out)
+        assert (report["totals"]["call_count"], Decimal(report["totals"]["policy_cost_usd"])) == (5, 0)
+        assert not [name for name in report["totals"] if name.startswith("saving_ratio")]
+        why = "not identifiable: the calls of the log cost $0, so no saving is a share of it"
+        assert report["provenance"]["not_computed"]["saving_ratio"] == why
+        (gate,) = report["tables"]["gates"]
+        assert (gate["verdict"], gate["reason"]) == ("NOT RUN", why)
+        code, out, err = reports.said(output="table")
+        assert code == 0, err
+        assert "log costs $0" in out
+    assert "range" in out
