@@ -6,9 +6,13 @@ def main() -> None:
     import gc  # noqa: PLC0415
 
     gc.set_threshold(100_000)  # imports and tables are no cycles; looking for some took 2 % of an audit
-    from costctl.cli import run  # noqa: PLC0415  (worker processes re-import this module)
+    try:
+        from costctl.cli import run  # noqa: PLC0415  (worker processes re-import this module)
 
-    raise SystemExit(run())
+        code = run()
+    except KeyboardInterrupt:  # before `run` could take it: nothing was begun
+        code = 130
+    raise SystemExit(code)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import os
 import signal
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context, util
+from multiprocessing import get_context, resource_tracker, util
 
 from costctl.formats.sources import Source
 
@@ -49,10 +49,17 @@ class Workers:
                 os.environ.setdefault(name, value)
             is_said = ONE_BLAS_THREAD in os.environ
             os.environ.setdefault(ONE_BLAS_THREAD, "1")
-            # Spawned, not forked: this process already runs the threads of the engine.
-            self._pool = ProcessPoolExecutor(self._processes, get_context("spawn"), initializer=_start)
-            for _ in range(self._processes):
-                self._pool.submit(_warm)
+            # Ctrl-C is the parent's matter from their first moment on: what is blocked here is blocked in them, too,
+            # and comes to this process as soon as they are there.
+            resource_tracker.ensure_running()  # which would end the block
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                # Spawned, not forked: this process already runs the threads of the engine.
+                self._pool = ProcessPoolExecutor(self._processes, get_context("spawn"), initializer=_start)
+                for _ in range(self._processes):
+                    self._pool.submit(_warm)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
             if not is_said:
                 del os.environ[ONE_BLAS_THREAD]
         return self._pool

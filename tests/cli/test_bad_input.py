@@ -365,7 +365,7 @@ def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:
 def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "costctl", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **environment},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **environment}, start_new_session=True,
     )  # fmt: skip
 
 
@@ -400,6 +400,20 @@ def test_interrupt_leaves_nothing_half_written(tmp_path: Path) -> None:
     assert "interrupted" in err
     assert "same command again" in err
     assert was_read(tmp_path, "big.jsonl", db=Path(".costctl/costctl.duckdb")).totals["request_count"] == 150_000
+
+
+def test_ctrl_c_of_a_terminal_reaches_processes_that_are_just_starting() -> None:
+    """A terminal sends it to all of them; those that have imported nothing yet must say nothing either."""
+    big_log(60_000)
+    codes = set()
+    for wait_s in (0.5, 0.8, 1.1):
+        process = start("audit", "big.jsonl")
+        time.sleep(wait_s)
+        os.killpg(process.pid, signal.SIGINT)  # it leads a session of its own
+        _, err = process.communicate(timeout=30)
+        assert "Traceback" not in err, (wait_s, err)
+        codes.add(process.returncode)
+    assert 130 in codes
 
 
 def test_full_disk_is_said(tmp_path: Path) -> None:
