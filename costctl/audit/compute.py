@@ -13,7 +13,7 @@ from costctl.audit.budgets import parse_latency_budget, parse_token_budget
 from costctl.audit.notes import reading_warnings, warnings
 from costctl.audit.options import AuditOptions
 from costctl.audit.read import read_log
-from costctl.formats import generic
+from costctl.formats import detect, generic, sums
 from costctl.formats.pool import Workers
 from costctl.formats.sources import Reader, Source
 from costctl.report import Report, Warning
@@ -51,7 +51,11 @@ def compute(
     if read.has_aggregates:
         tables[AGGREGATES] = aggregates(store)
     provenance = {**read.provenance, "not_computed": {**read.not_computed, **missing}}
-    said = (*_unfound(store, options, sources), *warnings(store, read, tables))
+    said = (
+        *_unfound(store, options, sources),
+        *_perhaps_sums(store, options, sources),
+        *warnings(store, read, tables),
+    )
     return Report("audit", read.totals, tables, said, provenance)
 
 
@@ -68,15 +72,42 @@ def compute_reading(
     read = read_log(store, sources, spool, key, options, workers)
     tables = {name: pages.table(store, name) for name in OF_READING}
     provenance = {**read.provenance, "not_computed": read.not_computed}
-    return Report("audit", read.totals, tables, tuple(reading_warnings(store, read, tables)), provenance)
+    said = (*_perhaps_sums(store, options, sources), *reading_warnings(store, read, tables))
+    return Report("audit", read.totals, tables, said, provenance)
 
 
 def _unfound(store: Store, options: AuditOptions, sources: Sequence[Source]) -> list[Warning]:
-    """A mapping that no record bears out is most likely misspelt."""
+    """A mapping that no record bears out is most likely misspelt; sums over requests are records as well."""
+    mapping = generic.read_mapping(options.mapping)
+    if not mapping:
+        return []
+    has_sums = store.scalar("SELECT count(*) FROM duckdb_views() WHERE view_name = 'usage_aggregate'")
+    tables = ("request", "usage_aggregate") if has_sums else ("request",)
     said = []
-    for name, places in generic.read_mapping(options.mapping).items():
-        if name in SHOWN_BY and not store.scalar(f"SELECT count({SHOWN_BY[name]}) FROM request"):
+    for name, places in mapping.items():
+        shown_by = None if places == generic.NO_COUNT_OF_REQUESTS else SHOWN_BY.get(name)
+        if shown_by and not any(store.scalar(f"SELECT count({shown_by}) FROM {table}") for table in tables):
             path = "|".join(".".join(place) for place in places)
             hint = f"what columns the log has: costctl formats check {quote(sources[0].label)}"
             said.append(Warning("W115", f"--map {name}={path}: no record has it", hint))
+    return said
+
+
+def _perhaps_sums(store: Store, options: AuditOptions, sources: Sequence[Source]) -> list[Warning]:
+    """Logs whose rows are read as one request each though a column of them seems to count requests."""
+    mapping = generic.read_mapping(options.mapping)
+    log_format = generic.mapped(mapping) if mapping else generic.FORMAT
+    names = store.query("SELECT label, format_name FROM source_file WHERE file_id IN (SELECT file_id FROM report_file)")
+    usual = {label for label, name in names if name == generic.FORMAT.name}
+    said = []
+    for source in sources:
+        path = sums.doubtful(log_format, detect.sample_of(source)) if source.label in usual else None
+        if path is not None:
+            column = generic.written_path(path)
+            text = (
+                f"{source.label}: {column} seems to count requests, and each row is read as one request: if rows are "
+                "sums, their size, tiers and prices of long prompts are wrong"
+            )
+            yes, no = (f"--map {quote(f'{sums.FIELD}={place}')}" for place in (column, "none"))
+            said.append(Warning("W136", text, f"if rows are sums: {yes}; if each is one request: {no}"))
     return said

@@ -24,6 +24,7 @@ from costctl.formats.ingest import read_all
 from costctl.formats.pool import Workers
 from costctl.formats.propose import CORE, Guess, is_enough, mapping_file, propose
 from costctl.formats.sources import Source, find_sources
+from costctl.formats.sums import settled
 from costctl.formats.told import FileCounts
 from costctl.formats.workspace import create_tables
 from costctl.report import Report, Table, Warning
@@ -197,7 +198,8 @@ def _unread(
     first = next((item.label for item in files if item.format_name == generic.FORMAT.name), None)
     if first is None:
         return
-    for path in unread_columns(mapped or generic.FORMAT, sample_of(sources[first])):
+    records = sample_of(sources[first])
+    for path in unread_columns(settled(mapped or generic.FORMAT, records), records):
         note = "worked out from the text of the prompts" if generic.folded(path) in FROM_TEXT else ""
         yield generic.FORMAT.name, path, note
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import orjson
 
 from costctl.errors import CostctlError, InputError
-from costctl.formats import generic
+from costctl.formats import generic, sums
 from costctl.formats.base import UNREADABLE, Ignored, LogFormat, Path, Record
 from costctl.formats.binary import is_binary, not_text
 from costctl.formats.contained import contained, pieces_of
@@ -95,7 +95,7 @@ def recognise(source: Source, forced: LogFormat | None = None) -> LogFormat:
     head = head_of(source)
     records = _sample(source, head)
     if forced is not None:
-        return _fitting(forced, records)
+        return sums.settled(_fitting(forced, records), records)
     found = _claimant(records)
     strange = [record for record in records if found is None or not claims(found, record)]
     inside = _claimant(pieces_of(strange))
@@ -116,7 +116,7 @@ def recognise(source: Source, forced: LogFormat | None = None) -> LogFormat:
         if carrying is not None:
             return enveloped(*carrying)
     if has_usual_names:
-        return generic.FORMAT
+        return sums.settled(generic.FORMAT, records)
     # A transcript in which nobody has answered yet holds rows of its format and no request.
     for item in FORMATS:
         if item.unwrap is not None and any(map(item.signature, records)):

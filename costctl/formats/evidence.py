@@ -16,6 +16,7 @@ from costctl.formats.columns import raw_columns
 from costctl.formats.detect import claims
 from costctl.formats.generic import folded, written_path
 from costctl.formats.propose import columns_of
+from costctl.formats.sums import settled
 from costctl.formats.usual import COLUMNS
 
 DEPTH_MAX = 3
@@ -34,7 +35,10 @@ def evidence(log_format: LogFormat, records: Sequence[Record]) -> tuple[list[str
 
 def usual_columns(records: Sequence[Record]) -> list[str]:
     """The fields that are read by the usual names of their columns."""
-    return sorted(raw_columns(records, generic.FORMAT, {})) if records else []
+    if not records:
+        return []
+    log_format = settled(generic.FORMAT, records)
+    return sorted(raw_columns(records, log_format, {}).keys() - log_format.constants.keys())
 
 
 def unread_columns(log_format: LogFormat, records: Sequence[Record]) -> list[str]:

@@ -24,6 +24,7 @@ DEPTH_MAX = 5  # of objects within one another whose columns are looked at
 COUNTS = ("input_tokens", "output_tokens")
 NAMES = ("request_model", "response_model")
 TEXTS = ("messages", "system", "response_text")
+NO_COUNT_OF_REQUESTS: tuple[Path, ...] = (("none",),)  # as --map says it: each row is one request
 EVIDENCE = ("messages", "logged_cost", "status", "http_status", "error_type", "latency_ms")
 
 
@@ -135,11 +136,13 @@ def mapped(columns: Mapping[str, tuple[Path, ...]]) -> LogFormat:
     """The generic format with the user's own paths in place of the usual ones.
 
     A column that is mapped to something else is no text: one called `input` that holds tokens is no prompt as well.
-    A row that counts requests is a sum over them, whatever else it holds.
+    A row that counts requests is a sum over them, whatever else it holds; `aggregate_request_count=none` says that no
+    column counts any.
     """
     taken = {tuple(map(folded, path)) for name, paths in columns.items() if name not in TEXTS for path in paths}
     texts = {name: tuple(path for path in COLUMNS[name] if tuple(map(folded, path)) not in taken) for name in TEXTS}
-    constants = {"is_aggregate": True} if "aggregate_request_count" in columns else {}
+    is_sum = columns.get("aggregate_request_count", NO_COUNT_OF_REQUESTS) != NO_COUNT_OF_REQUESTS
+    constants = {"is_aggregate": True} if is_sum else {}
     return replace(FORMAT, columns={**COLUMNS, **texts, **columns}, signature=_is_anything, constants=constants)
 
 

@@ -80,7 +80,8 @@ _NO_COUNT = _MONEY | _DURATION | _SIZE | _LIMIT | LENGTH | _set("id hash key rat
                                                                 "time tiempo")  # fmt: skip
 _NO_REQUESTS = (_MONEY | _DURATION | _LIMIT | LENGTH | _SIZE | _CACHED | _set(
     "id ids hash key rate per ratio tool tools function functions failed error errors tokens token retry retries web "
-    "search cache turn turns status code http time")) - _set("total")  # fmt: skip
+    "search cache turn turns status code http time remaining ratelimit concurrent active pending queue queued waiting "
+    "running flight inflight")) - _set("total")  # fmt: skip
 _ID = _set("id uuid guid identificador identifier uid")
 _ANSWER = _OUT | _set("result resultado")
 

@@ -168,7 +168,7 @@ def _are_sums(columns: Mapping[Path, list[Any]], found: Mapping[str, tuple[Path,
 
 def _requests(guess: Guess, _: Mapping[str, list[Any]]) -> Guess:
     return guess._replace(
-        doubt="each row is then a sum over so many requests; leave this line out if it is one request"
+        doubt="each row is then a sum over so many requests; write none in place of the column if it is one request"
     )
 
 
