@@ -18,6 +18,7 @@ from costctl.errors import InputError
 from costctl.formats.strangers import stranger_of
 from costctl.formats.values import CACHED_EXCEED
 from costctl.prices.book import PriceBook
+from costctl.prices.lint import own_doubts
 from costctl.report import Table, Warning, counted
 from costctl.store import Store
 
@@ -30,7 +31,7 @@ NO_LOG_CODES = ("E120", "E121")  # empty, or nothing that is a request
 def warnings(store: Store, read: LogRead, tables: Mapping[str, Table]) -> tuple[Warning, ...]:
     """Everything that a reader of the totals must know, most weighty first."""
     found, book, days = read.totals, read.book, read.days
-    said = [*_sums(found), *_nothing(store, read), *missing_pages(_formats_of(store))]
+    said = [*_sums(found), *_nothing(store, read), *missing_pages(_formats_of(store)), *own_doubts(book)]
     unpriced = list(tables["unpriced"].dicts())
     for row in unpriced[:UNPRICED_SHOWN]:
         said.append(_unpriced(row, book, store))
@@ -95,6 +96,7 @@ def reading_warnings(store: Store, read: LogRead, tables: Mapping[str, Table]) -
     return [
         *_sums(read.totals),
         *_nothing(store, read),
+        *own_doubts(read.book),
         *_refused(tables["rejected"]),
         *_beside(store),
         *_unread(tables["unread"]),

@@ -32,7 +32,10 @@ RATES = """\
 
 # fx: {EUR: 1.08}                  # fixed rates for prices in other currencies
 # failed: unbilled                 # failed calls: unbilled | input_only | as_logged
-# discounts: {"openai/*": 0.10}    # share off the list price, by provider/model
+# Shares off the list price, by provider/model as `costctl prices show MODEL` names it. The most specific entry holds,
+# wherever it stands: an exact name before a pattern, then the one with more letters. The rates below are what you pay:
+# nothing is taken off them.
+# discounts: {"openai/*": 0.10, "openai/gpt-4o": 0.20}
 # models:
 #   my-fine-tune: {input: 3.75, output: 15, cache_read: 1.875}
 #   self/llama-3.1-8b: {input: 0, output: 0}       # an explicit zero is free

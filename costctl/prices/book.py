@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 from collections.abc import Iterable, Mapping
 from copy import copy
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 import yaml
 
+from costctl.prices.discounts import discount_of
 from costctl.prices.names import plain_name
 from costctl.prices.own import OwnRates, read_own
 from costctl.prices.place import pricing_folder
@@ -48,7 +48,7 @@ class PriceBook:
         self.dated = DATED
         self.failed = own.failed
         self.called = "your rates" if own.models or own.discounts else "list"
-        self._discounts = own.discounts
+        self.own = own
         self._scales: dict[str, Decimal] = {}
         self._providers: dict[str, dict[str, Any]] = {}
         self._models: dict[str, dict[str, Any]] = {}
@@ -171,10 +171,9 @@ class PriceBook:
         return base_key, place
 
     def _discount(self, model_key: str) -> Decimal:
-        for pattern, share in self._discounts.items():
-            if fnmatch.fnmatchcase(model_key.lower(), pattern.lower()):
-                return 1 - share
-        return Decimal(1)
+        """What a discount leaves of the list price; one's own rate is no list price."""
+        is_own = self._models[model_key]["source"] == OWN_RATES
+        return Decimal(1) if is_own else 1 - discount_of(model_key, self.own.discounts)
 
 
 def read_yaml(path: Path) -> Any:

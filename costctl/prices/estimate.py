@@ -9,6 +9,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from costctl.errors import CostctlError
 from costctl.prices.book import PriceBook
+from costctl.prices.lint import own_doubts
 from costctl.prices.quantities import plain_usd
 from costctl.prices.quote import Quote, price_list
 from costctl.report import Report, Table, Value, Warning, counted
@@ -149,6 +150,7 @@ def estimate(
     if volume.cached_input_tokens and list_name != "list":
         warnings.append(Warning("W214", f"{list_name} has no prices for cached input: charged as other input"))
     warnings += _begins_unknown(ordered, at)
+    warnings += own_doubts(book) if book else []
     if unpriced := [quote for quote in ordered if quote.status == "unpriced"]:
         tables["unpriced"] = Table.of(
             "unpriced",

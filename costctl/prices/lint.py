@@ -14,10 +14,10 @@ import orjson
 import yaml
 
 from costctl.errors import CostctlError, Problem
-from costctl.prices.book import load_book
-from costctl.prices.own import read_own
+from costctl.prices import discounts
+from costctl.prices.book import PriceBook, load_book
 from costctl.prices.rates import FEE_UNITS, SERVICE_TIERS, TOKEN_UNITS, Rate
-from costctl.report import Report, Table
+from costctl.report import Report, Table, Warning
 
 STALE_DAYS = 180
 WHERE_KEYS = ("from", "to", "window", "weekdays", "tier", "over", "upto")
@@ -40,8 +40,9 @@ def lint(path: Path, today: date | None = None) -> Report:
 
     Errors: overlapping rates, a missing source or day of checking, unknown keys, prices that
     are no numbers or below 0, a price of 0 that nobody calls free, cached input dearer than
-    input. Warnings: output cheaper than input, checked more than 180 days ago, and oddities of
-    the generated base, which an overlay would mend.
+    input, a discount that fits no model or fits one as well as another does. Warnings: output
+    cheaper than input, checked more than 180 days ago, and oddities of the generated base,
+    which an overlay would mend.
 
     Raises:
         CostctlError: E205 where the path holds no price files.
@@ -68,14 +69,35 @@ def _place(problem: Problem) -> str:
 
 def _own(path: Path) -> list[Finding]:
     try:
-        own = read_own(path)
+        book = load_book(path)
     except CostctlError as error:
         faults = error.problems or (Problem(path.name, None, None, "", error.message),)
         return [Finding("error", fault) for fault in faults]
+    return list(own_findings(book))
+
+
+def own_findings(book: PriceBook) -> Iterator[Finding]:
+    """What is wrong with rates of the user's own that could be read."""
+    own = book.own
+    for name, prices in own.models.items():
+        line, column = own.places.get(f"models.{name}", (None, None))
+        for finding in _suspicious(own.file, line, f"models.{name}", prices, "error"):
+            yield finding._replace(problem=finding.problem._replace(column=column))
+    for pattern, message in discounts.faults(own.discounts, book.model_keys()):
+        line, column = own.places.get(f"discounts.{pattern}", (None, None))
+        yield Finding("error", Problem(own.file, line, column, f"discounts.{pattern}", message))
+
+
+def own_doubts(book: PriceBook) -> list[Warning]:
+    """The errors among them, for a command that uses the rates: told, and used as they stand."""
     return [
-        finding
-        for name, prices in own.models.items()
-        for finding in _suspicious(path.name, None, f"models.{name}", prices, "error")
+        Warning(
+            "W304",
+            f"your own rates, {_place(finding.problem)}: {finding.problem.key}: {finding.problem.message}",
+            "all of them: costctl prices lint FILE",
+        )
+        for finding in own_findings(book)
+        if finding.severity == "error"
     ]
 
 

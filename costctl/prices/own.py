@@ -31,13 +31,15 @@ UNSUPPORTED = {
 class OwnRates:
     """What the user says of prices: USD per million tokens by model, shares off the list, policy.
 
-    `discounts` maps patterns of provider/model to a share (0 to 1) off the list price; `failed`
-    is one of FAILED.
+    `discounts` maps patterns of provider/model to a share (0 to 1) off the list price (`discounts.py`); `failed`
+    is one of FAILED. `file` is the name of the file, `places` has line and column of each entry by its dotted key.
     """
 
     models: dict[str, dict[str, Decimal]] = field(default_factory=dict)
     discounts: dict[str, Decimal] = field(default_factory=dict)
     failed: str = "unbilled"
+    file: str = ""
+    places: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def read_own(path: Path) -> OwnRates:
@@ -73,6 +75,7 @@ class _Reader:
         self.path = path
         self.problems: list[Problem] = []
         self.hint = ""
+        self.places: dict[str, tuple[int, int]] = {}
 
     def read(self, root: yaml.MappingNode) -> OwnRates:
         found = dict(self._pairs(root, "", KEYS))
@@ -82,7 +85,8 @@ class _Reader:
             for name, _, node in self._section(found.get("models"), "models")
         }
         discounts = self._numbers(found.get("discounts"), "discounts", self._share)
-        return OwnRates(models, discounts, self._failed(found.get("failed")))
+        failed = self._failed(found.get("failed"))
+        return OwnRates(models, discounts, failed, Path(self.path).name, self.places)
 
     def _model(self, node: yaml.Node, where: str, fx: dict[str, Decimal]) -> dict[str, Decimal]:
         before = len(self.problems)
@@ -132,6 +136,7 @@ class _Reader:
                 self._fault(key_node, f"{where}.{key}".strip("."), "stands twice")
                 continue
             seen.add(key)
+            self.places[f"{where}.{key}".strip(".")] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
             yield key, key_node, value
 
     def _numbers(

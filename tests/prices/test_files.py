@@ -116,8 +116,8 @@ def test_a_file_of_own_rates_is_linted(tmp_path: Path) -> None:
     own = tmp_path / "rates.yaml"
     own.write_text("models:\n  a: {input: 1, output: 2, cache_read: 3}\n  b: {input: 2, output: 1}\n", "utf-8")
     assert findings(lint(own)) == [
-        ("error", "rates.yaml", "models.a", "cache_read costs more than input"),
-        ("warning", "rates.yaml", "models.b", "output costs less than input"),
+        ("error", "rates.yaml:2:3", "models.a", "cache_read costs more than input"),
+        ("warning", "rates.yaml:3:3", "models.b", "output costs less than input"),
     ]
     own.write_text("models:\n  a: {input: 1, outptu: 2}\n", "utf-8")
     (found,) = findings(lint(own))

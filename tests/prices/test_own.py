@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 
 from costctl.errors import CostctlError
 from costctl.prices.book import PriceBook, load_book
+from costctl.prices.lint import lint, own_doubts
 from tests.prices.rows import priced, shipped
+from tests.support import audited, rows, was_read
 
 
 @pytest.fixture
@@ -68,11 +71,75 @@ def test_a_fixed_rate_of_exchange(book_of: Any) -> None:
     ]  # fmt: skip
 
 
-def test_discounts_off_the_list(book_of: Any) -> None:
-    """The first pattern that fits is taken; Sonnet is above its cliff: 6 + 2.25; own rates stay."""
-    book = book_of('discounts: {"openai/gpt-4o": 0.2, "openai/*": 0.5}\nmodels: {mine: {input: 1, output: 1}}\n')
-    rows = priced([request("gpt-4o"), request("gpt-4o-mini"), request("claude-sonnet-4-5"), request("mine")], book)
-    assert costs(rows) == [Decimal("2.8"), Decimal("0.105"), Decimal("8.25"), Decimal("1.1")]
+EXACT, BY_MAKER, BY_FAMILY = '"openai/gpt-4o": 0.2', '"openai/*": 0.5', '"OpenAI/gpt-4o*": 0.1'
+
+
+@pytest.mark.parametrize("entries", list(permutations((EXACT, BY_MAKER, BY_FAMILY))))
+def test_the_most_specific_discount_holds_in_any_order(book_of: Any, entries: tuple[str, ...]) -> None:
+    """3.5 less a fifth, 0.21 less a tenth, GPT-5's 2.25 less a half; Sonnet is above its cliff: 6 + 2.25."""
+    book = book_of(f"discounts: {{{', '.join(entries)}}}\n")
+    models = ("gpt-4o", "gpt-4o-mini", "gpt-5", "claude-sonnet-4-5")
+    assert costs(priced([request(model) for model in models], book)) == [
+        Decimal("2.8"),
+        Decimal("0.189"),
+        Decimal("1.125"),
+        Decimal("8.25"),
+    ]
+    assert own_doubts(book) == []
+
+
+def test_nothing_is_taken_off_own_rates(book_of: Any) -> None:
+    """A million in and a tenth out at 2 and 8 are 2.8, whatever else every other model has taken off."""
+    book = book_of('discounts: {"*": 0.1}\nmodels: {gpt-4o: {input: 2, output: 8}}\n')
+    assert costs(priced([request("gpt-4o"), request("gpt-4o-mini")], book)) == [Decimal("2.8"), Decimal("0.189")]
+
+
+NO_FIT = "fits no model of the price files; "
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("opnai/*", NO_FIT + "did you mean openai/*?"),
+        ("gpt-4o", NO_FIT + "did you mean openai/gpt-4o?"),
+        ("gtp-4o", NO_FIT + "did you mean openai/gpt-4o?"),
+        ("openai/gtp-4o", NO_FIT + "did you mean openai/gpt-4o?"),
+        ("openai", NO_FIT + "did you mean openai/*?"),
+        ("bedrock/*", NO_FIT + "did you mean aws/*?"),
+        ("qqqq", NO_FIT + "write provider/model"),
+        ("mine", "own rates are not discounted: give the price that you pay"),
+        ("own/*", "own rates are not discounted: give the price that you pay"),
+    ],
+)
+def test_a_discount_of_nothing_is_told(book_of: Any, tmp_path: Path, entry: str, message: str) -> None:
+    book = book_of(f'models: {{mine: {{input: 1, output: 1}}}}\ndiscounts: {{"openai/*": 0.1, "{entry}": 0.2}}\n')
+    (finding,) = rows(lint(tmp_path / "rates.yaml"), "findings")
+    assert (finding["severity"], finding["place"]) == ("error", "rates.yaml:2:30")
+    assert (finding["key"], finding["message"]) == (f"discounts.{entry}", message)
+    (warning,) = own_doubts(book)
+    assert warning.code == "W304"
+    assert message in warning.message
+
+
+def test_two_discounts_of_equal_right_are_refused_by_lint(book_of: Any, tmp_path: Path) -> None:
+    """`openai/*` and `*/gpt-4o` have seven letters each; until that is mended the smaller one is taken off."""
+    for text in ('"openai/*": 0.5, "*/gpt-4o": 0.1', '"*/gpt-4o": 0.1, "openai/*": 0.5'):
+        book = book_of(f"discounts: {{{text}}}\n")
+        (finding,) = rows(lint(tmp_path / "rates.yaml"), "findings")
+        assert finding["key"] == "discounts.*/gpt-4o"
+        assert finding["message"].startswith("openai/* fits openai/gpt-4o just as well with another share")
+        assert costs(priced([request("gpt-4o")], book)) == [Decimal("3.15")]
+    assert own_doubts(book_of('discounts: {"openai/*": 0.5, "*/gpt-4o": 0.1, "openai/gpt-4o": 0.2}\n')) == []
+    assert own_doubts(book_of('discounts: {"openai/*": 0.5, "OpenAI/*": 0.5}\n')) == []
+
+
+def test_an_audit_tells_what_lint_finds(tmp_path: Path) -> None:
+    log, own = tmp_path / "log.jsonl", tmp_path / "rates.yaml"
+    log.write_text('{"model": "gpt-4o", "input_tokens": 1000, "output_tokens": 100}\n', "utf-8")
+    own.write_text("models: {gpt-4o-mini: {input: 1, output: 1, cache_read: 2}}\n", "utf-8")
+    said = [warning.message for warning in was_read(tmp_path, log, prices=own).warnings if warning.code == "W304"]
+    assert said == ["your own rates, rates.yaml:1:10: models.gpt-4o-mini: cache_read costs more than input"]
+    assert said == [one.message for one in audited(tmp_path, log, prices=own).warnings if one.code == "W304"]
 
 
 def test_a_discount_and_a_region_multiply(book_of: Any) -> None:
