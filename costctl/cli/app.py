@@ -45,13 +45,22 @@ def group() -> Any:
     return typer.main.get_command(app)
 
 
-def option_names() -> dict[str, set[str]]:
-    """The options that each command takes from a settings file."""
-    commands = group().commands
-    return {
-        name: {p.name for p in command.params if p.param_type_name == "option" and p.name not in {"help", "out"}}
-        for name, command in commands.items()
-    }
+def option_names() -> dict[str, dict[str, str]]:
+    """The options that each command takes from a settings file, as their flags are called, with their parameters."""
+    return {name: _settable(command) for name, command in group().commands.items()}
+
+
+def _settable(command: Any) -> dict[str, str]:
+    """`--near-repeats` is near_repeats; the name of its parameter does as well.
+
+    A group's params are none, as its commands take no setting.
+    """
+    found: dict[str, str] = {}
+    for one in command.params:
+        if one.param_type_name == "option" and one.name not in {"help", "out"}:
+            flags = [flag.removeprefix("--").replace("-", "_") for flag in one.opts if flag.startswith("--")]
+            found |= dict.fromkeys((one.name, *flags), one.name)
+    return found
 
 
 def option_variables() -> set[str]:

@@ -18,11 +18,11 @@ FILES = (("costctl.toml", ()), ("pyproject.toml", ("tool", "costctl")))
 
 
 def read_settings(
-    options: Callable[[], Mapping[str, Collection[str]]], folder: Path = Path()
+    options: Callable[[], Mapping[str, Mapping[str, str]]], folder: Path = Path()
 ) -> dict[str, dict[str, Any]]:
     """Options by command, e.g. {"audit": {"by": ["team"]}}; empty where there is no file.
 
-    `options` names the options that each command has; it is asked only where there is a file.
+    `options` names the options of each command, and the parameter of each; it is asked only where there is a file.
 
     Raises:
         CostctlError: E320 for a file that is no TOML, E321 with every unknown key.
@@ -45,16 +45,28 @@ def read_settings(
     return {}
 
 
-def _checked(content: Any, commands: Mapping[str, Collection[str]], name: str, text: str) -> dict[str, dict[str, Any]]:
+def _checked(
+    content: Any, commands: Mapping[str, Mapping[str, str]], name: str, text: str
+) -> dict[str, dict[str, Any]]:
     problems: list[Problem] = []
     for command, options in content.items():
         if command not in commands or not isinstance(options, dict):
             problems.append(_problem(name, text, command, commands))
             continue
-        problems += [_problem(name, text, key, commands[command]) for key in options if key not in commands[command]]
+        known = commands[command]
+        problems += [_problem(name, text, key, known) for key in options if key not in known]
+        named = [known[key] for key in options if key in known]
+        problems += [
+            Problem(name, None, None, key, "is set twice, under two names")
+            for key in options
+            if key in known and key != known[key] and named.count(known[key]) > 1
+        ]
     if problems:
         raise CostctlError("E321", f"{name} has settings that costctl does not know", problems=tuple(problems))
-    return {command: dict(options) for command, options in content.items()}
+    return {
+        command: {commands[command][key]: value for key, value in options.items()}
+        for command, options in content.items()
+    }
 
 
 def _problem(name: str, text: str, key: str, known: Collection[str]) -> Problem:

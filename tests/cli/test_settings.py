@@ -58,6 +58,19 @@ def test_pyproject_then_own_file_then_variable_then_flag(
     assert Path("four/c.duckdb").exists()
 
 
+def test_a_setting_is_called_as_its_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--near-repeats` and `--map`, whose parameters have names of their own, which do as well."""
+    row = {"when": ROW["timestamp"], "llm": "gpt-4o", "ins": 10, "outs": 1}
+    Path("own.jsonl").write_text(json.dumps(row) + "\n", "utf-8")
+    given = '["started_at=when", "request_model=llm", "input_tokens=ins", "output_tokens=outs"]'
+    for name in ("map", "mapping"):
+        Path("costctl.toml").write_text(f"[audit]\nnear_repeats = true\n{name} = {given}\n", "utf-8")
+        assert answer(capsys, "audit", "own.jsonl")["totals"]["input_tokens"] == 10
+    Path("costctl.toml").write_text(f"[audit]\nmap = {given}\nmapping = {given}\n", "utf-8")
+    assert run(["audit", "own.jsonl"]) == 2
+    assert "map: is set twice, under two names" in capsys.readouterr().err
+
+
 def test_every_unknown_setting_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     Path("costctl.toml").write_text('[audit]\ntoken_budgt = ["team"]\n\n[audits]\nby = []\n', "utf-8")
     assert run(["audit", "log.jsonl"]) == 2
