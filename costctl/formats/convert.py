@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 import polars as pl
 
-from costctl.formats.values import COUNT_MAX, NULL_TEXTS, NULLS, TOKENS_MAX
+from costctl.formats.values import COUNT_MAX, NULL_TEXTS, NULLS, OFFSET_MS_MAX, TOKENS_MAX
 
 Bad = dict[int, str]
 Converted = tuple[pl.Series, Bad]
@@ -40,6 +40,11 @@ _DOTTED = re.compile(r"[+-]?[1-9]\d{0,2}\.000")
 def tokens(name: str, values: Sequence[Any]) -> Converted:
     """Whole, non-negative token counts; 3.0 and "3" are 3, 3.5 and true are refused."""
     return _integers(name, values, TOKENS_MAX)
+
+
+def offsets(name: str, values: Sequence[Any]) -> Converted:
+    """Whole milliseconds since a trace began, up to a hundred years."""
+    return _integers(name, values, OFFSET_MS_MAX)
 
 
 def counts(name: str, values: Sequence[Any]) -> Converted:

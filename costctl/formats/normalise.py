@@ -34,7 +34,7 @@ class Batch(NamedTuple):
 
 _memories: dict[str, FeatureMemory] = {}  # by the digest of the rules, for the life of this process
 # A value that cannot be read is unknown, except where money or order would silently change.
-_STRICT_TYPES = ("BIGINT", "TIMESTAMP")
+_STRICT_TYPES = ("BIGINT", "OFFSET", "TIMESTAMP")
 _OPTIONAL = ("max_output_tokens",)
 _TIER_INPUTS = (
     "input_tokens", "output_tokens", "endpoint", "tool_count", "request_model", "has_image",

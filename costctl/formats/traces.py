@@ -5,6 +5,7 @@ Whatever a trace was enriched with, such as a model, is read under its usual nam
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from costctl.formats.base import LogFormat, Path, Record, Rejected, paths
@@ -38,9 +39,10 @@ def unwrap_burst(record: Record) -> Record | Rejected:
 
 def _number(value: Any) -> float | None:
     try:
-        return float(value)
-    except (TypeError, ValueError):
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
         return None
+    return number if math.isfinite(number) else None
 
 
 def _columns(**own: str) -> dict[str, tuple[Path, ...]]:

@@ -14,14 +14,14 @@ from costctl.request import COLUMNS
 
 POLARS: Mapping[str, Any] = {
     "VARCHAR": pl.String, "BIGINT": pl.Int64, "INTEGER": pl.Int64, "DOUBLE": pl.Float64,
-    "DURATION": pl.Float64, "UBIGINT": pl.UInt64,
+    "DURATION": pl.Float64, "OFFSET": pl.Int64, "UBIGINT": pl.UInt64,
     "BOOLEAN": pl.Boolean, "TIMESTAMP": pl.Datetime("us"), "DECIMAL(18,12)": pl.String,
     "BIGINT[]": pl.List(pl.Int64),
 }  # fmt: skip
 CONVERT: Mapping[str, Callable[[str, Sequence[Any]], convert.Converted]] = {
     "VARCHAR": convert.texts, "BIGINT": convert.tokens, "INTEGER": convert.counts, "DOUBLE": convert.numbers,
     "BOOLEAN": convert.booleans, "TIMESTAMP": instants, "DECIMAL(18,12)": convert.decimals,
-    "DURATION": convert.durations, "BIGINT[]": block_lists,
+    "DURATION": convert.durations, "OFFSET": convert.offsets, "BIGINT[]": block_lists,
 }  # fmt: skip
 _EXTRA: Mapping[str, str] = {
     "ended_at": "TIMESTAMP", "first_token_at": "TIMESTAMP", "latency_s": "DOUBLE",
@@ -33,6 +33,7 @@ _EXTRA: Mapping[str, str] = {
     "dedupe_key": "VARCHAR", "replay_key": "VARCHAR", "is_sidechain": "BOOLEAN",
     "span_id": "VARCHAR", "parent_id": "VARCHAR", "producer": "VARCHAR", "is_part": "BOOLEAN", "forked_from": "VARCHAR",
     "asked_key": "VARCHAR",
+    "replay_offset_ms": "OFFSET",  # a BIGINT that is no count of tokens
 }  # fmt: skip
 TYPES: Mapping[str, str] = {column.name: column.type for column in COLUMNS} | dict(_EXTRA)
 # Types that are told by all values of a batch; the values of the others say for themselves what they are.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from costctl.formats.base import Rejected
 from costctl.formats.traces import is_burst, unwrap_burst
-from tests.support import was_read
+from tests.support import rows, was_read
 
 BURST = {"Timestamp": "5.5", "Model": "ChatGPT", "Request tokens": "4", "Response tokens": "2"}
 
@@ -19,7 +19,27 @@ def test_seconds_from_the_start_and_failures_of_burstgpt() -> None:
     failed = unwrap_burst({**BURST, "Response tokens": 0})
     assert isinstance(failed, dict)
     assert failed["status"] == "error"
-    assert isinstance(unwrap_burst({**BURST, "Timestamp": "soon"}), Rejected)
+    for timestamp in ("soon", "inf", "nan", 10**400):
+        assert unwrap_burst({**BURST, "Timestamp": timestamp}) == Rejected("Timestamp is not a number of seconds")
+
+
+def test_a_trace_of_months_is_read_to_its_end(tmp_path: Path) -> None:
+    """A hundred days are 8,640,000,000 ms, more than a count of tokens may be; a hundred years are the bound."""
+    log = tmp_path / "burst.csv"
+    log.write_text(
+        "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n"
+        "0,ChatGPT,100,10,110,Conversation log\n"
+        "8640000,ChatGPT,100,10,110,Conversation log\n"
+        "3155760000,ChatGPT,100,10,110,Conversation log\n"
+        "3155760000.001,ChatGPT,100,10,110,Conversation log\n"
+        "inf,ChatGPT,100,10,110,Conversation log\n",
+        "utf-8",
+    )
+    report = was_read(tmp_path, log)
+    assert (report.totals["accepted_count"], report.totals["rejected_count"]) == (3, 2)
+    assert {row["reason"] for row in rows(report, "rejected")} == {
+        "replay_offset_ms is over 3,155,760,000,000", "Timestamp is not a number of seconds",
+    }  # fmt: skip
 
 
 def test_a_trace_that_was_enriched_with_a_model_has_prices(tmp_path: Path) -> None:
