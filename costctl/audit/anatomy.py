@@ -58,7 +58,7 @@ CLASSES = (
 
 
 class Prompts(NamedTuple):
-    """How many requests have a prompt and a time, a prompt alone, and how many there are."""
+    """How many requests have a prompt and a time (a date or an offset), a prompt alone, and how many there are."""
 
     dated: int
     undated: int
@@ -73,8 +73,8 @@ class Prompts(NamedTuple):
 
 
 PROMPTS = (
-    "SELECT count(prompt_key) FILTER (started_at IS NOT NULL), count(prompt_key) FILTER (started_at IS NULL), count(*) "
-    "FROM request"
+    "SELECT count(prompt_key) FILTER (time_us IS NOT NULL), count(prompt_key) FILTER (time_us IS NULL), count(*) "
+    "FROM (SELECT prompt_key, coalesce(epoch_us(started_at), replay_offset_ms * 1000) AS time_us FROM request)"
 )
 
 

@@ -74,8 +74,7 @@ def warnings(store: Store, read: LogRead, tables: Mapping[str, Table]) -> tuple[
     for name in ("token_budgets", "latency_budgets"):
         for row in tables[name].dicts() if name in tables else ():
             if row.get("day_count", row.get("request_count")) == 0:
-                text = f"a budget is set for {row.get('name', row.get('endpoint'))}, which no request of this log has"
-                said.append(Warning("W141", text, "--by endpoint or --by user_profile shows what there is"))
+                said.append(_unused_budget(row))
     broken = sum(int(str(row["over_count"] or 0)) for row in tables["token_budgets"].dicts())
     if broken:
         text = f"token budgets were exceeded {counted(broken, 'time', 'times')}"
@@ -89,6 +88,21 @@ def warnings(store: Store, read: LogRead, tables: Mapping[str, Table]) -> tuple[
         )
         said.append(Warning("W124", text, "audit each batch with its own input file"))
     return (*said, *_left_out(read.skipped))
+
+
+def _unused_budget(row: Mapping[str, Any]) -> Warning:
+    """Why a budget was compared with nothing."""
+    text = f"a budget is set for {row.get('name', row.get('endpoint'))}, "
+    if row["over_count"] is not None:
+        return Warning(
+            "W141", text + "which no request of this log has", "--by endpoint or --by user_profile shows what there is"
+        )
+    if "scope" not in row:
+        return Warning("W141", text + "of which no successful request has a latency", "--map latency_ms=...")
+    if row["scope"] == "user_profile":
+        text += "of which no request has both a date and a user"
+        return Warning("W141", text, "--map started_at=... --map user_id=...")
+    return Warning("W141", text + "of which no request has a date", "--map started_at=...")
 
 
 def reading_warnings(store: Store, read: LogRead, tables: Mapping[str, Table]) -> list[Warning]:

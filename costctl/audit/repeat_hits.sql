@@ -2,7 +2,8 @@
 -- then mean something else.
 CREATE OR REPLACE TABLE repeat_hit AS
 WITH opening AS (
-    SELECT session_id, arg_min((file_id, source_line), (started_at, request_id, file_id, source_line)) AS place
+    SELECT session_id, arg_min((file_id, source_line), (coalesce(epoch_us(started_at), replay_offset_ms * 1000), request_id,
+        file_id, source_line)) AS place
     FROM request WHERE status = 'ok' AND prompt_key IS NOT NULL AND session_id IN (
         SELECT session_id FROM request JOIN repeat_place USING (file_id, source_line) WHERE session_id IS NOT NULL)
     GROUP BY session_id

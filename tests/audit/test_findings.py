@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from costctl.audit.budgets import parse_latency_budget, parse_token_budget
+from costctl.errors import CostctlError
 from costctl.render.people import to_terminal
 from costctl.report import Report
+from costctl.store import open_store
 from tests.support import audited, rows
 
 
@@ -127,6 +130,87 @@ def test_token_budgets_name_who_breaks_them(tmp_path: Path) -> None:
     assert found["user_profile", "pro"]["budget_tokens"] is None
     assert found["endpoint", "/nobody"]["day_count"] == 0
     assert any(item.code == "W140" for item in report.warnings)
+
+
+def test_a_budget_of_a_small_name_is_compared(tmp_path: Path) -> None:
+    """Of 60 endpoints the 50 largest are listed, and beside them the last, which has a budget."""
+    lines = [{"endpoint": f"/e{n:02}", "input_tokens": 60_000 - 1000 * n, "output_tokens": 1} for n in range(60)]
+    report = made(tmp_path, *lines, token_budgets=("endpoint=/e59:500", "endpoint=/e59:10"))
+    found = [row for row in rows(report, "token_budgets") if row["scope"] == "endpoint"]
+    assert [row["name"] for row in found] == [*(f"/e{n:02}" for n in range(50)), "/e59"]
+    assert (found[-1]["budget_tokens"], found[-1]["tokens_per_day_max"], found[-1]["over_count"]) == (10, 1001, 1)
+    codes = [item.code for item in report.warnings]
+    assert ("W140" in codes, "W141" in codes) == (True, False)
+
+
+def test_requests_that_no_day_or_user_has_are_within_no_budget(tmp_path: Path) -> None:
+    """Requests of nobody are not one user, and what has no date is of no day: neither kept nor broken, and told."""
+    report = made(
+        tmp_path,
+        {"user_profile": "free", "endpoint": "/x", "timestamp": None},
+        {"user_profile": "free", "endpoint": "/y"},
+        {"user_profile": "pro", "user": "ana", "endpoint": "/y"},
+        token_budgets=("user_profile=free:10", "user_profile=pro:10", "endpoint=/x:10", "endpoint=/none:10"),
+        latency_budgets=("/x=1s", "/none=1s"),
+    )
+    found = {(row["scope"], row["name"]): row for row in rows(report, "token_budgets")}
+    assert found["user_profile", "pro"]["over_count"] == 1
+    for place in (("user_profile", "free"), ("endpoint", "/x")):
+        assert (found[place]["day_count"], found[place]["over_count"], found[place]["worst"]) == (0, None, None)
+    assert found["endpoint", "/none"]["over_count"] == 0
+    assert [row["over_count"] for row in rows(report, "latency_budgets")] == [None, 0]
+    assert {item.message for item in report.warnings if item.code == "W141"} == {
+        "a budget is set for free, of which no request has both a date and a user",
+        "a budget is set for /x, of which no request has a date",
+        "a budget is set for /x, of which no successful request has a latency",
+        "a budget is set for /none, which no request of this log has",
+    }
+
+
+@pytest.mark.parametrize("size", ["99999999999999999999b", "9" * 400 + "m", "1000000.000000001b"])
+def test_a_budget_over_any_log_is_refused(size: str) -> None:
+    with pytest.raises(CostctlError, match="over 1,000,000,000,000,000") as refused:
+        parse_token_budget(f"endpoint=/x:{size}")
+    assert refused.value.code == "E142"
+    with pytest.raises(CostctlError, match="over 1,000,000,000,000,000") as refused:
+        parse_latency_budget(f"/x={'9' * 400}s")
+    assert refused.value.code == "E143"
+
+
+def test_the_size_of_a_budget_is_exact() -> None:
+    """As a float, 1.000000000000001 billion times a million would lose its last digits."""
+    assert parse_token_budget("endpoint=/x:999999.999999999b").max_tokens == 999_999_999_999_999
+    assert parse_token_budget("endpoint=/x:1000000b").max_tokens == 10**15
+
+
+def test_offsets_order_the_attempts_of_a_call(tmp_path: Path) -> None:
+    """A failure, its retry and a second success nobody asked for, whose ids lie about the order; dates or offsets."""
+    ids = ("z1", "a2", "b1")
+    for times in (
+        [{"timestamp": f"2026-03-02T10:00:0{second}Z"} for second in (0, 5, 9)],
+        [{"timestamp": None, "offset_ms": 1000 * second} for second in (0, 5, 9)],
+    ):
+        one = {"trace_id": "t", **message(LONG_CASE)}
+        lines = [{**one, **time, "request_id": name} for name, time in zip(ids, times, strict=True)]
+        lines[0] |= {"status": "error", "output_tokens": 0, "http_status": 503}
+        lines[2]["attempt"] = 3  # it goes on, so it is no new call
+        report = made(tmp_path, *reversed(lines))
+        assert report.totals["call_count"] == 1
+        with open_store(tmp_path / "workspace" / "costctl.duckdb", read_only=True) as store:
+            found = store.query(
+                "SELECT request_id, attempt_number, is_repeated_success FROM call "
+                "JOIN request USING (file_id, source_line) ORDER BY attempt_number"
+            )
+        assert found == [("z1", 1, False), ("a2", 2, False), ("b1", 3, True)]
+
+
+def test_offsets_order_exact_repeats(tmp_path: Path) -> None:
+    """Four equal prompts: the first is asked, three repeat it; a day and more after the last there is none."""
+    day_ms = 86_400_000
+    offsets = (0, 1000, 2000, 3000, 3000 + day_ms + 1)
+    lines = [{"timestamp": None, "offset_ms": offset, **message(LONG_CASE)} for offset in offsets]
+    found = of_class(made(tmp_path, *lines), "exact_repeat")
+    assert (found["request_count"], found["list_cost_usd"], found["note"]) == (3, 3 * ONE, "all of it, at most")
 
 
 def test_latency_budgets_give_the_share_over_them(tmp_path: Path) -> None:
