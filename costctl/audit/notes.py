@@ -11,6 +11,7 @@ from costctl.audit import pages
 from costctl.audit.conventions import HINTS, broken_conventions
 from costctl.audit.disputes import disputes
 from costctl.audit.doubts import doubts
+from costctl.audit.old_prices import old_prices
 from costctl.audit.questions import stranger_count
 from costctl.audit.read import LogRead
 from costctl.audit.unfinished import missing_pages
@@ -64,13 +65,8 @@ def warnings(store: Store, read: LogRead, tables: Mapping[str, Table]) -> tuple[
     if others:
         text = f"logged costs that are not in USD are neither summed nor compared: {', '.join(others)}"
         said.append(Warning("W150", text, "our own costs do not rest on them"))
-    assumed = store.scalar("SELECT count(*) FROM request WHERE is_price_assumed")
-    if assumed:
-        text = (
-            f"{counted(assumed, 'request', 'requests')} of a service tier without a published price of their time: half"
-            " of list is assumed for batch and flex, list for the others (costctl estimate assumes nothing: unpriced)"
-        )
-        said.append(Warning("W210", text))
+    said += _assumed(store, has_aggregates=read.has_aggregates)
+    said += old_prices(store, book, days)
     for name in ("token_budgets", "latency_budgets"):
         for row in tables[name].dicts() if name in tables else ():
             if row.get("day_count", row.get("request_count")) == 0:
@@ -193,6 +189,22 @@ def _nothing(store: Store, read: LogRead) -> list[Warning]:
         "what each file holds, and what of it is read: costctl formats check FILE"
     )  # fmt: skip
     return [Warning("W134", text, hint)]
+
+
+def _assumed(store: Store, *, has_aggregates: bool) -> list[Warning]:
+    """Requests, and sums over requests, of a service tier whose price is not published."""
+    tables = {"request": ("request", "requests")}
+    if has_aggregates:
+        tables["usage_aggregate"] = ("sum over requests", "sums over requests")
+    found = [(store.scalar(f"SELECT count(*) FROM {table} WHERE is_price_assumed"), of) for table, of in tables.items()]
+    what = " and ".join(counted(count, *of) for count, of in found if count)
+    if not what:
+        return []
+    text = (
+        f"{what} of a service tier without a published price of their time: half of list is assumed for batch and flex,"
+        " list for the others (costctl estimate assumes nothing: unpriced)"
+    )
+    return [Warning("W210", text)]
 
 
 def _unread(table: Table | None) -> list[Warning]:

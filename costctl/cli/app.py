@@ -15,6 +15,7 @@ from costctl.cli.gate_commands import diff, gate
 from costctl.cli.learn_commands import calibrate, train_router
 from costctl.cli.options import (
     Agents,
+    AuditOutput,
     CachedInInput,
     Db,
     Embedding,
@@ -113,7 +114,7 @@ def audit(
         int | None, typer.Option("--threads", envvar="COSTCTL_THREADS", min=1, help="Threads and processes.")
     ] = None,
     db: Db = None,
-    output: Output = Form.TABLE,
+    output: AuditOutput = Form.TABLE,
     out: Out = None,
 ) -> None:
     """Where did the money go, and how much of it was waste?"""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from costctl.cli.options import Out, Output
+from costctl.cli.options import GateOutput, Out, Output
 from costctl.cli.output import Form, check_target, emit
 from costctl.errors import ExitCode
 
@@ -29,7 +29,7 @@ def gate(
     gate_exit_code: Annotated[
         int, typer.Option("--gate-exit-code", min=0, max=255, help="Exit code where a gate fails or cannot run.")
     ] = ExitCode.GATE,
-    output: Output = Form.TABLE,
+    output: GateOutput = Form.TABLE,
     out: Out = None,
 ) -> None:
     """Does this run keep its bounds? Those of its policy, and those given here."""

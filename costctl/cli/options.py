@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -34,9 +34,17 @@ def _has_form(context: typer.Context, form: Form) -> Form:
     return form
 
 
-Output = Annotated[
-    Form, typer.Option("--output", envvar="COSTCTL_OUTPUT", help="Form of the answer.", callback=_has_form)
-]
+def _forms_of(command: str = "") -> Any:
+    """--output with the forms that this command has; "" stands for those that have no form of their own."""
+    forms = [form.value for form in Form if command in ONLY_OF.get(form, (command,))]
+    return typer.Option("--output", envvar="COSTCTL_OUTPUT", help="Form of the answer.", callback=_has_form,
+                        metavar=f"[{'|'.join(forms)}]")  # fmt: skip
+
+
+Output = Annotated[Form, _forms_of()]
+AuditOutput = Annotated[Form, _forms_of("audit")]
+GateOutput = Annotated[Form, _forms_of("gate")]
+SimulateOutput = Annotated[Form, _forms_of("simulate")]
 Embedding = Annotated[
     str | None,
     typer.Option("--embedding", envvar="COSTCTL_EMBEDDING",

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from costctl.cli.options import DEFAULT_TARGETS, Db, Embedding, Out, Output, Prices
+from costctl.cli.options import DEFAULT_TARGETS, Db, Embedding, Out, Output, Prices, SimulateOutput
 from costctl.cli.output import Form, check_target, emit, write_text
 from costctl.cli.progress import progress
 from costctl.errors import CostctlError, ExitCode
@@ -64,7 +64,7 @@ def simulate(
         int | None, typer.Option("--threads", envvar="COSTCTL_THREADS", min=1, help="Threads and processes.")
     ] = None,
     db: Db = None,
-    output: Output = Form.TABLE,
+    output: SimulateOutput = Form.TABLE,
     out: Out = None,
 ) -> None:
     """What would this policy have done on this very log?"""

@@ -10,13 +10,13 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from costctl.errors import CostctlError
 from costctl.prices.book import PriceBook
 from costctl.prices.lint import own_doubts
+from costctl.prices.models import begins_unknown
 from costctl.prices.quantities import plain_usd
 from costctl.prices.quote import Quote, price_list
 from costctl.report import Report, Table, Value, Warning, counted
 
 MILLION = Decimal(1_000_000)
 ARITHMETIC_MAX = 3
-NAMED_MAX = 5
 ESTIMATE_COLUMNS = (
     "model", "price_key", "price_status", "input_tokens", "cached_input_tokens", "output_tokens",
     "input_cost_usd", "cache_read_cost_usd", "output_cost_usd", "list_cost_usd",
@@ -147,9 +147,12 @@ def estimate(
             del totals["list_cost_usd"]
             not_computed["list_cost_usd"] = "a model of the mix has no price"
     warnings = [warning for quote in ordered for warning in quote.warnings]
+    if not models and len(ordered) > ARITHMETIC_MAX:
+        text = f"the arithmetic of the {ARITHMETIC_MAX} cheapest of {counted(len(ordered), 'model')} is shown"
+        warnings.append(Warning("W305", text, "that of any model: name it, costctl estimate MODEL..."))
     if volume.cached_input_tokens and list_name != "list":
         warnings.append(Warning("W214", f"{list_name} has no prices for cached input: charged as other input"))
-    warnings += _begins_unknown(ordered, at)
+    warnings += begins_unknown([str(quote.price_key) for quote in ordered if quote.is_begin_unknown], at)
     warnings += own_doubts(book) if book else []
     if unpriced := [quote for quote in ordered if quote.status == "unpriced"]:
         tables["unpriced"] = Table.of(
@@ -171,19 +174,6 @@ def estimate(
             "not_computed": not_computed,
         },
     )
-
-
-def _begins_unknown(quotes: Sequence[Quote], at: datetime | None) -> list[Warning]:
-    """Prices whose first day nobody knows, where an earlier day than that of the price set was asked for."""
-    keys = list(dict.fromkeys(str(quote.price_key) for quote in quotes if quote.is_begin_unknown))
-    if not keys or at is None:
-        return []
-    more = f" and {len(keys) - NAMED_MAX:,} more" if len(keys) > NAMED_MAX else ""
-    text = (
-        f"{', '.join(keys[:NAMED_MAX])}{more}: the first price that the price set knows is used; it does not say since"
-        f" when that holds, and on {at:%Y-%m-%d} the model may have had another price or none"
-    )
-    return [Warning("W224", text, "see the dates: costctl prices show MODEL; a price of your own: --prices FILE")]
 
 
 def _no_price(quote: Quote) -> Warning:

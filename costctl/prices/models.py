@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -15,6 +16,7 @@ from costctl.prices.rates import Rate
 from costctl.prices.resolve import Resolution
 from costctl.report import Report, Table, Value, Warning, counted
 
+NAMED_MAX = 5
 ROUTER_LABELS = ("background", "default", "think", "longContext")
 STATUSES = ("measured", "vendor", "claim")
 COLUMNS = (
@@ -114,6 +116,7 @@ def models(
     if not rows:
         hint = "all of them: costctl models --all"
         warnings.append(Warning("W216", "no model that we have facts of is like that", hint))
+    warnings += begins_unknown([str(row["price_key"]) for row in rows if _is_begin_unknown(row, book, at)], at)
     priced_count = sum(row["price_status"] != "unpriced" for row in rows)
     return Report(
         command="models",
@@ -130,6 +133,32 @@ def models(
             "quality": "MMLU accuracy; the column facts says who states it",
         },
     )
+
+
+def _is_begin_unknown(row: Mapping[str, Any], book: PriceBook, at: datetime | None) -> bool:
+    """Whether a past day was asked for, and the book does not say since when its price holds."""
+    if at is None or at >= instant_utc(book.dated) or not row["price_key"]:
+        return False
+    rate = book.rate_at(str(row["price_key"]), at)
+    return rate is not None and rate.from_at is None
+
+
+def begins_unknown(keys: Sequence[str], at: datetime | None) -> list[Warning]:
+    """Prices whose first day nobody knows, where an earlier day than that of the price set was asked for."""
+    keys = list(dict.fromkeys(keys))
+    if not keys or at is None:
+        return []
+    more = f" and {len(keys) - NAMED_MAX:,} more" if len(keys) > NAMED_MAX else ""
+    text = (
+        f"{', '.join(keys[:NAMED_MAX])}{more}: the first price that the price set knows is used; it does not say since"
+        f" when that holds, and on {at:%Y-%m-%d} the model may have had another price or none"
+    )
+    return [undated(text)]
+
+
+def undated(text: str) -> Warning:
+    """The warning of prices that may be later than the day at which they are taken."""
+    return Warning("W224", text, "see the dates: costctl prices show MODEL; a price of your own: --prices FILE")
 
 
 def _facts(entry: dict[str, Any], sources: dict[str, dict[str, str]]) -> ModelFacts:

@@ -23,7 +23,7 @@ VERDICTS = {"PASS": "✅", "FAIL": "❌", "NOT RUN": "⚠️"}
 
 def to_annotations(report: Report) -> str:
     """Workflow commands: broken gates by level, drift, then warnings as notices; nothing where all is well."""
-    path = policy_file(report)
+    path = _file_of(report)
     found: dict[str, list[tuple[str, str, str]]] = {"error": [], "warning": [], "notice": []}
     for case in gates_of(report):
         if case["verdict"] != PASS:
@@ -37,14 +37,26 @@ def to_annotations(report: Report) -> str:
     return "".join(f"{line}\n" for kind, said in found.items() for line in _commands(kind, path, said))
 
 
+def _file_of(report: Report) -> str:
+    """The file that the report is about: its policy, of an audit its one log; "" where that is no one file."""
+    logs = report.provenance.get("logs")
+    if report.command != "audit":
+        return policy_file(report)
+    return safe(str(logs[0]), 400) if isinstance(logs, list | tuple) and len(logs) == 1 else ""
+
+
 def _commands(kind: str, own: str, said: list[tuple[str, str, str]]) -> Iterator[str]:
     """Commands of a kind for path, title and message; `own` is where the count of those above the limit stands."""
     whole = len(said) <= ANNOTATIONS_MAX
     for path, title, message in said if whole else said[: ANNOTATIONS_MAX - 1]:
-        yield f"::{kind} file={workflow_property(path)},title={workflow_property(title)}::{workflow_data(message)}"
+        yield f"::{kind} {_place(path)}title={workflow_property(title)}::{workflow_data(message)}"
     if not whole:
         more = f"and {len(said) - ANNOTATIONS_MAX + 1} more; the report has them all"
-        yield f"::{kind} file={workflow_property(own)},title=costctl::{workflow_data(more)}"
+        yield f"::{kind} {_place(own)}title=costctl::{workflow_data(more)}"
+
+
+def _place(path: str) -> str:
+    return f"file={workflow_property(path)}," if path else ""
 
 
 def to_comment(report: Report) -> str:

@@ -244,3 +244,26 @@ def test_a_day_is_charged_from_its_start_to_the_next(tmp_path: Path, capsys: pyt
 def test_a_form_of_other_commands_is_refused_at_once(arguments: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(arguments) == 2
     assert "error[E482]" in capsys.readouterr().err
+
+
+def test_annotations_of_an_audit_point_at_its_log() -> None:
+    """An audit has no policy; of several logs none is the one."""
+    said = (Warning("W120", "unknown"),)
+    for logs, place in ((["a,b.jsonl"], "file=a%2Cb.jsonl,"), (["a.jsonl", "b.jsonl"], ""), ([], "")):
+        found = github.to_annotations(Report("audit", {}, {}, said, {"logs": logs}))
+        assert found == f"::notice {place}title=W120::unknown\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "has", "lacks"),
+    [("rejects", (), ("junit", "focus")), ("audit", ("focus",), ("junit",)), ("gate", ("junit",), ("focus",)),
+     ("simulate", ("junit",), ("focus",))],
+)  # fmt: skip
+def test_help_offers_the_forms_that_the_command_has(
+    command: str, has: tuple[str, ...], lacks: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run([command, "--help"])
+    text = capsys.readouterr().out
+    assert "openmetrics" in text
+    assert all(form in text for form in has)
+    assert not any(f"|{form}" in text for form in lacks)
