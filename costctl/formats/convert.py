@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
 import orjson
@@ -34,6 +34,7 @@ _NUMBER = re.compile(
 )
 _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d*)?")
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.0+)?")
+_PLAIN_AMOUNT = re.compile(r"[0-9]*\.?[0-9]*|[0-9](\.[0-9]{0,16})?e[+-]?[0-9]{1,2}")
 _DOTTED = re.compile(r"[+-]?[1-9]\d{0,2}\.000")
 
 
@@ -160,7 +161,7 @@ def _number_of(name: str, text: str) -> float:
 
 
 def decimals(name: str, values: Sequence[Any]) -> Converted:
-    """Amounts as the shortest decimal text of what the log holds; the store casts it exactly."""
+    """Amounts as a decimal text that the store casts exactly, the log's own where it can."""
     if set(map(type, values)) <= {float, int, NONE}:
         sizes = pl.Series(name, values, dtype=pl.Float64, strict=False)
         if sizes.null_count() == count_none(values) and sizes.is_between(0, AMOUNT_MAX, closed="left").all():
@@ -186,7 +187,10 @@ def _amount(name: str, value: Any) -> str | None:
         fits = False
     if not fits:
         raise ValueError(f"{name} is not an amount")
-    return text
+    if _PLAIN_AMOUNT.fullmatch(text):
+        return text
+    # Digits of other scripts, and long ones with an exponent, are numbers to us and none to the store.
+    return f"{amount.quantize(Decimal('1e-12'), ROUND_HALF_UP):f}"
 
 
 def texts(name: str, values: Sequence[Any]) -> Converted:
@@ -237,5 +241,7 @@ def each(name: str, values: Sequence[Any], dtype: Any, convert: Callable[[Any], 
                 converted = convert(value)
             except ValueError as error:
                 bad[row] = str(error)
+            except OverflowError:  # an integer that no float holds
+                bad[row] = f"{name} is too large"
         out.append(converted)
     return pl.Series(name, out, dtype=dtype), bad

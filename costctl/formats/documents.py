@@ -48,6 +48,8 @@ FAULTS_MAX = 100  # damaged elements of a list within an object, each of which t
 DAMAGED = "not valid JSON: a damaged element of a list; those around it are read"
 NOT_READ = "what follows it was not read"
 _FAULT = {"__fault__": DAMAGED}
+_DIGITS_OF_64_BITS = 20
+_SURROGATE = "\\ud"  # as JSON escapes one
 _TOKENS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]:]', re.DOTALL)
 
 
@@ -247,7 +249,7 @@ def _whole_elements(text: str, position: int) -> tuple[list[Any], bool]:
     """
     import json  # noqa: PLC0415  (only for a damaged document)
 
-    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+    decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_integer)
     found: list[Any] = []
     names: set[str] = set()  # of the first element
     while True:
@@ -255,6 +257,7 @@ def _whole_elements(text: str, position: int) -> tuple[list[Any], bool]:
             position += 1
         if position == len(text) or (text[position] == "]" and not text[position + 1 :].strip()):
             return found, True
+        start = position
         try:
             element, position = decoder.raw_decode(text, position)
         except (ValueError, RecursionError):
@@ -262,9 +265,33 @@ def _whole_elements(text: str, position: int) -> tuple[list[Any], bool]:
             if next_one is None:
                 return found, False
             element, position = _FAULT, next_one
+        if _SURROGATE in text[start:position].lower() and not _is_text(element):
+            element = _FAULT
         found.append(element)
         if not names and isinstance(element, dict) and element is not _FAULT:
             names = set(element)
+
+
+def _integer(text: str) -> int | float:
+    """A whole number as the parser of whole documents has it: beyond 64 bits it is a float.
+
+    >>> _integer("-3"), _integer("100000000000000000000")
+    (-3, 1e+20)
+    """
+    if len(text) > _DIGITS_OF_64_BITS or not -(2**63) <= int(text) < 2**64:
+        return float(text)
+    return int(text)
+
+
+def _is_text(element: Any) -> bool:
+    """Whether all of its text is text: half of a pair of surrogates stands for no character."""
+    import json  # noqa: PLC0415  (only for a damaged document)
+
+    try:
+        json.dumps(element, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _next_alike(text: str, position: int, names: set[str], decoder: Any) -> int | None:

@@ -19,7 +19,7 @@ from costctl.formats.memory import FeatureMemory
 from costctl.formats.options import Options
 from costctl.formats.totals import with_total_fault
 from costctl.formats.typed import POLARS, TYPES
-from costctl.formats.values import CACHED_EXCEED, REASONING_EXCEED
+from costctl.formats.values import CACHED_EXCEED, DURATION_MS_MAX, REASONING_EXCEED
 from costctl.request import COLUMNS, SOURCE_COLUMNS
 
 
@@ -121,13 +121,14 @@ def _with_time(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
         "time_to_first_token_ms", pl.col("time_to_first_token_s") * 1000,
         pl.when("stream").then((pl.col("first_token_at") - pl.col("started_at")).dt.total_microseconds() / 1000),
     )  # fmt: skip
-    below = frame.select(
-        (latency < 0).sum().alias("latency_ms"), (first_token < 0).sum().alias("time_to_first_token_ms")
+    is_latency, is_first_token = (column.is_between(0, DURATION_MS_MAX) for column in (latency, first_token))
+    outside = frame.select(
+        (~is_latency).sum().alias("latency_ms"), (~is_first_token).sum().alias("time_to_first_token_ms")
     )
-    impossible = {name: count for name, count in below.row(0, named=True).items() if count}
+    impossible = {name: count for name, count in outside.row(0, named=True).items() if count}
     frame = frame.with_columns(
-        pl.when(latency >= 0).then(latency.round(3)).alias("latency_ms"),
-        pl.when(first_token >= 0).then(first_token.round(3)).alias("time_to_first_token_ms"),
+        pl.when(is_latency).then(latency.round(3)).alias("latency_ms"),
+        pl.when(is_first_token).then(first_token.round(3)).alias("time_to_first_token_ms"),
         pl.coalesce(
             "ts_basis",
             pl.when(pl.col("started_at").is_not_null()).then(pl.lit("start"))

@@ -334,10 +334,20 @@ def _parse_rows(rows: list[tuple[int, Any]], log_format: LogFormat, gathered: Ga
             records = []
     gathered.add(records)
     last = rows[-1][0] if rows else 0
-    digest = zlib.crc32(orjson.dumps(rows, default=str, option=orjson.OPT_NON_STR_KEYS)).to_bytes(4, "big")
+    digest = _digest_of(rows)
     if unfolded is not None:
         return unfolded.parsed(len(rows), last, digest)
     return Parsed(gathered, lines, lines, rejected, ignored, len(rows), last, digest, last)
+
+
+def _digest_of(rows: list[tuple[int, Any]]) -> bytes:
+    try:
+        text = orjson.dumps(rows, default=str, option=orjson.OPT_NON_STR_KEYS)
+    except (
+        TypeError
+    ):  # deeper than it writes, or an integer or text that JSON cannot hold: `repr` is shallow enough then
+        text = repr([(number, _row_fault(row) or row) for number, row in rows]).encode("utf-8", "backslashreplace")
+    return zlib.crc32(text).to_bytes(4, "big")
 
 
 def _row_fault(row: Any) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 # DECIMAL(9,0) x DECIMAL(18,6) stays exact in 64 bits; no request has a billion tokens.
 TOKENS_MAX = 999_999_999
 COUNT_MAX = 2**31 - 1
+DURATION_MS_MAX = 366 * 86_400_000  # no request takes longer than a year
 # A hundred years: in microseconds still far below 64 bits, as the instants up to 2200 are.
 OFFSET_MS_MAX = 36_525 * 86_400_000
 # How logs write "nothing" as text; for names and ids just these spellings, for the rest any case.

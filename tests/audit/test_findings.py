@@ -460,6 +460,17 @@ def test_a_duration_below_zero_is_unknown_and_counted(tmp_path: Path) -> None:
     assert said == "2 values of latency_ms could not be read: taken as unknown"
 
 
+def test_a_duration_over_a_year_is_unknown_and_counted(tmp_path: Path) -> None:
+    """366 days are 31,622,400,000 ms; 1e300 ms broke the replay, whose microseconds have 64 bits."""
+    of_two_centuries = {"timestamp": "1970-01-01T00:00:00Z", "end_time": "2170-01-01T00:00:00Z"}
+    lines = [{"latency_ms": 1e300}, of_two_centuries, {"latency_ms": 31_622_400_000}, {"time_to_first_token_ms": 1e17}]
+    report = made(tmp_path, *lines)
+    assert {row["column_name"]: row["value_count"] for row in rows(report, "unread")} == {
+        "latency_ms": 2, "time_to_first_token_ms": 1,
+    }  # fmt: skip
+    assert report.totals["latency_ms_p99"] == Decimal("31622400000")
+
+
 def test_repeats_are_not_computed_where_the_log_has_no_prompt(tmp_path: Path) -> None:
     report = made(tmp_path, {}, {"status": "error", "output_tokens": 100}, {"input_tokens": 40_000})
     found = of_class(report, "exact_repeat")

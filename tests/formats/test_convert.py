@@ -9,6 +9,7 @@ import pytest
 
 from costctl.formats import convert
 from costctl.formats.instants import instants
+from costctl.store import Store
 
 
 @pytest.mark.parametrize(
@@ -109,11 +110,40 @@ def test_a_date_is_its_midnight() -> None:
 @pytest.mark.parametrize(
     ("value", "expected"),
     [("1,234.50", "1234.50"), ("$ 0.01", "0.01"), ("0.5 USD", "0.5"), (Decimal("0.010"), "0.010"), ("nan", None),
-     (999_999.5, "999999.5"), ("2.5e-7", "2.5e-7")],
+     (999_999.5, "999999.5"), ("2.5e-7", "2.5e-7"), ("１２", "12.000000000000"), ("١٢.٥", "12.500000000000"),
+     ("100000000e-4", "10000.000000000000"), ("1e-999999", "0.000000000000")],
 )  # fmt: skip
 def test_amounts_in_many_spellings(value: object, expected: str | None) -> None:
     series, bad = convert.decimals("logged_cost", [value])
     assert (series.to_list(), bad) == ([expected], {})
+
+
+def test_amounts_in_any_spelling_are_numbers_to_the_store() -> None:
+    """Some spellings are numbers to Python alone, and one of them ended the audit."""
+    spelled = ["１２", "١٢", "1_000.5", "100000000e-4", "1e-999999", "+.5", "5.", "9.99e5", "0." + "1" * 60, "1.5E-7"]
+    series, bad = convert.decimals("logged_cost", [*spelled, 1.2345678901234567e-05])
+    with Store.in_memory() as store:
+        cast = [store.scalar("SELECT CAST($text AS DECIMAL(18,12))", {"text": text}) for text in series]
+    expected = [
+        "12",
+        "12",
+        "1000.5",
+        "10000",
+        "0",
+        "0.5",
+        "5",
+        "999000",
+        "0.111111111111",
+        "0.00000015",
+        "0.000012345679",
+    ]
+    assert (cast, bad) == ([Decimal(text) for text in expected], {})
+
+
+def test_an_integer_that_no_float_holds_cannot_be_read() -> None:
+    for read in (instants, convert.numbers):
+        series, bad = read("field", [10**400, None, "nan"])
+        assert (series.to_list(), bad) == ([None, None, None], {0: "field is too large"})
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from costctl.errors import InputError
 from costctl.formats.documents import holds_whole_record
 from tests.formats.test_every_format import JSON_LOGS, Together, different, lines_of, totals_of, write
-from tests.support import was_read
+from tests.support import rows, was_read
 
 pytestmark = pytest.mark.xdist_group("cut documents")  # one reading serves many
 Record = dict[str, Any]
@@ -289,3 +289,32 @@ def test_objects_within_a_damaged_element_are_no_elements(tmp_path: Path) -> Non
     cut = text[: text.rindex('"usage"')]
     found = was_read(tmp_path / "w", write(tmp_path / "log.json", cut)).totals
     assert (found["records_read_count"], found["accepted_count"], found["rejected_count"]) == (3, 2, 1)
+
+
+def row(number: int, more: str) -> str:
+    return f'{{"request_id": "r{number}", "model": "gpt-4o", "prompt_tokens": 1000, "completion_tokens": 10, {more}}}'
+
+
+BEYOND = "1" + "0" * 400
+
+
+def test_integers_beyond_64_bits_are_data(tmp_path: Path) -> None:
+    """Unknown where the value is optional, a rejected record where it is a count; one fault for the document."""
+    known = row(4, '"latency_ms": 5, "seed": 18446744073709551615')
+    lines = [row(1, f'"latency_ms": {BEYOND}'), row(2, f'"max_tokens": 1, "user": {{"id": {BEYOND}}}'),
+             row(3, f'"timestamp": {BEYOND}'), known, row(5, '"seed": 1' + "0" * 5000)]  # fmt: skip
+    report = was_read(tmp_path, write(tmp_path / "log.json", f"[{', '.join(lines)}]"))
+    assert (report.totals["accepted_count"], report.totals["rejected_count"]) == (4, 2)
+    assert {reason["reason"].split(":")[0] for reason in rows(report, "rejected")} == {
+        "started_at is not a time", "not valid JSON",
+    }  # fmt: skip
+    assert rows(report, "unread") == [{"column_name": "latency_ms", "value_count": 1}]
+
+
+def test_half_a_character_and_too_deep_a_record_are_rejected_alone(tmp_path: Path) -> None:
+    half = [row(1, '"prompt": "a"'), row(2, r'"prompt": "\ud83d"'), row(3, r'"prompt": "\ud83d\ude00"')]
+    report = was_read(tmp_path / "half", write(tmp_path / "half.json", f"[{', '.join(half)}]"))
+    assert (report.totals["accepted_count"], report.totals["rejected_count"]) == (2, 1)
+    deep = [row(1, '"x": 1'), row(2, f'"x": {"[" * 300}{"]" * 300}')]
+    report = was_read(tmp_path / "deep", write(tmp_path / "deep.json", f"[{', '.join(deep)}]"))
+    assert [reason["reason"] for reason in rows(report, "rejected")] == ["nested deeper than 64 levels"]
