@@ -24,6 +24,8 @@ from costctl.policy.keys import unknown
 from costctl.policy.parts import PARTS
 
 FILE = "config.json"
+TIMEOUT_MAX_S = 3_600
+BACKOFF_MIN_MS, BACKOFF_MAX_MS = 100, 600_000
 VERIFIED = "the fields of the published schema of Bifrost's configuration (it was not run)"
 HEADER = "x-costctl-tier"
 VARIABLES = frozenset({"headers", "params", "model", "provider", "virtual_key_name", "team_name", "customer_name",
@@ -36,8 +38,12 @@ _PROVIDER = Keys(
     {
         "keys": Items(_KEY),
         "network_config": Keys(
-            {"default_request_timeout_in_seconds": Number(1, 3_600, is_whole=True)},
-            {"max_retries": WHOLE, "retry_backoff_initial": Number(100, 600_000, is_whole=True), "base_url": Text()},
+            {"default_request_timeout_in_seconds": Number(1, TIMEOUT_MAX_S, is_whole=True)},
+            {
+                "max_retries": WHOLE,
+                "retry_backoff_initial": Number(BACKOFF_MIN_MS, BACKOFF_MAX_MS, is_whole=True),
+                "base_url": Text(),
+            },
         ),
     }
 )
@@ -107,11 +113,14 @@ def _network(given: Resolved, provider: str, lanes: list[Lane]) -> dict[str, Any
     mine = [lane for lane in lanes if any(_provider(one) == provider for one in lane.models)]
     spans = [lane.settings.timeout_us for lane in mine if lane.settings.timeout_us is not None]
     network: dict[str, Any] = {
-        "default_request_timeout_in_seconds": max(-(-max(spans) // 1_000_000), 1) if spans else 600
+        "default_request_timeout_in_seconds": min(max(-(-max(spans) // 1_000_000), 1), TIMEOUT_MAX_S) if spans else 600
     }
     retries = given.policy.retries
     if retries is not None and retries.max_count:
-        network |= {"max_retries": retries.max_count, "retry_backoff_initial": max(retries.backoff_us // 1000, 100)}
+        network |= {
+            "max_retries": retries.max_count,
+            "retry_backoff_initial": min(max(retries.backoff_us // 1000, BACKOFF_MIN_MS), BACKOFF_MAX_MS),
+        }
     return network
 
 
@@ -199,7 +208,9 @@ def _carried(given: Resolved) -> dict[str, Carried]:
         "tiers.select: cheapest": always, "tiers.select: fastest": always,
         "tiers.max_output_tokens": sent, "tiers.temperature": sent,
         "tiers.context_tokens": dropped("it counts no tokens beforehand: costctl_route.py moves what does not fit"),
-        "tiers.timeout_s": approximated("one timeout a provider, the longest of its tiers, in whole seconds"),
+        "tiers.timeout_s": approximated(
+            f"one timeout a provider, the longest of its tiers, in whole seconds, at most {TIMEOUT_MAX_S:,}"
+        ),
         "routing.default: logged": dropped("a request without the header goes to the last tier"),
         "budgets.usd_per_day: total": approximated(
             "a budget of a virtual key that every caller must use (COSTCTL_KEY_1, ...); over it requests are refused"
@@ -213,7 +224,10 @@ def _carried(given: Resolved) -> dict[str, Carried]:
         "budgets.tokens_per_day": dropped("write a rate limit of tokens of a virtual key by hand"),
         "limits": dropped("write a rate limit of a virtual key by hand: it has none of a provider for all"),
         "fallbacks": expressed("fallbacks of each rule, in order"),
-        "retries": approximated("retries of each provider, after its own choice of errors"),
+        "retries": approximated(
+            "retries of each provider, after its own choice of errors and first waits of "
+            f"{BACKOFF_MIN_MS} to {BACKOFF_MAX_MS:,} ms"
+        ),
         "kill_switch": dropped("only its enterprise edition takes a provider out: fallbacks still answer"),
         "cache.exact": approximated(
             "plugin semantic_cache, which needs a vector store and the header x-bf-cache-key: the caller must put the "

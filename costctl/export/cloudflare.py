@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from costctl.export.base import Carried, Exported, Target, approximated, dropped, expressed, told
-from costctl.export.cloudflare_schema import faults_of
+from costctl.export.cloudflare_schema import RETRIES_MAX, TIMEOUT_MAX_MS, TIMEOUT_MIN_MS, faults_of
 from costctl.export.orders import as_listed
 from costctl.export.resolved import Lane, Model, Resolved
 from costctl.export.text import exact, to_json
@@ -23,7 +23,6 @@ FILE = "route.json"
 VERIFIED = "cloudflare 5.9.0 (typed models of the API; the service is hosted)"
 TIER_KEY = "metadata.costctl_tier"
 DAY_S = 86_400
-UNLIMITED_MS = 600_000
 """An element must have a timeout; where the policy has none it is ten minutes."""
 # As the gateway spells the providers whose names differ from those of the price list.
 _PROVIDERS = {"google": "google-ai-studio", "x-ai": "grok", "aws": "aws-bedrock", "azure": "azure-openai",
@@ -75,8 +74,8 @@ class _Graph:
         timeout_us, retries = lane.settings.timeout_us, self._given.policy.retries
         properties = {
             "provider": _PROVIDERS.get(model.provider, model.provider), "model": model.model,
-            "retries": retries.max_count if retries else 0,
-            "timeout": UNLIMITED_MS if timeout_us is None else max(timeout_us // 1000, 1),
+            "retries": min(retries.max_count, RETRIES_MAX) if retries else 0,
+            "timeout": TIMEOUT_MAX_MS if timeout_us is None else _timeout_ms(timeout_us),
         }  # fmt: skip
         self.add(name, "model", {"success": "end", "fallback": fallback}, properties)
 
@@ -88,6 +87,11 @@ class _Graph:
             percent = min(max(int(share + Decimal("0.5")), 1), 99)
             to = self.add(f"{at}-split-{number + 1}", "percentage", {f"{percent}%": ids[number], "else": to})
         return to
+
+
+def _timeout_ms(timeout_us: int) -> int:
+    """As near as the gateway takes it."""
+    return min(max(timeout_us // 1000, TIMEOUT_MIN_MS), TIMEOUT_MAX_MS)
 
 
 def _caps(given: Resolved, lane: Lane) -> list[UsdCap]:
@@ -147,6 +151,12 @@ def _carried(given: Resolved) -> dict[str, Carried]:
     gateway = dropped("the gateway's own cache is set beside the route (cf-aig-cache-ttl), for equal requests only")
     always = approximated("always the first model: order them in the policy as you want them asked")
     looks = dropped("it has no such step: let the application do it before or after the call")
+    timeouts_us = [lane.settings.timeout_us for lane in given.lanes if lane.settings.timeout_us is not None]
+    waits = expressed("timeout of each model element, in milliseconds")
+    if any(_timeout_ms(one) * 1000 != one for one in timeouts_us):
+        waits = approximated(f"{waits.says}; whole ones from {TIMEOUT_MIN_MS} to {TIMEOUT_MAX_MS:,}")
+    retries = given.policy.retries
+    most = f"; at most {RETRIES_MAX}" if retries and retries.max_count > RETRIES_MAX else ""
     over = "a lower tier answers" if given.policy.budgets.over == "degrade" else "the policy refuses"
     own: dict[str, Carried] = {
         "tiers": approximated("one branch a tier, taken by metadata costctl_tier that the caller sends"),
@@ -157,7 +167,7 @@ def _carried(given: Resolved) -> dict[str, Carried]:
         "tiers.select: cheapest": always, "tiers.select: fastest": always,
         "tiers.max_output_tokens": sent, "tiers.temperature": sent,
         "tiers.context_tokens": dropped("it counts no tokens: costctl_route.py moves what does not fit"),
-        "tiers.timeout_s": expressed("timeout of each model element, in milliseconds"),
+        "tiers.timeout_s": waits,
         "routing.default: logged": dropped("a request without a known tier goes to the last branch"),
         "budgets.usd_per_day: tier": approximated(
             f"a rate element of limitType cost in a window of a day, no UTC day; over it {over}, "
@@ -174,7 +184,7 @@ def _carried(given: Resolved) -> dict[str, Carried]:
         "budgets.usd_per_request_max": dropped("it knows no cost before the answer: let the caller check it"),
         "budgets.tokens_per_day": usage, "limits": usage,
         "fallbacks": expressed("the models of the chain follow by output fallback"),
-        "retries": approximated("retries of each model element, after any error and with its own pauses"),
+        "retries": approximated(f"retries of each model element, after any error and with its own pauses{most}"),
         "kill_switch": dropped("it has none: each request tries the broken model first, within its timeout"),
         "cache.exact": gateway, "cache.semantic": gateway,
         "cache.prompt": dropped("prompt caching is the provider's: ask for it in the request"),

@@ -9,6 +9,8 @@ from typing import Any
 from costctl.export.shape import NAME, ByType, Choice, Items, Keys, Named, Number, Text
 from costctl.policy.keys import unknown
 
+RETRIES_MAX = 5
+TIMEOUT_MIN_MS, TIMEOUT_MAX_MS = 100, 600_000
 _TO = Keys({"elementId": NAME})
 _BRANCH = Keys({"true": _TO, "false": _TO})
 _TRY = Keys({"success": _TO, "fallback": _TO})
@@ -37,9 +39,9 @@ _ELEMENT = ByType(
                 "id": NAME, "type": Text(), "outputs": _TRY,
                 "properties": Keys(
                     {
-                        "provider": Text(), "model": Text(), "retries": Number(0, 5, is_whole=True),
+                        "provider": Text(), "model": Text(), "retries": Number(0, RETRIES_MAX, is_whole=True),
                         # Of milliseconds: less than a tenth of a second would be meant as seconds.
-                        "timeout": Number(100, 600_000, is_whole=True),
+                        "timeout": Number(TIMEOUT_MIN_MS, TIMEOUT_MAX_MS, is_whole=True),
                     }
                 ),
             }

@@ -28,7 +28,7 @@ _TEMPERATURE = Number(0, 2)
 _USD = Number(0, 10**9)
 _TRIES = Number(0, 100, is_whole=True)
 _DAY = Choice(("1d",))
-_POLICY = Keys(optional=dict.fromkeys(FAILS, _TRIES))
+_POLICY = Keys(optional=dict.fromkeys(FAILS, WHOLE))
 _DEPLOYMENT = Keys(
     {"model": _MODEL},
     {
@@ -83,7 +83,7 @@ _ROUTER = Keys(
         "fallbacks": _CHAINS, "context_window_fallbacks": _CHAINS, "max_fallbacks": WHOLE, "disable_cooldowns": Flag(),
     },
     {
-        "retry_after": Number(0, 3_600, is_whole=True),
+        "retry_after": Number(0, 86_400, is_whole=True),
         "provider_budget_config": Named(Keys({"budget_limit": _USD, "time_period": _DAY}), 1),
     },
 )  # fmt: skip

@@ -84,7 +84,7 @@ def _cap_schema(scopes: tuple[str, ...], amount: Mapping[str, Any], keys: int) -
     }  # fmt: skip
 
 
-_USD = {"type": "number", "minimum": 0}
+_USD = {"type": "number", "minimum": 0, "maximum": units.USD_MAX}
 _TOKENS = {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?[kM]$"}]}
 _USD_CAPS = {"anyOf": [_USD, {"type": "array", "items": _cap_schema(USD_SCOPES, _USD, 1)}]}
 

@@ -12,10 +12,15 @@ from costctl.policy.source import Place
 
 T = TypeVar("T")
 
+WAIT_MAX_US = units.US_OF["d"]
+PLACES_MAX = 10**6
+FULL_LOAD_MAX_USD = 10_000
+TOKENS_PER_S_MIN = Decimal("0.01")
+
 
 def faults_of_amounts(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
     """Every fault, with its place."""
-    for check in (_shares, _arms, _thresholds, _seasons, _summaries, _switch):
+    for check in (_shares, _arms, _thresholds, _seasons, _summaries, _switch, _waits, _engines):
         yield from check(values)
 
 
@@ -53,7 +58,7 @@ def _arms(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
         if not isinstance(arms, dict):
             continue
         total = _total(arm.get("share") if isinstance(arm, dict) else arm for arm in arms.values())
-        if total is not None and total != 1:
+        if total is not None and abs(total - 1) > len(arms) * Decimal(1).scaleb(-units.DECIMALS):  # as rounded
             yield at, f"the shares of the arms sum to {_percent(total)}, not to 100%"
 
 
@@ -111,3 +116,34 @@ def _switch(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
         for at, value in places_of(values, f"kill_switch.{key}"):
             if _amount(units.duration_us, value) == 0:
                 yield at, "must be above 0, else no provider is ever out; such as 15m"
+
+
+def _waits(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """The wait before a retry doubles each time, and the last one must end."""
+    for at, retries in places_of(values, "retries"):
+        if not isinstance(retries, dict):
+            continue
+        most = _amount(units.retries, retries.get("max"))
+        first_us = _amount(units.seconds_us, retries.get("backoff_s"))
+        if most and first_us and first_us << (most - 1) > WAIT_MAX_US:
+            fits = next((count for count in range(most, 0, -1) if first_us << (count - 1) <= WAIT_MAX_US), 0)
+            remedy = f"max may be {fits} with this backoff_s" if fits else "write a shorter backoff_s"
+            yield (*at, "backoff_s"), f"doubles before each retry, to more than a day before the last one; {remedy}"
+
+
+def _engines(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """What an engine costs an hour and writes a second, taken together."""
+    for at, engine in places_of(values, "self_hosted.*"):
+        if not isinstance(engine, dict):
+            continue
+        count, places = (_amount(units.count_of_one, engine.get(key, 1)) for key in ("count", "max_num_seqs"))
+        speed = _amount(units.speed, engine.get("tokens_per_s"))
+        hourly = _amount(units.usd, engine.get("usd_per_hour"))
+        if count and hourly and hourly * count > FULL_LOAD_MAX_USD:
+            yield (*at, "usd_per_hour"), f"is over ${FULL_LOAD_MAX_USD:,} an hour for all of `count`"
+        elif speed and hourly and hourly > speed * 3_600:
+            yield (*at, "usd_per_hour"), "is over $1 a token at tokens_per_s"
+        if count and places and count * places > PLACES_MAX:
+            yield (*at, "max_num_seqs"), f"is over {PLACES_MAX:,} places, times `count`"
+        elif speed and places and speed < TOKENS_PER_S_MIN * places:
+            yield (*at, "tokens_per_s"), f"is under {TOKENS_PER_S_MIN} tokens a second for each of max_num_seqs"

@@ -213,8 +213,9 @@ def _pattern(*patterns: str) -> dict[str, Any]:
 
 
 _AMOUNT = r"[0-9]+(\.[0-9]+)?"
-_POSITIVE = {"type": "number", "exclusiveMinimum": 0}
 _FROM_ZERO = {"type": "number", "minimum": 0}
+_POSITIVE = {"type": "number", "exclusiveMinimum": 0, "maximum": units.NUMBER_MAX}
+_SPEED = {"type": "number", "minimum": float(units.SPEED_MIN), "maximum": units.NUMBER_MAX}
 _COUNT = _pattern(f"{_AMOUNT}[kM]")
 
 Text = Annotated[str, Field(min_length=1)]
@@ -225,9 +226,23 @@ Count = Annotated[
 CountOfOne = Annotated[
     int, PlainValidator(units.count_of_one), WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, _COUNT]})
 ]
-Number = Annotated[Decimal, PlainValidator(units.number), WithJsonSchema(_FROM_ZERO)]
+Number = Annotated[Decimal, PlainValidator(units.number), WithJsonSchema(_FROM_ZERO | {"maximum": units.NUMBER_MAX})]
+Temperature = Annotated[
+    Decimal, PlainValidator(units.temperature), WithJsonSchema(_FROM_ZERO | {"maximum": units.TEMPERATURE_MAX})
+]
 Ratio = Annotated[Decimal, PlainValidator(units.ratio), WithJsonSchema(_POSITIVE)]
-Usd = Annotated[Decimal, PlainValidator(units.usd), WithJsonSchema(_FROM_ZERO)]
+Factor = Annotated[Decimal, PlainValidator(units.factor), WithJsonSchema(_POSITIVE | {"maximum": units.FACTOR_MAX})]
+Speed = Annotated[Decimal, PlainValidator(units.speed), WithJsonSchema(_SPEED)]
+Usd = Annotated[Decimal, PlainValidator(units.usd), WithJsonSchema(_FROM_ZERO | {"maximum": units.USD_MAX})]
+Price = Annotated[Decimal, PlainValidator(units.price), WithJsonSchema(_FROM_ZERO | {"maximum": units.PRICE_MAX})]
+UsdOfCall = Annotated[
+    Decimal, PlainValidator(units.usd_of_call), WithJsonSchema(_FROM_ZERO | {"maximum": units.PRICE_MAX})
+]
+Tries = Annotated[
+    int,
+    PlainValidator(units.retries),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": units.RETRIES_MAX}),
+]
 Share = Annotated[
     Decimal,
     PlainValidator(units.share),
@@ -240,7 +255,17 @@ Threshold = Annotated[
 ]
 Duration = Annotated[int, PlainValidator(units.duration_us), WithJsonSchema(_pattern(f"({_AMOUNT}(d|h|m|s|ms))+"))]
 Seconds = Annotated[int, PlainValidator(units.seconds_us), WithJsonSchema(_FROM_ZERO)]
+Timeout = Annotated[
+    int,
+    PlainValidator(units.timeout_us),
+    WithJsonSchema({"type": "number", "minimum": float(units.TIMEOUT_MIN_S), "maximum": units.TIMEOUT_MAX_S}),
+]
 Milliseconds = Annotated[int, PlainValidator(units.milliseconds_us), WithJsonSchema(_FROM_ZERO)]
+MillisecondsPer1k = Annotated[
+    int,
+    PlainValidator(units.milliseconds_per_1k_us),
+    WithJsonSchema(_FROM_ZERO | {"maximum": units.MS_PER_1K_MAX}),
+]
 Months = Annotated[tuple[Annotated[int, Field(ge=1, le=12)], ...], AfterValidator(read_unique)]
 Named = Annotated[Mapping[str, T], AfterValidator(Table)]
 """A mapping from names of the user's, such as intents or tiers."""

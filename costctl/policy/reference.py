@@ -27,7 +27,9 @@ Schema by which editors complete and check the file; on its first line it then h
 `# yaml-language-server: $schema=./policy.schema.json`.
 
 Units stand in the key, or are written with the value: a duration is `24h` or `1h30m`, a share `45%` or `0.45`, a count
-`8k` (8,000) or `5M`. A key that is left out has no effect; an unknown one is refused. Required keys are **bold**.
+`8k` (8,000) or `5M`. Plain numbers and shares are rounded to nine decimals, tokens a second to three, dollars to
+twelve; a price per million tokens has at most six. A key that is left out has no effect; an unknown one is refused.
+Required keys are **bold**.
 
 This page is made of the schema: `python -m costctl.policy.generate`.
 """

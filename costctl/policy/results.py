@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
@@ -14,11 +15,13 @@ from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 from costctl.policy import units
 from costctl.policy.keys import (
     Duration,
+    Factor,
     Faults,
     Named,
     Part,
     Ratio,
     Share,
+    Speed,
     Table,
     Text,
     Texts,
@@ -80,7 +83,7 @@ class Scenarios(Part):
 
     outage: Outage | None = None
     volume_ratio: Volume | None = None
-    price_ratio: Named[Ratio] = Table({})
+    price_ratio: Named[Factor] = Table({})
 
 
 @dataclass(frozen=True)
@@ -130,14 +133,14 @@ class Export(Part):
     accept_loss: Texts = ()
 
 
-def _assumed(value: Any) -> Decimal | Mapping[str, Decimal]:
+def _assumed(read: Callable[[Any], Decimal], value: Any) -> Decimal | Mapping[str, Decimal]:
     if not isinstance(value, dict):
-        return units.ratio(value)
+        return read(value)
     found: dict[str, Decimal] = {}
     faults: Faults = []
     for model, one in value.items():
         try:
-            found[model] = units.ratio(one)
+            found[model] = read(one)
         except ValueError as error:
             faults.append(((model,), str(error)))
     if faults:
@@ -145,18 +148,28 @@ def _assumed(value: Any) -> Decimal | Mapping[str, Decimal]:
     return Table(found)
 
 
-Assumed = Annotated[
+AssumedFactor = Annotated[
     Decimal | Mapping[str, Decimal],
-    PlainValidator(_assumed, json_schema_input_type=Ratio | dict[str, Ratio]),
+    PlainValidator(partial(_assumed, units.factor), json_schema_input_type=Factor | dict[str, Factor]),
+]
+AssumedSpeed = Annotated[
+    Decimal | Mapping[str, Decimal],
+    PlainValidator(partial(_assumed, units.speed), json_schema_input_type=Speed | dict[str, Speed]),
+]
+AssumedTime = Annotated[
+    Decimal | Mapping[str, Decimal],
+    PlainValidator(partial(_assumed, units.ratio), json_schema_input_type=Ratio | dict[str, Ratio]),
 ]
 
 
 class Assume(Part):
     """What the log cannot show, as one number or by model; every figure that rests on it says so."""
 
-    output_tokens_ratio: Assumed | None = None
-    input_tokens_ratio: Assumed | None = None
-    output_tokens_per_s: Assumed | None = None  # with the next one the latency of models that the log does not show
-    first_token_ms: Assumed | None = None
+    output_tokens_ratio: AssumedFactor | None = None
+    input_tokens_ratio: AssumedFactor | None = None
+    output_tokens_per_s: AssumedSpeed | None = (
+        None  # with the next one the latency of models that the log does not show
+    )
+    first_token_ms: AssumedTime | None = None
     timed_out_is_billed: bool = False
     summary_tokens_ratio: Share = Decimal("0.2")  # of what a summary replaces; nobody's measurement

@@ -11,14 +11,14 @@ from costctl.policy.caps import TokenCaps, UsdCaps
 from costctl.policy.keys import (
     CountOfOne,
     Named,
-    Number,
     Part,
     Ratio,
-    Seconds,
     Share,
     Table,
+    Temperature,
     Text,
     Texts,
+    Timeout,
     Usd,
     read_named,
 )
@@ -64,8 +64,8 @@ class TierSettings(Part):
     weights: tuple[Ratio, ...] = ()
     max_output_tokens: CountOfOne | None = None
     context_tokens: CountOfOne | None = None
-    temperature: Number | None = None
-    timeout_us: Seconds | None = Field(default=None, alias="timeout_s")
+    temperature: Temperature | None = None
+    timeout_us: Timeout | None = Field(default=None, alias="timeout_s")
 
 
 class Tier(TierSettings):
@@ -83,8 +83,8 @@ class TierChange(Part):
     weights: tuple[Ratio, ...] | None = None
     max_output_tokens: CountOfOne | None = None
     context_tokens: CountOfOne | None = None
-    temperature: Number | None = None
-    timeout_us: Seconds | None = Field(default=None, alias="timeout_s")
+    temperature: Temperature | None = None
+    timeout_us: Timeout | None = Field(default=None, alias="timeout_s")
 
 
 class Rule(Part):

@@ -17,16 +17,21 @@ from costctl.policy.keys import (
     Duration,
     Faults,
     Milliseconds,
+    MillisecondsPer1k,
     Months,
     Number,
     Part,
+    Price,
     Ratio,
     Seconds,
     Share,
+    Speed,
     Text,
     Texts,
     Threshold,
+    Tries,
     Usd,
+    UsdOfCall,
     read_unique,
     refuse,
     unknown,
@@ -50,7 +55,7 @@ class Limit(Part):
 class Retries(Part):
     """How often a failed attempt is made again, and after which faults."""
 
-    max_count: Count = Field(alias="max")
+    max_count: Tries = Field(alias="max")
     backoff_us: Seconds = Field(default=0, alias="backoff_s")
     on: Annotated[
         tuple[Literal["timeout", "rate_limit", "server_error", "error"], ...],
@@ -204,15 +209,15 @@ class Compression(Part):
 
     ratio_kept: Share
     min_input_tokens: Count = 0
-    usd_per_million_tokens: Usd = Decimal(0)
-    us_per_1k_tokens: Milliseconds = Field(default=0, alias="ms_per_1k_tokens")
+    usd_per_million_tokens: Price = Decimal(0)
+    us_per_1k_tokens: MillisecondsPer1k = Field(default=0, alias="ms_per_1k_tokens")
 
 
 class DataSource(Part):
     """Where facts come from, in the order of the list."""
 
     name: Text
-    usd_per_call: Usd = Decimal(0)
+    usd_per_call: UsdOfCall = Decimal(0)
     latency_us: Milliseconds = Field(default=0, alias="latency_ms")
     hit_ratio: Share
 
@@ -238,7 +243,7 @@ class SelfHosted(Part):
     accelerator: Text | None = None
     count: CountOfOne = 1
     usd_per_hour: Usd
-    tokens_per_s: Ratio
+    tokens_per_s: Speed
     max_num_seqs: CountOfOne = 1
     quantization: Literal["none", "gptq", "awq", "gguf"] = "none"
     quality_ratio: Ratio | None = None

@@ -75,3 +75,28 @@ def test_the_names_are_those_that_a_policy_may_name() -> None:
     assert len(set(names)) == len(names)
     for name in names:
         parse_policy(f"version: 1\nexport: {{targets: [{name}]}}\n", "policy.yaml")
+
+
+EXTREME = """version: 1
+tiers:
+  A: {models: [gpt-4o-mini], temperature: 0.123456789012345678, timeout_s: %s}
+  C: {models: [gpt-4o, gpt-4.1], select: weights, weights: [0.3333333333333333, 999999.9999999999]}
+routing: {default: A}
+retries: {max: %s, backoff_s: %s}
+kill_switch: {error_ratio: 0.3333333333333333, window: 15m, min_requests: 1M, cooldown: 10m}
+budgets: {usd_per_day: [{max: 999999999.9999999999}, {tier: C, max: 12345.1234567890123}], usd_per_request_max: 1e-12}
+cache: {exact: {ttl: 1h, max_temperature: 0.123456789012345}}
+"""
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+@pytest.mark.parametrize("amounts", [(0.001, 100, 0), (86_400, 3, 3_600), (86_400, 37, 0.000001)])
+def test_every_amount_that_a_policy_may_hold_is_exported(target: Target, amounts: tuple[float, int, float]) -> None:
+    """Where a target has bounds of its own, the amount is cut, and said to be approximated."""
+    made = target.export(given(EXTREME % (amounts[0], amounts[1], f"{amounts[2]:f}")))
+    assert target.faults(made.files) == []
+    if target.name == "cloudflare":
+        said = {loss.part: (loss.kind, loss.says) for loss in made.losses}
+        assert said["retries"][0] == said["tiers.timeout_s"][0] == "approximated"
+        assert ("at most 5" in said["retries"][1]) == (amounts[1] > 5)
+        assert "from 100 to 600,000" in said["tiers.timeout_s"][1]

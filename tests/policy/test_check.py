@@ -201,3 +201,38 @@ def test_answers_are_written_anew_by_a_tier(others: str) -> None:
     parsed(HEAD + rules + "}\n")
     if others:
         parsed(f"version: 1\n{others}{rules}, reformat: {{tier: S, when: {{app: x}}}}}}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("retries: {max: 70, backoff_s: 1}",
+         "4:20: retries.backoff_s: doubles before each retry, to more than a day before the last one; "
+         "max may be 17 with this backoff_s"),
+        ("retries: {max: 2, backoff_s: 86401}",
+         "4:19: retries.backoff_s: doubles before each retry, to more than a day before the last one; "
+         "write a shorter backoff_s"),
+        ("retries: {max: 1023}", "4:11: retries.max: must be at most 100, not 1023"),
+        ("self_hosted: [{name: x, usd_per_hour: 6, count: 2000, tokens_per_s: 1}]",
+         "4:25: self_hosted[0].usd_per_hour: is over $10,000 an hour for all of `count`"),
+        ("self_hosted: [{name: x, usd_per_hour: 100, tokens_per_s: 0.02}]",
+         "4:25: self_hosted[0].usd_per_hour: is over $1 a token at tokens_per_s"),
+        ("self_hosted: [{name: x, usd_per_hour: 1, tokens_per_s: 9999, count: 1001, max_num_seqs: 1k}]",
+         "4:75: self_hosted[0].max_num_seqs: is over 1,000,000 places, times `count`"),
+        ("self_hosted: [{name: x, usd_per_hour: 1, tokens_per_s: 2, max_num_seqs: 256}]",
+         "4:42: self_hosted[0].tokens_per_s: is under 0.01 tokens a second for each of max_num_seqs"),
+    ],
+)  # fmt: skip
+def test_amounts_that_no_count_could_hold_are_told(text: str, expected: str) -> None:
+    assert problems(HEAD + text) == [expected]
+
+
+def test_the_longest_waits_are_read() -> None:
+    parsed(HEAD + "retries: {max: 17, backoff_s: 1}")
+    parsed(HEAD + "retries: {max: 100}")
+    parsed(HEAD + "retries: {max: 1, backoff_s: 86400}")
+
+
+def test_thirds_of_an_experiment_are_all_of_it() -> None:
+    arms = "a: 0.3333333333333333, b: 0.3333333333333333, c: 0.3333333333333333"
+    assert len(parsed(f"{HEAD}experiments: [{{name: e, unit: user, arms: {{{arms}}}}}]").experiments[0].arms) == 3

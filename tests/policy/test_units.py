@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -135,3 +137,55 @@ def test_a_quoted_value_is_never_long() -> None:
     assert units.shown("x" * 100) == "'" + "x" * 38 + "…"
     assert units.shown({"a": 1}) == "a mapping"
     assert units.shown((1,)) == "a list"
+
+
+@pytest.mark.parametrize(
+    ("read", "value", "expected"),
+    [
+        (units.share, "0.3333333333333333", "0.333333333"), (units.ratio, "0.3333333333333333", "0.333333333"),
+        (units.speed, "33.333333333333336", "33.333"), (units.number, "0.123456789012345678", "0.123456789"),
+        (units.usd, "3.3333333333333335", "3.333333333333"), (units.usd, "12345.123456789012", "12345.1234567890"),
+        (units.usd, "0.006999999999", "0.006999999999"), (units.threshold, "1.0000000001", "1.000000000"),
+        (units.share, "0E-18", "0"), (units.price, "0.333333000", "0.333333"),
+    ],
+)  # fmt: skip
+def test_what_a_division_leaves_is_rounded(read: Callable[[object], Decimal], value: str, expected: str) -> None:
+    assert read(Decimal(value)) == Decimal(expected)
+
+
+@given(st.floats(0.001, 10**6))
+def test_every_rounded_number_is_exact_as_a_float(value: float) -> None:
+    """Routers get floats: what is written must be just what the policy holds."""
+    for read in (units.number, units.ratio, units.usd):
+        found = read(Decimal(repr(value)))
+        assert Decimal(repr(float(found))) == found
+    assert units.speed(Decimal(repr(value))).as_integer_ratio()[1] <= 1_000
+    assert units.share(Decimal(repr(value / 10**6))).as_integer_ratio()[1] <= 10**9
+
+
+@pytest.mark.parametrize(
+    ("read", "value", "message"),
+    [
+        (units.share, "1e-10", "must be 0 or at least 0.000000001, not 1E-10"),
+        (units.ratio, "1000001", "must be at most 1,000,000, not 1000001"),
+        (units.factor, "1000.1", "must be at most 1,000, not 1000.1"),
+        (units.speed, "0.0005", "must be at least 0.001 tokens a second, not 0.0005"),
+        (units.temperature, "2.1", "must be at most 2, not 2.1"),
+        (units.usd, "1000000000.5", "must be at most 1,000,000,000, not 1000000000.5"),
+        (units.usd_of_call, "1001", "must be at most 1,000, not 1001"),
+        (units.price, "0.3333333333333333", "must have at most six decimals such as 0.333333, not 0.3333333333333333"),
+        (units.price, "1001", "must be at most 1,000, not 1001"),
+        (units.timeout_us, "0.0001", "must be at least 0.001 seconds, not 0.0001"),
+        (units.timeout_us, "86401", "must be at most 86,400, not 86401"),
+        (units.milliseconds_per_1k_us, "1000001", "must be at most 1,000,000, not 1000001"),
+    ],
+)  # fmt: skip
+def test_what_no_product_could_hold_is_refused(read: Callable[[object], object], value: str, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        read(Decimal(value))
+
+
+def test_nothing_is_tried_again_more_often_than_counts_hold() -> None:
+    assert units.retries(100) == 100
+    with pytest.raises(ValueError, match="must be at most 100, not 101"):
+        units.retries(101)
