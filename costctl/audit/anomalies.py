@@ -3,7 +3,8 @@
 A day jumps when it stands above the median of the ordinary days by four robust deviations, by
 half of it, and by a fiftieth of an average day's whole cost. The change is then split, with
 nothing left over, into volume, mix of models, price and tokens per request; the largest part
-is the cause.
+is the cause. Money is in fractions, so that the parts sum to the change to the last digit; only the
+threshold that a day must pass is a float.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from statistics import median
 from typing import Any
 
@@ -31,6 +33,7 @@ MATERIAL_RATIO = Decimal("0.02")
 USER_MATERIAL_RATIO = Decimal("0.05")
 # A jump that is mostly one inside it is told once, as the narrower of the two.
 EXPLAINED_RATIO = 0.6
+NOTHING = Fraction(0)
 COLUMNS = (
     "scope", "name", "first_on", "last_on", "list_cost_usd", "usual_cost_per_day_usd", "excess_usd", "cause",
     "cause_usd", "volume_usd", "mix_usd", "price_usd", "tokens_usd", "note",
@@ -42,11 +45,11 @@ class Usage:
     """Requests, cost in USD, and the four token classes with their cost."""
 
     requests: int = 0
-    cost: float = 0.0
+    cost: Fraction = NOTHING
     tokens: list[int] = field(default_factory=lambda: [0] * 4)
-    parts: list[float] = field(default_factory=lambda: [0.0] * 4)
+    parts: list[Fraction] = field(default_factory=lambda: [NOTHING] * 4)
 
-    def add(self, requests: int, cost: float, tokens: Sequence[int], parts: Sequence[float]) -> None:
+    def add(self, requests: int, cost: Fraction, tokens: Sequence[int], parts: Sequence[Fraction]) -> None:
         """Add another cell."""
         self.requests += requests
         self.cost += cost
@@ -61,13 +64,13 @@ Cells = dict[date, dict[str, Usage]]
 class Change:
     """A change of the daily cost, split; the parts sum to it."""
 
-    volume: float
-    mix: float
-    price: float
-    tokens: float
+    volume: Fraction
+    mix: Fraction
+    price: Fraction
+    tokens: Fraction
 
     @property
-    def cause(self) -> tuple[str, float]:
+    def cause(self) -> tuple[str, Fraction]:
         """The largest part and its size."""
         parts = {"volume": self.volume, "mix": self.mix, "price": self.price, "tokens per request": self.tokens}
         return max(parts.items(), key=lambda item: item[1])
@@ -89,7 +92,7 @@ def anomalies(store: Store) -> Table | None:
         series: dict[str, Cells] = defaultdict(lambda: defaultdict(lambda: defaultdict(Usage)))
         moved: set[str] = set()
         for name, day, model, key, requests, cost, *rest in store.query(sql, {"material": material}):
-            series[name][day][model or ""].add(requests, float(cost), rest[:4], rest[4:])
+            series[name][day][model or ""].add(requests, Fraction(cost), rest[:4], list(map(Fraction, rest[4:])))
             if key in repriced:
                 moved.add(model)
         for name, cells in series.items():
@@ -99,13 +102,22 @@ def anomalies(store: Store) -> Table | None:
     found = [row for row in found if row["scope"] == "model" or row["cause"] != "price" or not told]
     kept = [row for row in found if not any(_explains(store, other, row) for other in found)]
     kept.sort(key=lambda row: (-row["excess_usd"], row["scope"], row["name"], row["first_on"]))
-    return Table.of("anomalies", COLUMNS, [[_shown(name, row[name]) for name in COLUMNS] for row in kept])
+    return Table.of("anomalies", COLUMNS, [_shown(row) for row in kept])
 
 
-def _shown(name: str, value: Any) -> Any:
-    if name.endswith("_usd"):
-        return Decimal(str(round(value, 6)))
-    return value.isoformat() if isinstance(value, date) else value
+def _shown(row: dict[str, Any]) -> list[Any]:
+    """The row as told: its cost to the last digit, what was divided to millionths of a dollar, which still sum."""
+    told = dict(row)
+    told |= {name: row[name].isoformat() for name in ("first_on", "last_on")}
+    told |= {name: _decimal(value, 6) for name, value in row.items() if name.endswith("_usd")}
+    told["list_cost_usd"] = _decimal(row["list_cost_usd"], 12)
+    told["tokens_usd"] = told["excess_usd"] - told["volume_usd"] - told["mix_usd"] - told["price_usd"]
+    told["cause_usd"] = told[f"{row['cause'].split()[0]}_usd"]
+    return [told[name] for name in COLUMNS]
+
+
+def _decimal(value: Fraction, places: int) -> Decimal:
+    return Decimal(round(value * 10**places)).scaleb(-places)
 
 
 def _repriced(store: Store) -> dict[str, date]:
@@ -129,12 +141,17 @@ def _price_changes(store: Store, repriced: dict[str, date], material: float) -> 
     for key, day, _, _, requests, cost, *rest in store.query(sql, {"material": 0}):
         if key in repriced:
             side = before if day < repriced[key] else after
-            side[key].add(requests, float(cost), rest[:4], rest[4:])
+            side[key].add(requests, Fraction(cost), rest[:4], list(map(Fraction, rest[4:])))
             last[key] = day
     for key, day in repriced.items():
         old, new = before[key], after[key]
         effect = sum(
-            tokens * (_unit(new, k) - _unit(old, k)) for k, tokens in enumerate(new.tokens) if tokens and old.tokens[k]
+            (
+                tokens * (_unit(new, k) - _unit(old, k))
+                for k, tokens in enumerate(new.tokens)
+                if tokens and old.tokens[k]
+            ),
+            NOTHING,
         )
         days = (last[key] - day).days + 1 if key in last else 1
         if not old.requests or not new.requests or abs(effect) < material:
@@ -143,20 +160,21 @@ def _price_changes(store: Store, repriced: dict[str, date], material: float) -> 
             {
                 "scope": "model", "name": key, "first_on": day, "last_on": last[key], "list_cost_usd": new.cost,
                 "usual_cost_per_day_usd": (new.cost - effect) / days, "excess_usd": effect, "cause": "price",
-                "cause_usd": effect, "volume_usd": 0.0, "mix_usd": 0.0, "price_usd": effect, "tokens_usd": 0.0,
+                "cause_usd": effect, "volume_usd": NOTHING, "mix_usd": NOTHING, "price_usd": effect,
+                "tokens_usd": NOTHING,
                 "note": f"the list price of {key} changed",
             }
         )  # fmt: skip
     return found
 
 
-def _unit(usage: Usage, position: int) -> float:
-    return usage.parts[position] / usage.tokens[position] if usage.tokens[position] else 0.0
+def _unit(usage: Usage, position: int) -> Fraction:
+    return usage.parts[position] / usage.tokens[position] if usage.tokens[position] else NOTHING
 
 
 def _jumps(scope: str, name: str, cells: Cells, days: int, material: float, moved: set[str]) -> list[dict[str, Any]]:
-    costs = {day: sum(usage.cost for usage in models.values()) for day, models in cells.items()}
-    flagged = _flagged(costs, days, material, is_sparse=scope == "user")
+    costs = {day: sum((usage.cost for usage in models.values()), NOTHING) for day, models in cells.items()}
+    flagged = _flagged({day: float(cost) for day, cost in costs.items()}, days, material, is_sparse=scope == "user")
     found = []
     for first, last in _runs(sorted(flagged)):
         period = [day for day in cells if first <= day <= last]
@@ -164,8 +182,8 @@ def _jumps(scope: str, name: str, cells: Cells, days: int, material: float, move
         usual_count = len(usual_days) if scope == "user" else days - len(flagged)
         usual, now = _summed(cells, usual_days), _summed(cells, period)
         change = split(usual, max(usual_count, 1), now, len(period), moved)
-        cost = sum(costs[day] for day in period)
-        usual_cost = sum(costs[day] for day in usual_days) / max(usual_count, 1)
+        cost = sum((costs[day] for day in period), NOTHING)
+        usual_cost = sum((costs[day] for day in usual_days), NOTHING) / max(usual_count, 1)
         cause, size = change.cause
         found.append(
             {
@@ -232,9 +250,10 @@ def split(
     the same tokens at another unit price, of the models in `moved`, whose list price changed.
     Tokens: what is left, tokens per request of each class.
     """
-    scale = now_days / usual_days
-    whole = sum(usage.cost for usage in now.values()) - scale * sum(usage.cost for usage in usual.values())
-    gained = lost = gained_cost = lost_cost = price = 0.0
+    scale = Fraction(now_days, usual_days)
+    before_all, after_all = (sum((usage.cost for usage in side.values()), NOTHING) for side in (usual, now))
+    whole = after_all - scale * before_all
+    gained = lost = gained_cost = lost_cost = price = NOTHING
     for model in sorted({*usual, *now}):
         before, after = usual.get(model, Usage()), now.get(model, Usage())
         known = before if before.requests else after
@@ -246,12 +265,15 @@ def split(
             lost, lost_cost = lost - difference, lost_cost - difference * each
         if model in moved:
             price += sum(
-                tokens * (_unit(after, k) - _unit(before, k))
-                for k, tokens in enumerate(after.tokens)
-                if tokens and before.tokens[k]
+                (
+                    tokens * (_unit(after, k) - _unit(before, k))
+                    for k, tokens in enumerate(after.tokens)
+                    if tokens and before.tokens[k]
+                ),
+                NOTHING,
             )
     swapped = min(gained, lost)
-    mix = swapped * (gained_cost / gained - lost_cost / lost) if swapped else 0.0
+    mix = swapped * (gained_cost / gained - lost_cost / lost) if swapped else NOTHING
     volume = gained_cost - lost_cost - mix
     return Change(volume, mix, price, whole - volume - mix - price)
 

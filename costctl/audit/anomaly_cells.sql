@@ -5,8 +5,8 @@ SELECT {dimension} AS scope, CAST(started_at AS DATE) AS day, model, price_key, 
     CAST(coalesce(sum(coalesce(cache_write_5m_tokens, 0) + coalesce(cache_write_1h_tokens, 0)
         + coalesce(cache_write_other_tokens, 0)), 0) AS BIGINT),
     CAST(coalesce(sum(output_tokens), 0) AS BIGINT),
-    CAST(coalesce(sum(input_cost_usd), 0) AS DOUBLE), CAST(coalesce(sum(cache_read_cost_usd), 0) AS DOUBLE),
-    CAST(coalesce(sum(cache_write_cost_usd), 0) AS DOUBLE), CAST(coalesce(sum(output_cost_usd), 0) AS DOUBLE)
+    CAST(coalesce(sum(input_cost_usd), 0) AS DECIMAL(38,12)), CAST(coalesce(sum(cache_read_cost_usd), 0) AS DECIMAL(38,12)),
+    CAST(coalesce(sum(cache_write_cost_usd), 0) AS DECIMAL(38,12)), CAST(coalesce(sum(output_cost_usd), 0) AS DECIMAL(38,12))
 FROM request
 WHERE started_at IS NOT NULL AND list_cost_usd IS NOT NULL AND {dimension} IS NOT NULL
     AND {dimension} IN (SELECT scope FROM (

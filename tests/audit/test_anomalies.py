@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -12,40 +13,41 @@ from costctl.audit.anomalies import Usage, split
 from tests.support import audited, rows
 
 
-def usage(requests: int, cost: float, tokens: int) -> Usage:
-    return Usage(requests, cost, [tokens, 0, 0, 0], [cost, 0.0, 0.0, 0.0])
+def usage(requests: int, cost_usd: str, tokens: int) -> Usage:
+    cost, nothing = Fraction(cost_usd), Fraction(0)
+    return Usage(requests, cost, [tokens, 0, 0, 0], [cost, nothing, nothing, nothing])
 
 
 def test_more_requests_is_volume() -> None:
-    change = split({"m": usage(100, 10.0, 1000)}, 5, {"m": usage(60, 6.0, 600)}, 1)
-    assert change.volume == pytest.approx(4.0)
-    assert (change.mix, change.price, change.tokens) == (0, 0, pytest.approx(0.0))
+    change = split({"m": usage(100, "10.0", 1000)}, 5, {"m": usage(60, "6.0", 600)}, 1)
+    assert change.volume == 4
+    assert (change.mix, change.price, change.tokens) == (0, 0, 0)
 
 
 def test_a_swap_of_models_is_mix() -> None:
-    usual = {"small": usage(100, 1.0, 1000), "large": usage(0, 0.0, 0)}
-    change = split(usual, 5, {"large": usage(20, 4.0, 200)}, 1)
-    assert change.mix == pytest.approx(20 * (0.20 - 0.01))
-    assert change.volume == pytest.approx(0.0)
+    usual = {"small": usage(100, "1.0", 1000), "large": usage(0, "0.0", 0)}
+    change = split(usual, 5, {"large": usage(20, "4.0", 200)}, 1)
+    assert change.mix == 20 * (Fraction("0.20") - Fraction("0.01"))
+    assert change.volume == 0
 
 
 def test_longer_requests_is_tokens() -> None:
-    change = split({"m": usage(100, 10.0, 1000)}, 5, {"m": usage(20, 6.0, 600)}, 1)
+    change = split({"m": usage(100, "10.0", 1000)}, 5, {"m": usage(20, "6.0", 600)}, 1)
     assert (change.volume, change.mix, change.price) == (0, 0, 0)
-    assert change.tokens == pytest.approx(4.0)
+    assert change.tokens == 4
 
 
 def test_a_dearer_token_is_price_only_where_the_list_changed() -> None:
-    usual, now = {"m": usage(100, 10.0, 1000)}, {"m": usage(20, 6.0, 200)}
-    assert split(usual, 5, now, 1, {"m"}).price == pytest.approx(4.0)
+    usual, now = {"m": usage(100, "10.0", 1000)}, {"m": usage(20, "6.0", 200)}
+    assert split(usual, 5, now, 1, {"m"}).price == 4
     assert split(usual, 5, now, 1).price == 0
 
 
 def test_the_parts_sum_to_the_change() -> None:
-    usual = {"a": usage(70, 7.0, 700), "b": usage(35, 1.0, 900)}
-    now = {"a": usage(9, 2.0, 400), "c": usage(40, 9.0, 100)}
+    usual = {"a": usage(70, "7.0", 700), "b": usage(35, "1.0", 900)}
+    now = {"a": usage(9, "2.0", 400), "c": usage(40, "9.0", 100)}
     change = split(usual, 7, now, 2, {"a"})
-    assert change.volume + change.mix + change.price + change.tokens == pytest.approx(11.0 - 8.0 * 2 / 7)
+    assert change.volume + change.mix + change.price + change.tokens == 11 - Fraction(8 * 2, 7)
 
 
 def week(tmp_path: Path, **days: Any) -> list[dict[str, Any]]:
@@ -91,6 +93,8 @@ def test_each_cause_is_found_and_told_once(
     (found,) = week(tmp_path, d7=change)
     assert (found["scope"], found["name"], found["cause"]) == (scope, name, cause)
     assert (found["first_on"], found["last_on"]) == ("2026-03-07", "2026-03-07")
+    assert sum(found[f"{part}_usd"] for part in ("volume", "mix", "price", "tokens")) == found["excess_usd"]
+    assert found["cause_usd"] == found[f"{cause.split()[0]}_usd"]
 
 
 def test_two_days_are_one_jump(tmp_path: Path) -> None:
