@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from decimal import Decimal
 from itertools import pairwise
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from costctl.evaluate.probe import HALF_WIDTHS, order_of, plans, probed, probes_needed, template
+from costctl.render.machine import csv_text
 
 
 @pytest.mark.parametrize(("half_width", "count"), [(0.01, 8_262), (0.02, 2_066), (0.03, 918), (0.05, 331)])
@@ -64,8 +66,8 @@ def test_each_stratum_is_tried_twice_at_least() -> None:
 
 
 def test_the_template_comes_back_as_scores() -> None:
-    lines = list(template(["r1", 'a,"b"'], ["openai/gpt-4o", "x"]))
-    assert list(csv.reader(lines)) == [
+    text = csv_text(template(["r1", 'a,"b"'], ["openai/gpt-4o", "x"]))
+    assert list(csv.reader(io.StringIO(text, newline=""))) == [
         ["request_id", "model", "score"],
         ["r1", "openai/gpt-4o", ""],
         ['a,"b"', "x", ""],

@@ -22,6 +22,7 @@ from tests.support import ROOT, SHARED, audited
 
 EMPTY: dict[str, Any] = {"version": 1}
 HUGE = 10**12
+HUGE_USD = 10**9  # as much as a policy may name
 NO_OP: dict[str, Any] = {
     "version": 1,
     "tiers": {"A": {"models": "logged"}, "B": {"models": "logged", "max_output_tokens": HUGE}},
@@ -33,8 +34,10 @@ NO_OP: dict[str, Any] = {
         "floors": [{"name": "floor", "when": {"team": "sales"}, "at_least": "B"}],
     },
     "budgets": {
-        "max_share_per_day": {"B": "100%"}, "usd_per_request_max": HUGE, "over": "refuse",
-        "usd_per_day": [{"max": HUGE}, {"tier": "A", "max": HUGE}, {"user_profile": "free", "max": HUGE}],
+        "max_share_per_day": {"B": "100%"}, "usd_per_request_max": HUGE_USD, "over": "refuse",
+        "usd_per_day": [
+            {"max": HUGE_USD}, {"tier": "A", "max": HUGE_USD}, {"user_profile": "free", "max": HUGE_USD},
+        ],
         "tokens_per_day": [{"endpoint": "/chat", "max": HUGE}],
     },
     "cache": {"exact": {"ttl": "0s", "ttl_from": "last_hit", "capacity": 3, "scope": []}},
