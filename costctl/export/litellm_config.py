@@ -11,10 +11,13 @@ from typing import Any
 from costctl.export.litellm_auto import auto_entry
 from costctl.export.litellm_lanes import fallback_lane, group_of, higher, kept_models, number_of, written_lanes
 from costctl.export.resolved import Lane, Model, Resolved
+from costctl.policy.stages import KillSwitch
 from costctl.policy.targets import allowed_fails
 
 CONFIG = "config.yaml"
 _MILLION = 1_000_000
+TTL_MIN_US, TTL_MAX_US = _MILLION, 366 * 86_400 * _MILLION
+COOLDOWN_MAX_US = 31 * 86_400 * _MILLION
 # Our providers -> the prefix by which LiteLLM knows them, and the variable of their key.
 _PROVIDERS = {
     "openai": ("openai", "OPENAI_API_KEY"), "anthropic": ("anthropic", "ANTHROPIC_API_KEY"),
@@ -77,7 +80,7 @@ def _deployments(given: Resolved, lane: Lane) -> Iterator[dict[str, Any]]:
         if windows:
             info["max_input_tokens"] = min(windows)
         if policy.kill_switch is not None:
-            found["cooldown_time"] = _seconds(policy.kill_switch.cooldown_us)
+            found["cooldown_time"] = _seconds(kept_cooldown_us(policy.kill_switch))
             info["allowed_fails_policy"] = dict.fromkeys(FAILS, allowed_fails(policy.kill_switch))
         yield {"model_name": group_of(lane), "litellm_params": found, "model_info": info}
 
@@ -173,10 +176,10 @@ def _litellm_settings(given: Resolved) -> dict[str, Any]:
     """The cache: LiteLLM has one, so the exact one is written where the policy has both."""
     cache = given.policy.cache
     if cache.exact is not None:
-        params: dict[str, Any] = {"type": f"os.environ/{CACHE_TYPE}", "ttl": _seconds(cache.exact.ttl_us)}
+        params: dict[str, Any] = {"type": f"os.environ/{CACHE_TYPE}", "ttl": _seconds(kept_ttl_us(cache.exact.ttl_us))}
     elif cache.semantic is not None:
         params = {
-            "type": "redis-semantic", "ttl": _seconds(min(one.ttl_us for one in cache.semantic.ttls)),
+            "type": "redis-semantic", "ttl": _seconds(kept_ttl_us(min(one.ttl_us for one in cache.semantic.ttls))),
             "similarity_threshold": number_of(cache.semantic.serve_min),
             "redis_semantic_cache_embedding_model": "os.environ/LITELLM_EMBEDDING_MODEL",
         }  # fmt: skip
@@ -188,6 +191,16 @@ def _litellm_settings(given: Resolved) -> dict[str, Any]:
 
 def _variable(name: str) -> str:
     return re.sub(r"[^A-Z0-9]+", "_", name.upper()).strip("_")
+
+
+def kept_ttl_us(us: int) -> int:
+    """Of a cache: Redis counts whole seconds, and what is over a year is more likely a wrong unit."""
+    return min(max(us, TTL_MIN_US), TTL_MAX_US)
+
+
+def kept_cooldown_us(switch: KillSwitch) -> int:
+    """Of a deployment, a month at most."""
+    return min(switch.cooldown_us, COOLDOWN_MAX_US)
 
 
 def _seconds(us: int) -> int | float:

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 
 from costctl.export.base import Carried, approximated, dropped, expressed
 from costctl.export.litellm_auto import AUTO
-from costctl.export.litellm_config import CACHE_TYPE, total_provider
+from costctl.export.litellm_config import CACHE_TYPE, kept_cooldown_us, kept_ttl_us, total_provider
 from costctl.export.litellm_lanes import fallback_lane, group_of, written_lanes
 from costctl.export.resolved import Resolved
 from costctl.export.vllm_plan import fields_of
 from costctl.export.vllm_signals import METADATA
 from costctl.policy.parts import parts_of
 from costctl.policy.targets import LITELLM, NATIVE_DROPPED, ONE_CACHE, SEVERAL_PROVIDERS, allowed_fails
+from costctl.policy.tell import duration
 from costctl.policy.when import When
 
 # What a simulation as LiteLLM says, too.
@@ -149,6 +150,10 @@ def _failures(given: Resolved) -> dict[str, Carried]:
     kill = ""
     if policy.kill_switch is not None:
         kill = _DOES["kill_switch"].format(fails=allowed_fails(policy.kill_switch))
+        kept = kept_cooldown_us(policy.kill_switch)
+        kill += (
+            "" if kept == policy.kill_switch.cooldown_us else f"; its cooldown is {duration(kept)}, the longest here"
+        )
     return {
         "fallbacks": expressed("fallbacks, in order; the chain of the tier that was chosen first"),
         "retries": approximated(f"num_retries and retry_policy by kind of failure; {retries}"),
@@ -165,6 +170,8 @@ def _caches(given: Resolved) -> dict[str, Carried]:
         scopes = ", ".join(cache.exact.scope)
         exact += f"; scope ({scopes}) only by `cache: {{namespace: ...}}` of each request" if scopes else ""
         exact += "; a hit does not renew the time" if cache.exact.ttl_from == "last_hit" else ""
+        kept = kept_ttl_us(cache.exact.ttl_us)
+        exact += "" if kept == cache.exact.ttl_us else f"; its ttl is {duration(kept)}, the nearest that is taken"
         exact += "; no capacity" if cache.exact.capacity is not None else ""
         exact += "; the temperature is not looked at" if cache.exact.max_temperature is not None else ""
         exact += f"; {CACHE_TYPE} is redis (with REDIS_HOST, REDIS_PORT, REDIS_PASSWORD) or local, in each process"

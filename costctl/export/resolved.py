@@ -12,7 +12,7 @@ from costctl import __version__
 from costctl.money import usd_text
 from costctl.policy.plain import plain_policy
 from costctl.policy.schema import LOGGED, Policy, Tier
-from costctl.policy.stages import SelfHosted
+from costctl.policy.stages import Cache, SelfHosted
 from costctl.prices.book import PriceBook, instant_utc
 from costctl.tiers.content import Content
 from costctl.tiers.learned import Router
@@ -89,7 +89,18 @@ def resolved(policy: Policy, digest: str, book: PriceBook, content: Content, rou
         models = tuple(_model(name, book, engines) for name in tier.models if name != LOGGED)
         slug = _slug(tier.name, taken)
         lanes.append(Lane(tier.name, slug, number < len(policy.tiers), tier, models))
+    policy = policy.model_copy(update={"cache": _that_serve(policy.cache)})
     return Resolved(policy, digest, book, tuple(lanes), content, router)
+
+
+def _that_serve(cache: Cache) -> Cache:
+    """The caches without those that never serve: a lifetime of 0, or a threshold that no likeness reaches."""
+    exact, near = cache.exact, cache.semantic
+    if exact is not None and exact.ttl_us == 0:
+        exact = None
+    if near is not None and (near.serve_min > 1 or not any(one.ttl_us for one in near.ttls)):
+        near = None
+    return cache.model_copy(update={"exact": exact, "semantic": near})
 
 
 def _slug(name: str, taken: set[str]) -> str:

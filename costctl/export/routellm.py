@@ -47,7 +47,9 @@ def export(given: Resolved) -> Exported:
         f'exec python -m routellm.openai_server --routers {ROUTER} --config {CONFIG} --port "${{PORT:-6060}}" \\\n'
         f"  --strong-model '{_named(strong)}' --weak-model '{_named(weak)}'\n"
     )
-    code = _CODE.read_text("utf-8").replace("STRONG_SHARE = None", f"STRONG_SHARE = {share}", 1)
+    code = _CODE.read_text("utf-8").replace(
+        "STRONG_SHARE = None", f"STRONG_SHARE = {share if share is None else format(share, 'f')}", 1
+    )
     config = {ROUTER: {"checkpoint_path": "routellm/mf_gpt4_augmented"}}
     files = {START: start, CONFIG: to_yaml(config, head), CALIBRATE: head + code}
     return Exported(files, told(given, _carried(given)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from costctl.errors import CostctlError
+from costctl.errors import CostctlError, Problem
 from costctl.export import (
     bifrost,
     claude_code_router,
@@ -51,12 +51,18 @@ def exported(given: Resolved, names: Sequence[str]) -> list[tuple[Target, Export
     """The files and losses of each target, in the order of the names.
 
     Raises:
-        CostctlError: E471 as `target_of`.
+        CostctlError: E471 as `target_of`, E474 where a target has no room for a value of the policy.
     """
     made = []
     for target in map(target_of, names):
         found = target.export(given)
         wrong = target.faults(found.files)
-        assert not wrong, f"{target.name}: {wrong}"
+        if wrong:
+            raise CostctlError(
+                "E474", f"{target.name} takes no such value: {wrong[0]}",
+                "change the policy there, or leave this target out of export.targets", problems=tuple(
+                    Problem(target.name, None, None, "", one) for one in wrong
+                ) if len(wrong) > 1 else (),
+            )  # fmt: skip
         made.append((target, found))
     return made
