@@ -237,6 +237,17 @@ def codes(store: Store, expression: str, params: dict[str, Any] | None = None) -
     return found
 
 
+def numbers(store: Store, expression: str) -> Int:
+    """As `codes` where nobody asks for the texts, of which none comes to Python: there may be one for each user."""
+    ranked = f"CASE WHEN {expression} IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY {expression}) - 1 END"
+
+    def ask() -> Int:
+        found: Int = fetch(store, f"CAST({ranked} AS INTEGER) AS code")["code"]
+        return found
+
+    return kept(store, ("numbers", expression), ask)
+
+
 def _codes(store: Store, expression: str, params: dict[str, Any] | None) -> tuple[Int, tuple[str, ...]]:
     rows = store.query(f"SELECT DISTINCT CAST({expression} AS VARCHAR) AS said FROM replay_call ORDER BY said", params)
     texts = tuple(text for (text,) in rows if text is not None)

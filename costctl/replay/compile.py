@@ -15,7 +15,7 @@ from costctl.policy.schema import LOGGED, Policy, Tier
 from costctl.policy.stages import ExactCache as ExactCacheSpec
 from costctl.prices.book import PriceBook
 from costctl.replay.arms import Arms, arms_of, merged_lanes, policy_models
-from costctl.replay.calls import Calls, Flag, Int, codes, constant, fetch
+from costctl.replay.calls import Calls, Flag, Int, constant, fetch, numbers
 from costctl.replay.candidates import Candidate, InputPrices, PriceDays, input_prices, price_models
 from costctl.replay.chains import attempting
 from costctl.replay.conditions import COLUMN_OF, PERSONAL_DATA, REUSABLE, Conditions
@@ -301,7 +301,7 @@ def _cap(store: Store, calls: Calls, lanes: Lanes, cap: UsdCap | TokenCap) -> Ca
         return Cap(title, everyone, limit, is_tokens, lanes.number(str(cap.name)))
     column = SCOPE_COLUMNS[cap.scope]
     counted = SCOPE_COLUMNS["user"] if cap.scope == "user_profile" else column  # each user of the profile
-    unit, _ = codes(store, counted)
+    unit = numbers(store, counted)
     if cap.name is not None:
         unit = np.where(_is(store, column, cap.name), unit, -1)
     return Cap(title, unit, limit, is_tokens)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from costctl.policy.schema import LOGGED, Routing
 from costctl.policy.when import When
-from costctl.replay.calls import Calls, Code, Flag, Int, fetch
+from costctl.replay.calls import Calls, Code, Flag, Int, fetch, numbers
 from costctl.replay.classifier import gain_where_asked, used_classifier, with_router
 from costctl.replay.conditions import Conditions
 from costctl.replay.lanes import LaneNames, Lanes
@@ -135,6 +135,4 @@ def _fitted(lanes: Lanes, lane: Int, is_tier: Flag) -> tuple[Int, Flag]:
 def session_codes(store: Store, sticky: str) -> Code:
     """Whose tier may not fall: sessions or users as numbers, -1 where the log names none."""
     column = {"session": "session_id", "user": "user_id"}[sticky]
-    rank = f"CAST(dense_rank() OVER (ORDER BY {column}) AS INTEGER)"
-    sessions: Code = fetch(store, f"CASE WHEN {column} IS NULL THEN -1 ELSE {rank} END AS code")["code"]
-    return sessions
+    return numbers(store, column)
