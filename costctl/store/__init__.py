@@ -19,28 +19,16 @@ import duckdb
 import orjson
 
 from costctl.errors import CostctlError, ExitCode, disk_trouble
+from costctl.store.engine import DEFAULT_MEMORY_MB, LEAST_MEMORY_MB, PUSD_OF, connect, memory_mb
 from costctl.store.side_thread import SideThread
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
-# DuckDB spills to disk above this, so it bounds memory and not the size of a log.
-DEFAULT_MEMORY_MB = 1024
-LEAST_MEMORY_MB = 32
 BYTES_PER_ROW = 200
 LOCK_POLL_S = 0.2
 # A file that another process is just making is none yet: shorter than the engine's three headers.
 HEADERS_BYTES, MAKING_S = 3 * 4096, 2.0
-# What one thread takes at a time. The engine's own 122,880 leave a thread idle on a log of less than a million rows.
-ROW_GROUP_ROWS = 30_720
-# Whole picodollars of dollars with twelve decimals: dollars, millionths and millionths of those, each in 64 bits.
-# In one step the engine divides in 128 bits, which takes ten times as long and more than the price join itself.
-_MICRO = "CAST(CAST(usd - trunc(usd) AS DECIMAL(12,12)) * CAST(1000000 AS DECIMAL(7,0)) AS DECIMAL(18,12))"
-_PICO = f"CAST({_MICRO} - trunc({_MICRO}) AS DECIMAL(12,12)) * CAST(1000000 AS DECIMAL(7,0))"
-PUSD_OF = (
-    "CREATE OR REPLACE TEMP MACRO pusd_of(usd) AS CAST(trunc(usd) AS BIGINT) * 1000000000000 "
-    f"+ CAST(trunc({_MICRO}) AS BIGINT) * 1000000 + CAST(CAST({_PICO} AS DECIMAL(18,12)) AS BIGINT)"
-)
 
 
 class Store:
@@ -54,7 +42,7 @@ class Store:
     @classmethod
     def in_memory(cls, *, threads: int | None = None) -> Store:
         """A store that leaves nothing behind, for tests and small questions."""
-        return cls(_connect(None, threads=threads, temp=None, read_only=False), "memory")
+        return cls(connect(None, threads=threads, temp=None, read_only=False), "memory")
 
     def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> None:
         """Run one statement and drain it."""
@@ -182,7 +170,7 @@ class Store:
         # The engine keeps what it has read until the limit is met: a low one for a moment makes it let go.
         with suppress(duckdb.OutOfMemoryException):  # some of it is in use
             self._connection.execute(f"SET memory_limit = '{LEAST_MEMORY_MB}MB'")
-        self.execute(f"SET memory_limit = '{_memory_mb()}MB'")
+        self.execute(f"SET memory_limit = '{memory_mb()}MB'")
 
     def lock(self) -> None:
         """From here on no file, no extension and no setting can be reached from SQL."""
@@ -232,7 +220,7 @@ def open_store(path: Path, *, threads: int | None = None, read_only: bool = Fals
     while True:
         was_short = _is_short(path)  # asked before: it may be whole by the time that the engine has refused it
         try:
-            store = Store(_connect(path, threads=threads, temp=path.parent / "tmp", read_only=read_only), "workspace")
+            store = Store(connect(path, threads=threads, temp=path.parent / "tmp", read_only=read_only), "workspace")
         except duckdb.Error as error:
             explained = _explained(error)
             if isinstance(error, duckdb.IOException) and not isinstance(explained, CostctlError):
@@ -275,42 +263,6 @@ def _not_ours(path: Path) -> CostctlError:
         "name another workspace with --db; a damaged one only caches and may be removed",
         ExitCode.INPUT,
     )
-
-
-def _memory_mb() -> int:
-    said = os.environ.get("COSTCTL_MEMORY_MB", str(DEFAULT_MEMORY_MB))
-    if not re.fullmatch(r"[0-9]{1,9}", said) or int(said) < LEAST_MEMORY_MB:
-        raise CostctlError(
-            "E163",
-            f"COSTCTL_MEMORY_MB is no whole number of megabytes from {LEAST_MEMORY_MB} on: {said!r}",
-            f"unset it for {DEFAULT_MEMORY_MB}, or write for example COSTCTL_MEMORY_MB=4096",
-        )
-    return int(said)
-
-
-def _connect(
-    path: Path | None, *, threads: int | None, temp: Path | None, read_only: bool
-) -> duckdb.DuckDBPyConnection:
-    config: dict[str, Any] = {
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-        "memory_limit": f"{_memory_mb()}MB",
-    }
-    if threads:
-        config["threads"] = threads
-    if temp is not None:
-        temp.mkdir(mode=0o700, parents=True, exist_ok=True)
-        config["temp_directory"] = str(temp)
-    connection = duckdb.connect(config=config)
-    try:
-        if path is not None:
-            place = str(path).replace("'", "''")
-            mode = "READ_ONLY" if read_only else f"ROW_GROUP_SIZE {ROW_GROUP_ROWS}"
-            connection.execute(f"ATTACH '{place}' AS workspace (TYPE duckdb, {mode})")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 def _plain(value: Any) -> str:
