@@ -23,12 +23,13 @@ from costctl.money import USD_QUANTUM
 # Minutes by which the days of an invoice begin before those of UTC: whole hours, and the zones between them.
 WHOLE_OFFSETS = tuple(range(-12 * 60, 15 * 60, 60))
 OFFSETS = (*WHOLE_OFFSETS, -570, -210, 210, 270, 330, 390, 570, 630)
+SHIFTED_MIN = 2  # days and models that a shift makes agree
 _BOUNDS = sorted({-offset % 1440 for offset in OFFSETS} | {1440})  # minutes of a UTC day at which another one may begin
 # In the order in which the log's sum becomes the invoice's.
 CAUSES = (
     "undated", "other_providers", "time_zone", "outside_period", "own_rates", "failed_calls", "failed_unbilled",
-    "service_tier", "cached_tokens", "prices", "unpriced", "log_lacks_calls", "invoice_lacks_calls", "rounding",
-    "unexplained",
+    "service_tier", "cached_tokens", "prices", "unpriced", "log_lacks_calls", "invoice_lacks_calls", "other_items",
+    "credits", "rounding", "unexplained",
 )  # fmt: skip
 Model = str | None
 Day = date | None
@@ -45,6 +46,7 @@ class Cell:
     invoice: InvoiceSums
     invoice_usd: Decimal
     parts: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    beside_rows: int = 0  # of the invoice, which are no call's
 
     @property
     def difference_usd(self) -> Decimal:
@@ -85,11 +87,24 @@ def explain(slices: Sequence[LogSlice], invoice: Invoice, *, has_own_rates: bool
     for cell in cells:
         _take_apart(cell, best.readings.get(cell.model, Reading()), best.is_inside(cell.day))
         assert sum(cell.parts.values(), ZERO) == cell.difference_usd, "the parts are not the difference"
+    cells = _with_beside(cells, invoice)
     left = {(cell.day, cell.model) for cell in cells if cell.parts["unexplained"]}
     return Explained(
         cells, best.readings, offset, equal, undated, sum((piece.sums.usd.own for piece in others), ZERO),
         len(best.matched - left), best.compared_count, len(best.matched),
     )  # fmt: skip
+
+
+def _with_beside(cells: Sequence[Cell], invoice: Invoice) -> list[Cell]:
+    """The cells with what is no call's: credits of a model stand with its calls, items have cells of their own."""
+    found = {(cell.day, cell.model): cell for cell in cells}
+    for key, sums in invoice.beside.items():
+        cell = found.setdefault(key, Cell(*key, LogSums(), LogSums(), InvoiceSums(), ZERO))
+        for one in sums:
+            cell.parts["credits" if one.is_credit else "other_items"] += one.usd
+            cell.invoice_usd += one.usd
+            cell.beside_rows += one.rows
+    return [found[key] for key in _keys(found)]
 
 
 def _by_day(slices: Iterable[LogSlice]) -> dict[tuple[date, Model], list[LogSums]]:
@@ -145,9 +160,15 @@ class _Shifted:
 
 
 def _best_offset(tried: Mapping[int, _Shifted]) -> tuple[int, list[int]]:
-    """The shift with which most days agree; none where it makes no difference, or at best a small one."""
+    """The shift with which most days agree; none where it makes no difference, or at best a small one.
+
+    Of so many shifts one makes a day agree by chance. A call that belongs to another day changes two: the day that
+    loses it and the one that gains it, so a shift that is real makes two more agree, where both are in the period.
+    """
     most = max(len(one.matched) for one in tried.values())
     if len(tried[0].matched) == most and (most or not _halves(tried)):
+        return 0, []
+    if tried[0].compared_count < SHIFTED_MIN or 0 < most < len(tried[0].matched) + SHIFTED_MIN:
         return 0, []
     best = [offset for offset, one in tried.items() if len(one.matched) == most]
     least = min(tried[offset].apart_usd for offset in best)

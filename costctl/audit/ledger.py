@@ -6,10 +6,11 @@ that of plain input, and all at the standard tier. Nothing is kept of the log.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from operator import add, sub
+from types import MappingProxyType
 from typing import NamedTuple
 
 from costctl.audit import pages
@@ -86,6 +87,7 @@ class LogSums(NamedTuple):
     """Calls of the log: those that are billed, those that failed and are not, those without a price.
 
     `charged`: of those that are billed the ones that failed; they gave tokens, so they are taken as billed.
+    `failed_bare`: of those that failed the ones of which nobody knows what they would cost.
     """
 
     requests: int = 0
@@ -98,6 +100,7 @@ class LogSums(NamedTuple):
     charged: int = 0
     charged_tokens: Tokens = Tokens()
     charged_usd: Usd = Usd()
+    failed_bare: int = 0
 
     def plus(self, other: LogSums) -> LogSums:
         """Both together."""
@@ -106,6 +109,7 @@ class LogSums(NamedTuple):
             self.usd.plus(other.usd), self.failed + other.failed, self.failed_tokens.plus(other.failed_tokens),
             self.failed_usd.plus(other.failed_usd), self.charged + other.charged,
             self.charged_tokens.plus(other.charged_tokens), self.charged_usd.plus(other.charged_usd),
+            self.failed_bare + other.failed_bare,
         )  # fmt: skip
 
     def minus(self, other: LogSums) -> LogSums:
@@ -115,6 +119,7 @@ class LogSums(NamedTuple):
             self.usd.minus(other.usd), self.failed - other.failed, self.failed_tokens.minus(other.failed_tokens),
             self.failed_usd.minus(other.failed_usd), self.charged - other.charged,
             self.charged_tokens.minus(other.charged_tokens), self.charged_usd.minus(other.charged_usd),
+            self.failed_bare - other.failed_bare,
         )  # fmt: skip
 
 
@@ -140,14 +145,26 @@ class InvoiceSums(NamedTuple):
     tiers: tuple[str, ...] = ()  # service tiers of its rows, the standard one too
 
 
+class Beside(NamedTuple):
+    """Money of an invoice that is no call's: credits (below 0), or an item that is no model."""
+
+    is_credit: bool
+    rows: int
+    usd: Decimal
+
+
 class Invoice(NamedTuple):
-    """An invoice: its days (None: one sum over the whole period), its period, and whom it is of where it says so."""
+    """An invoice: its days (None: one sum over the whole period), its period, and whom it is of where it says so.
+
+    `beside`: what is no call's, by day and name (of credits the model's, where the row names one).
+    """
 
     cells: dict[tuple[date | None, str | None], InvoiceSums]
     first_on: date
     last_on: date
     providers: frozenset[str]
     undated_count: int = 0
+    beside: Mapping[tuple[date | None, str | None], Sequence[Beside]] = MappingProxyType({})
 
 
 def log_slices(
@@ -163,9 +180,9 @@ def log_slices(
         LogSlice(
             begin, model, provider,
             LogSums(requests, unpriced, Tokens(*row[:3]), Usd(*row[3:9]), failed, Tokens(*row[9:12]), Usd(*row[12:18]),
-                    charged, Tokens(*row[18:21]), Usd(*row[21:])),
+                    charged, Tokens(*row[18:21]), Usd(*row[21:]), failed_bare),
         )
-        for begin, model, provider, requests, unpriced, failed, charged, *row in store.query(
+        for begin, model, provider, requests, unpriced, failed, failed_bare, charged, *row in store.query(
             pages.page("ledger_log.sql", **_names("log", listed, has_tiers=has_tiers))
         )
     ]  # fmt: skip
@@ -190,14 +207,18 @@ def read_invoice(store: Store, files: Sequence[FileCounts], own: PriceBook, list
     names = _names("invoice", listed, has_tiers=any(tiers))
     cells: dict[tuple[date | None, str | None], InvoiceSums] = {}
     found = store.query(pages.page("ledger_invoice.sql", **names), {"is_daily": is_daily})
-    for day, model, rows, requests, billed, rounding, unvalued, tiers, *row in found:
+    beside: dict[tuple[date | None, str | None], list[Beside]] = {}
+    for day, model, kind, rows, requests, billed, rounding, unvalued, tiers, *row in found:
+        if kind is not None:
+            beside.setdefault((day, model), []).append(Beside(kind == "credit", rows, billed))
+            continue
         tokens = None if row[0] is None else Tokens(*row[:3])
         usd = None if tokens is None or row[3] is None else Usd(*row[3:])
         cells[day, model] = InvoiceSums(rows, requests, tokens, billed, usd, rounding, unvalued, tuple(tiers))
     providers = store.query("SELECT DISTINCT provider FROM invoice_own")
     known = frozenset(name for (name,) in providers if name is not None)
     undated = int(store.scalar("SELECT count(*) FROM invoice_own WHERE started_at IS NULL"))
-    return Invoice(cells, first, last, known if len(known) == len(providers) else frozenset(), undated)
+    return Invoice(cells, first, last, known if len(known) == len(providers) else frozenset(), undated, beside)
 
 
 def other_currencies(store: Store) -> list[str]:

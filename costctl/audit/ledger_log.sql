@@ -6,6 +6,7 @@ WITH row AS (
         lower(coalesce(o.provider, nullif(split_part(o.price_key, '/', 1), ''))) AS provider,
         o.price_status = 'not_billed' AS is_failed, o.price_status IN ('unpriced', 'unknown_usage') AS is_unpriced,
         o.status IN ('error', 'cancelled') AND o.price_status <> 'not_billed' AS is_charged,
+        o.failed_list_cost_usd IS NULL AS is_bare,
         coalesce(o.input_tokens, 0) AS input_tokens, coalesce(o.cache_read_tokens, 0) AS read_tokens,
         coalesce(o.output_tokens, 0) AS output_tokens,
         coalesce(o.list_cost_usd, 0) AS own, coalesce(o.failed_list_cost_usd, 0) AS failed_own,
@@ -22,7 +23,7 @@ WITH row AS (
     WHERE NOT coalesce(o.gateway_cache_hit, false)
 )
 SELECT begun_at, model, provider, count(*) FILTER (NOT is_failed), count(*) FILTER (is_unpriced),
-    count(*) FILTER (is_failed), count(*) FILTER (is_charged),
+    count(*) FILTER (is_failed), count(*) FILTER (is_failed AND is_bare), count(*) FILTER (is_charged),
     CAST(coalesce(sum(input_tokens) FILTER (NOT is_failed), 0) AS BIGINT),
     CAST(coalesce(sum(read_tokens) FILTER (NOT is_failed), 0) AS BIGINT),
     CAST(coalesce(sum(output_tokens) FILTER (NOT is_failed), 0) AS BIGINT),

@@ -17,6 +17,7 @@ from costctl.money import USD_QUANTUM
 
 RATIO_DIGITS = Decimal("0.0001")
 RATIO_DAYS_MIN = 2
+RATIO_DAYS_OF_SOME = 3  # where a share of the price does not agree on all days
 Pair = tuple[LogSums, InvoiceSums]
 
 
@@ -78,7 +79,7 @@ def best_reading(
             agrees_by_tokens(*pair, reading) if with_tokens else _agrees_by_money(*pair, reading) for pair in pairs
         ]
         apart = sum((_apart(*pair, reading) for pair in pairs), ZERO)
-        scored.append((-_borne_out(reading, sum(agree)), reading.size, apart, reading, agree))
+        scored.append((-_borne_out(reading, sum(agree), _day_count(pairs)), reading.size, apart, reading, agree))
     *_, apart, reading, agree = min(scored)
     return (_priced_reading(reading, pairs, has_own_rates=has_own_rates) if with_tokens else reading), agree, apart
 
@@ -106,9 +107,19 @@ def _readings(
             yield reading._replace(ratio=ratio)
 
 
-def _borne_out(reading: Reading, agree: int) -> int:
-    """How many days speak for a reading: a share of the price is chosen so that one of them agrees."""
-    return agree if reading.ratio == 1 else agree - 1
+def _day_count(pairs: Sequence[Pair]) -> int:
+    """Days of which both sides know something."""
+    return sum(1 for log, said in pairs if said.rows and (log.requests or log.failed))
+
+
+def _borne_out(reading: Reading, agree: int, days: int) -> int:
+    """How many days speak for a reading: a share of the price is chosen so that one of them agrees.
+
+    As it can be any number, some of the others agree by chance: it holds on all days, or on three and most of them.
+    """
+    if reading.ratio == 1:
+        return agree
+    return agree - 1 if agree >= days or (agree >= RATIO_DAYS_OF_SOME and 2 * agree > days) else 0
 
 
 def _ratio(amounts: Iterable[tuple[Decimal | None, Decimal]]) -> Decimal | None:
@@ -149,5 +160,5 @@ def _priced_reading(
                 agree = sum(
                     abs(amount - (price * ratio).quantize(USD_QUANTUM)) <= bound for amount, price, bound in usual
                 )
-                scored.append((-_borne_out(found, agree), found.size, found))
+                scored.append((-_borne_out(found, agree, len(usual)), found.size, found))
     return min(scored)[2] if scored else reading

@@ -45,6 +45,8 @@ TITLES = {
     "unpriced": "calls of the log without price or counts",
     "log_lacks_calls": "calls that the log lacks",
     "invoice_lacks_calls": "calls that the invoice lacks",
+    "other_items": "items of the invoice that are no model",
+    "credits": "credits of the invoice",
     "rounding": "rounding of the invoice's amounts",
     "unexplained": "unexplained",
 }
@@ -54,6 +56,7 @@ INVOICE_WORDS = (
     ("unknown log format", "unknown invoice format"), ("--map ", "--invoice-map "),
     ("--log-format", "--invoice-format"),
 )  # fmt: skip
+NAMED_MAX = 3
 OF_MONEY = "--invoice-map started_at=DATE --invoice-map request_model=MODEL --invoice-map logged_cost=AMOUNT_IN_USD"
 # Words in the name of a column that say of which currency its amounts are.
 _CURRENCIES = {
@@ -156,7 +159,7 @@ def _report(
         "log_cost_usd": log_usd, "invoice_cost_usd": invoice_usd, "difference_usd": invoice_usd - log_usd,
         "explained_usd": invoice_usd - log_usd - parts["unexplained"], "unexplained_usd": parts["unexplained"],
         "log_request_count": sum(piece.sums.requests + piece.sums.failed for piece in slices),
-        "invoice_row_count": sum(cell.invoice.rows for cell in found.cells),
+        "invoice_row_count": sum(cell.invoice.rows + cell.beside_rows for cell in found.cells),
         "invoice_first_on": invoice.first_on.isoformat(), "invoice_last_on": invoice.last_on.isoformat(),
         "day_offset_hours": _hours(found.offset_minutes), "compared_count": found.compared_count,
         "matched_count": found.matched_count,
@@ -218,8 +221,9 @@ def _note(cause: str, found: Explained, cells: Sequence[Cell]) -> str:
     if cause == "service_tier":
         return f"the invoice bills {', '.join(sorted({tier for cell in cells for tier in cell.invoice.tiers}))}"
     if cause == "cached_tokens":
-        read = sum(cell.shifted.tokens.read for cell in cells)
-        return f"{counted(read, 'token')} that the log read from a cache"
+        return _cached(cells)
+    if cause in {"other_items", "credits"}:
+        return _beside(cause, cells)
     if cause in {"log_lacks_calls", "invoice_lacks_calls"}:
         return _missing(cells, found)
     if cause == "unexplained":
@@ -227,8 +231,29 @@ def _note(cause: str, found: Explained, cells: Sequence[Cell]) -> str:
         place = f"{worst.day or 'the whole period'}, {worst.model or 'no model'}"
         usual = median(cell.shifted.requests for cell in found.cells if cell.model == worst.model and cell.invoice.rows)
         calls = f"the log has {counted(worst.shifted.requests, 'call', 'calls')} there, usually {usual:g}"
-        return f"most of it {usd_display(worst.parts[cause])} on {place}; {calls}"
+        bare = sum(cell.shifted.failed_bare for cell in cells)
+        failed = f"; what {counted(bare, 'failed call')} without counts would cost is unknown" if bare else ""
+        return f"most of it {usd_display(worst.parts[cause])} on {place}; {calls}{failed}"
     return ""
+
+
+def _cached(cells: Sequence[Cell]) -> str:
+    """How many tokens were read from a cache, as each side that counts them says."""
+    read = f"{counted(sum(cell.shifted.tokens.read for cell in cells), 'token')} of the log"
+    told = [cell.invoice.tokens.read for cell in cells if cell.invoice.tokens is not None]
+    both = f"{read}, {sum(told):,} of the invoice" if len(told) == len(cells) else read
+    return f"{both} read from a cache"
+
+
+def _beside(cause: str, cells: Sequence[Cell]) -> str:
+    """Names and amounts of what is no call's, the largest first."""
+    amounts: dict[str, Decimal] = {}
+    for cell in cells:
+        name = cell.model or "without a name"
+        amounts[name] = amounts.get(name, ZERO) + cell.parts[cause]
+    named = sorted(amounts.items(), key=lambda item: (-abs(item[1]), item[0]))
+    rest = f" and {counted(len(named) - NAMED_MAX, 'more', 'more')}" if len(named) > NAMED_MAX else ""
+    return ", ".join(f"{name} {usd_display(amount)}" for name, amount in named[:NAMED_MAX]) + rest
 
 
 def _missing(cells: Sequence[Cell], found: Explained) -> str:
@@ -265,7 +290,9 @@ def _by_model(found: Explained) -> Table:
 def _said(reading: Reading | None, cells: Sequence[Cell]) -> str:
     """The reading of the log with which the invoice agrees, in words."""
     if reading is None:
-        return "not in the invoice"
+        if all(cell.parts.get("other_items") is not None for cell in cells):
+            return "no model"
+        return "a credit" if any(cell.beside_rows for cell in cells) else "not in the invoice"
     words = (
         ("billed at list", reading.is_list), ("cached tokens at the price of input", reading.is_full),
         ("failed calls billed", reading.is_failed_billed), ("failures not billed", reading.is_failed_free),
@@ -278,14 +305,16 @@ def _said(reading: Reading | None, cells: Sequence[Cell]) -> str:
 def _by_day_model(found: Explained) -> Table:
     columns = (
         "on_day", "model", "log_cost_usd", "invoice_cost_usd", "difference_usd", "log_request_count",
-        "log_failed_count", "invoice_request_count", "log_input_tokens", "invoice_input_tokens", "log_output_tokens",
-        "invoice_output_tokens", *(f"{cause}_usd" for cause in CAUSES[2:]),
+        "log_failed_count", "invoice_request_count", "log_input_tokens", "invoice_input_tokens",
+        "log_cache_read_tokens", "invoice_cache_read_tokens", "log_output_tokens", "invoice_output_tokens",
+        *(f"{cause}_usd" for cause in CAUSES[2:]),
     )  # fmt: skip
     rows = [
         (
             None if cell.day is None else cell.day.isoformat(), cell.model, cell.log.usd.own, cell.invoice_usd,
             cell.difference_usd, cell.shifted.requests, cell.shifted.failed, cell.invoice.requests,
             cell.shifted.tokens.input, cell.invoice.tokens.input if cell.invoice.tokens else None,
+            cell.shifted.tokens.read, cell.invoice.tokens.read if cell.invoice.tokens else None,
             cell.shifted.tokens.output, cell.invoice.tokens.output if cell.invoice.tokens else None,
             *(cell.parts.get(cause, ZERO) for cause in CAUSES[2:]),
         )
@@ -313,17 +342,20 @@ def _warnings(found: Explained, parts: dict[str, Decimal], invoice: Invoice) -> 
     if found.compared_count and not found.alike_count:
         said.append(Warning("W291", "no day and model of both sides agrees: is it the invoice of this log?",
                             "costctl formats check FILE says what each of them holds"))  # fmt: skip
-    unvalued = sum(cell.invoice.rows for cell in found.cells
-                   if cell.invoice.billed_usd is None and cell.invoice.usd is None)  # fmt: skip
+    # A price gives an amount to counts, and to nothing else.
+    bare_cells = [cell for cell in found.cells if cell.invoice.billed_usd is None and cell.invoice.usd is None]
+    unpriced = [cell for cell in bare_cells if cell.invoice.tokens is not None]
+    unvalued = sum(cell.invoice.rows for cell in unpriced)
     if unvalued:
         rows = counted(unvalued, "row of the invoice has", "rows of the invoice have")
         said.append(Warning("W292", f"{rows} neither an amount nor a price of ours: taken as nothing",
                             "give a price: --prices rates.yaml"))  # fmt: skip
-    if any(cell.invoice.billed_usd is not None for cell in found.cells):
-        bare = sum(cell.invoice.unvalued for cell in found.cells)
-        if bare:
-            rows = counted(bare, "row of the invoice has", "rows of the invoice have")
-            said.append(Warning("W297", f"{rows} no amount that can be read, such as a credit: left out of its sums"))
+    has_amounts = any(cell.invoice.billed_usd is not None for cell in found.cells)
+    bare = sum(cell.invoice.unvalued for cell in found.cells
+               if cell not in unpriced and (has_amounts or cell.invoice.tokens is None))  # fmt: skip
+    if bare:
+        rows = counted(bare, "row of the invoice has", "rows of the invoice have")
+        said.append(Warning("W297", f"{rows} no amount that can be read: left out of its sums"))
     if parts["unpriced"]:
         text = "calls without a price or without token counts are billed: their cost in the log is unknown"
         said.append(Warning("W293", text, "costctl audit LOG says which, and what to do"))

@@ -32,9 +32,10 @@ _NUMBER = re.compile(
     r"(?P<number>[+-]?(?:\d+|\d{1,3}(?:,\d{3})+)?(?:\.\d*)?(?:e[+-]?\d{1,3})?)\s*"
     rf"(?P<unit>{'|'.join(sorted(_UNIT_SECONDS, key=len, reverse=True))})?"
 )
-_THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d*)?")
+_THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d*)?")
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.0+)?")
-_PLAIN_AMOUNT = re.compile(r"[0-9]*\.?[0-9]*|[0-9](\.[0-9]{0,16})?e[+-]?[0-9]{1,2}")
+_ADORNED = re.compile(r"([-−]?)\s*(?:\$|usd)?\s*([-−]?)(.*?)\s*(?:\$|usd)?", re.DOTALL)
+_PLAIN_AMOUNT = re.compile(r"-?[0-9]*\.?[0-9]*|-?[0-9](\.[0-9]{0,16})?e[+-]?[0-9]{1,2}")
 _DOTTED = re.compile(r"[+-]?[1-9]\d{0,2}\.000")
 
 
@@ -161,7 +162,7 @@ def _number_of(name: str, text: str) -> float:
 
 
 def decimals(name: str, values: Sequence[Any]) -> Converted:
-    """Amounts as a decimal text that the store casts exactly, the log's own where it can."""
+    """Amounts as a decimal text that the store casts exactly, the log's own where it can; credits are below 0."""
     if set(map(type, values)) <= {float, int, NONE}:
         sizes = pl.Series(name, values, dtype=pl.Float64, strict=False)
         if sizes.null_count() == count_none(values) and sizes.is_between(0, AMOUNT_MAX, closed="left").all():
@@ -171,7 +172,7 @@ def decimals(name: str, values: Sequence[Any]) -> Converted:
 
 def _amount(name: str, value: Any) -> str | None:
     if isinstance(value, str):
-        text = re.sub(r"^(\$|usd)\s*|\s*(\$|usd)$", "", value.strip().lower())
+        text = _unadorned(value.strip().lower())
         if text in NULLS:
             return None
     elif isinstance(value, bool) or not isinstance(value, int | float | Decimal):
@@ -182,7 +183,7 @@ def _amount(name: str, value: Any) -> str | None:
         text = text.replace(",", "")
     try:
         amount = Decimal(text)
-        fits = amount.is_finite() and amount >= 0 and round(amount, 12) < AMOUNT_MAX
+        fits = amount.is_finite() and abs(round(amount, 12)) < AMOUNT_MAX
     except (InvalidOperation, ValueError):  # the second for more digits than Python converts
         fits = False
     if not fits:
@@ -191,6 +192,20 @@ def _amount(name: str, value: Any) -> str | None:
         return text
     # Digits of other scripts, and long ones with an exponent, are numbers to us and none to the store.
     return f"{amount.quantize(Decimal('1e-12'), ROUND_HALF_UP):f}"
+
+
+def _unadorned(text: str) -> str:
+    """An amount without its currency, the sign in front.
+
+    >>> _unadorned("$ 1.50"), _unadorned("-$1.50"), _unadorned("$-1.50"), _unadorned("($1.50)"), _unadorned("1.50 usd")
+    ('1.50', '-1.50', '-1.50', '-1.50', '1.50')
+    """
+    if text.startswith("(") and text.endswith(")"):  # as accounts write what is taken off
+        text = f"-{text[1:-1]}"
+    found = _ADORNED.fullmatch(text)
+    if found is None or (found[1] and found[2]):
+        return text
+    return ("-" if found[1] or found[2] else "") + found[3].strip()
 
 
 def texts(name: str, values: Sequence[Any]) -> Converted:

@@ -70,6 +70,7 @@ def normalise(gathered: Gathered, lines: Sequence[int], log_format: LogFormat, o
         )
     frame, impossible = _with_time(frame)
     frame = _with_propensity(frame, impossible)
+    frame = _with_amount(frame, impossible)
     for name, count in impossible.items():
         unread[name] = unread.get(name, 0) + count
     frame, bad = _with_usage(frame, log_format, options.cached_in_input)
@@ -145,6 +146,16 @@ def _with_propensity(frame: pl.DataFrame, impossible: dict[str, int]) -> pl.Data
     if count:
         impossible["propensity"] = count
     return frame.with_columns(pl.when(is_chance).then("propensity").alias("propensity"))
+
+
+def _with_amount(frame: pl.DataFrame, impossible: dict[str, int]) -> pl.DataFrame:
+    """A row of an export may be a credit; no request costs less than nothing: its cost is unknown, and counted."""
+    is_below = pl.col("logged_cost").str.contains("^-.*[1-9]") & ~pl.col("is_aggregate").fill_null(value=False)
+    count = frame.select(is_below.sum()).item()
+    if count:
+        impossible["logged_cost"] = count
+        frame = frame.with_columns(pl.when(~is_below).then("logged_cost").alias("logged_cost"))
+    return frame
 
 
 def _with_usage(

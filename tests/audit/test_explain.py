@@ -109,6 +109,16 @@ def test_a_share_of_the_price_needs_more_days_than_the_one_that_it_is_taken_from
     assert charged_days(lost, ["4.00", "4.80", "3.20"]).ratio == Decimal("0.8")
 
 
+def test_a_share_of_the_price_holds_on_most_days() -> None:
+    """Two of three days with one call in six lost have the same share, which proves nothing; all or most days do."""
+    days = [priced("5.00"), priced("5.00"), priced("5.00")]
+    assert charged_days(days, ["6.00", "6.00", "5.80"]).ratio == 1
+    assert charged_days(days[:2], ["6.00", "6.00"]).ratio == Decimal("1.2")
+    four = [*days, priced("5.00")]
+    assert charged_days(four, ["6.00", "6.00", "6.00", "5.80"]).ratio == Decimal("1.2")
+    assert charged_days([*four, *days[:2]], ["6.00", "6.00", "6.00", "5.80", "5.70", "5.60"]).ratio == 1
+
+
 def test_calls_of_unknown_cost_make_no_dearer_price() -> None:
     """Two of twelve calls a day have no counts: what they cost is unknown, and no price rose by a fifth."""
     days = [priced("5.00", unpriced=2), priced("6.00", unpriced=2), priced("4.00", unpriced=2)]

@@ -185,6 +185,24 @@ def test_cached_tokens_that_only_the_invoice_knows(tmp_path: Path) -> None:
     log = write_log(tmp_path / "log.jsonl", [Call(c.at, c.model, c.input, 0, c.output) for c in calls()])
     report = compared(log, write_usage(tmp_path / "usage.jsonl", calls()))
     assert causes(report) == {"cached_tokens": usd(calls()) - usd(calls(), full=True)}
+    read = sum(call.cached for call in calls())
+    (row,) = rows(report, "explanation")
+    assert row["note"] == f"0 tokens of the log, {read:,} of the invoice read from a cache"
+    days = rows(report, "by_day_model")
+    assert sum(row["invoice_cache_read_tokens"] for row in days) == read
+    assert not any(row["log_cache_read_tokens"] for row in days)
+
+
+def test_one_day_shows_no_time_zone(tmp_path: Path) -> None:
+    """Of so many zones one makes a day agree by chance; a second day that agrees as well is needed."""
+    log = write_log(tmp_path / "log.jsonl", calls())
+    lines = write_costs(tmp_path / "costs.csv", calls(), 9).read_text("utf-8").splitlines()
+    one = [line for line in lines if line.startswith(("day", "2026-06-10,gpt-4o-2024"))]
+    (tmp_path / "one.csv").write_text("\n".join(one), "utf-8")
+    report = compared(log, tmp_path / "one.csv", mapping=TABLE)
+    assert report.totals["day_offset_hours"] == 0
+    assert "time_zone" not in causes(report)
+    assert "unexplained" in causes(report)
 
 
 def test_a_share_of_the_price(tmp_path: Path, log: Path) -> None:
@@ -299,7 +317,13 @@ def test_costs_of_openai_by_line_item(tmp_path: Path, log: Path) -> None:
                                 "amount": {"value": "2.5", "currency": "usd"}})  # type: ignore[attr-defined]  # fmt: skip
     invoice = tmp_path / "costs.jsonl"
     invoice.write_text("".join(f"{json.dumps(line)}\n" for line in lines), "utf-8")
-    assert causes(compared(log, invoice)) == {"log_lacks_calls": Decimal("2.5")}
+    report = compared(log, invoice)
+    assert causes(report) == {"other_items": Decimal("2.5")}
+    (row,) = rows(report, "explanation")
+    assert row["note"] == "web search tool calls $2.50"
+    readings = {row["model"]: row["reading"] for row in rows(report, "by_model")}
+    assert readings["web search tool calls"] == "no model"
+    assert report.totals["compared_count"] == 12, "what is no model is compared with nothing"
 
 
 def test_money_without_models_is_compared_by_day(tmp_path: Path, log: Path) -> None:
@@ -360,13 +384,42 @@ def test_what_is_wrong_with_an_invoice_is_told_of_the_invoice(
     assert "cannot read log: absent.jsonl" in capsys.readouterr().err
 
 
-def test_a_credit_is_no_amount_and_hides_no_other(tmp_path: Path, log: Path) -> None:
+def test_a_credit_is_part_of_the_sum_and_hides_no_other(tmp_path: Path, log: Path) -> None:
+    """One of a model's, one of nothing else; both as accounts write them. No price of the user's would help."""
     invoice = write_costs(tmp_path / "costs.csv", calls())
     with invoice.open("a", encoding="utf-8") as file:
-        file.write("2026-06-09,gpt-4o-2024-08-06,-0.5\n")
+        file.write("2026-06-09,gpt-4o-2024-08-06,-0.5\n2026-06-09,goodwill,($0.25)\n")
+    report = compared(log, invoice, mapping=TABLE)
+    assert causes(report) == {"credits": Decimal("-0.75")}
+    assert report.totals["invoice_cost_usd"] == usd(calls()) - Decimal("0.75")
+    assert report.totals["invoice_row_count"] == 14
+    assert report.totals["matched_count"] == report.totals["compared_count"] == 12
+    assert [row["note"] for row in rows(report, "explanation")] == ["gpt-4o -$0.50, goodwill -$0.25"]
+    assert report.warnings == ()
+
+
+def test_an_amount_that_cannot_be_read_needs_no_price(tmp_path: Path, log: Path) -> None:
+    invoice = write_costs(tmp_path / "costs.csv", calls())
+    with invoice.open("a", encoding="utf-8") as file:
+        file.write("2026-06-09,fee,waived\n")
     report = compared(log, invoice, mapping=TABLE)
     assert causes(report) == {}
-    assert "W297" in {warning.code for warning in report.warnings}
+    assert [warning.code for warning in report.warnings] == ["W297"]
+
+
+def test_failed_calls_without_counts_are_named(tmp_path: Path) -> None:
+    """Two of eight calls a day and model failed and count nothing; the invoice bills them. Nothing says at what."""
+    both = calls(failed=True)
+    log = write_log(tmp_path / "log.jsonl", both)
+    records = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    for record in records:
+        if record["status"] == "error":
+            del record["input_tokens"], record["cached_tokens"], record["output_tokens"]
+    log.write_text("".join(f"{json.dumps(record)}\n" for record in records), "utf-8")
+    report = compared(log, write_costs(tmp_path / "costs.csv", both), mapping=TABLE)
+    assert causes(report) == {"unexplained": usd([call for call in both if call.failed])}
+    (row,) = rows(report, "explanation")
+    assert "what 12 failed calls without counts would cost is unknown" in row["note"]
 
 
 def test_a_model_without_a_price_is_billed(tmp_path: Path, log: Path) -> None:

@@ -148,12 +148,19 @@ def test_an_integer_that_no_float_holds_cannot_be_read() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [10**6, 1e6, -1, -0.5, 2**70, Decimal(10**6), "1000000", "999999.9999999999999", "9e9", float("nan"), float("inf"),
-     True, "free", [1]],
+    [10**6, 1e6, -(10**6), "-1e9", 2**70, Decimal(10**6), "1000000", "999999.9999999999999", "9e9", float("nan"),
+     float("inf"), True, "free", [1]],
 )  # fmt: skip
 def test_amounts_that_the_store_cannot_hold(value: object) -> None:
     series, bad = convert.decimals("logged_cost", [0.5, value, 2])
     assert (series.to_list(), bad) == (["0.5", None, "2"], {1: "logged_cost is not an amount"})
+
+
+def test_what_is_taken_off_is_below_nothing() -> None:
+    spelled = ["-0.5", "-$1,000.25", "$-2", "($3.50)", "−4", -5, -0.125, "--6", "-$-7", "-"]
+    series, bad = convert.decimals("logged_cost", spelled)
+    assert series.to_list() == ["-0.5", "-1000.25", "-2", "-3.50", "-4", "-5", "-0.125", None, None, None]
+    assert list(bad) == [7, 8, 9]
 
 
 @pytest.mark.parametrize("text", ["", "None", "none", "NULL", "nan", "NaN", "N/A"])
