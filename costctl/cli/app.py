@@ -177,14 +177,22 @@ def init(
     log: Annotated[
         list[str] | None, typer.Option("--from", help="A log whose models the policy starts from. Repeatable.")
     ] = None,
+    has_tier_rules: Annotated[
+        bool,
+        typer.Option("--tier-rules", help="Write tiers.yaml alone: the shipped tier rules, to read and to replace."),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
     prices: Prices = None,
     db: Db = None,
 ) -> None:
-    """Write a commented costctl.toml, rates.yaml and policy.yaml."""
-    from costctl.cli.templates import write_templates  # noqa: PLC0415
+    """Write a commented costctl.toml, rates.yaml and policy.yaml, or the tier rules."""
+    from costctl.cli.templates import write_templates, write_tier_rules  # noqa: PLC0415
 
-    for path in write_templates(Path(), _models_of(log, prices, db), force=force):
+    if has_tier_rules:
+        paths = [write_tier_rules(Path(), force=force)]
+    else:
+        paths = write_templates(Path(), _models_of(log, prices, db), force=force)
+    for path in paths:
         sys.stderr.write(f"wrote {path}\n")
 
 

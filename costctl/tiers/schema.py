@@ -17,6 +17,7 @@ TIERS = ("A", "B", "C")
 KEYS = (
     "version", "defaults", "intents", "fillers", "signals", "durations", "thresholds", "rules", "floors", "score",
 )  # fmt: skip
+HINT = f"keys: {', '.join(KEYS)}; costctl init --tier-rules writes the shipped rules as an example"
 INTENT_KEYS = ("name", "tier", "alone", "max_words", "with", "without", "cues")
 RULE_KEYS = ("name", "when", "tier", "intent")
 FLOOR_KEYS = ("name", "when", "at_least")
@@ -44,13 +45,13 @@ def read_rules(path: Path, known_thresholds: Iterable[str] | None = None) -> dic
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise CostctlError("E310", f"cannot read tier rules: {path}", str(error).splitlines()[0]) from error
     if not isinstance(content, dict):
-        raise CostctlError("E310", f"tier rules in {path} are not a mapping", f"keys: {', '.join(KEYS)}")
+        raise CostctlError("E310", f"tier rules in {path} are not a mapping", HINT)
     check = _Check(path, node, known_thresholds)
     check.file(content)
     if check.problems:
         count = len(check.problems)
         first = f"{check.problems[0]}" + (f" (and {count - 1} more)" if count > 1 else "")
-        raise CostctlError("E311", first, f"keys: {', '.join(KEYS)}", problems=tuple(check.problems))
+        raise CostctlError("E311", first, HINT, problems=tuple(check.problems))
     return content
 
 

@@ -23,6 +23,7 @@ DOCUMENTS = (
     "sample_logs/README.md",
     "docs/ci.md",
     "docs/learned-routing.md",
+    "docs/tiers.md",
     "docs/worked-plan.md",
 )
 

@@ -3,12 +3,45 @@
 from __future__ import annotations
 
 import pickle
+import re
+from dataclasses import replace
 
 import pytest
 
+from costctl.cli import run
 from costctl.errors import CostctlError
+from costctl.tiers.fields import SIGNALS
 from costctl.tiers.rules import load_rules
+from costctl.tiers.schema import FIELDS, FLOOR_KEYS, INTENT_KEYS, KEYS, RULE_KEYS, SCORE_KEYS
+from tests.support import ROOT
 from tests.tiers.deciding import bare, one, shipped
+
+
+def test_the_written_rules_stand_alone_and_decide_as_the_shipped_ones(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run(["init", "--tier-rules"]) == 0
+    assert capsys.readouterr().err == "wrote tiers.yaml\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["tiers.yaml"]
+    assert run(["init", "--tier-rules"]) == 2, "what is there is not written over"
+    written, rules = load_rules(tmp_path / "tiers.yaml").content, load_rules().content
+    assert {intent.is_own for intent in written.intents} == {True}
+    kept = tuple(replace(intent, is_own=False) for intent in written.intents)
+    assert replace(written, intents=kept) == rules
+    # Own intents go before those that stand alone; here those are the first ones anyway.
+    alone = [intent.alone for intent in rules.intents]
+    assert alone == sorted(alone, reverse=True)
+
+
+def test_the_page_names_every_key_and_its_example_is_read(tmp_path):
+    page = (ROOT / "docs" / "tiers.md").read_text("utf-8")
+    for name in {*KEYS, *INTENT_KEYS, *RULE_KEYS, *FLOOR_KEYS, *SCORE_KEYS, *SIGNALS, *FIELDS}:
+        assert f"`{name}`" in page, name
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    path = tmp_path / "tiers.yaml"
+    path.write_text(example, "utf-8")
+    rules = load_rules(path)
+    assert one("la garantía de mi horno", rules)[:2] == ("C", "warranty")
+    assert one("where is my order?", rules)[:2] == ("A", "order status")
 
 
 @pytest.fixture
