@@ -18,7 +18,7 @@ NAME = "usage_aggregates"
 
 def set_apart(store: Store) -> bool:
     """Move the sums from `chosen` to the view `aggregate_source`; False where the report has none."""
-    store.execute("DROP VIEW IF EXISTS usage_aggregate")
+    store.drop("usage_aggregate")
     if "is_aggregate" not in attempt_columns(store):
         return False
     store.execute(

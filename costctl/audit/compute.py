@@ -81,7 +81,7 @@ def _unfound(store: Store, options: AuditOptions, sources: Sequence[Source]) -> 
     mapping = generic.read_mapping(options.mapping)
     if not mapping:
         return []
-    has_sums = store.scalar("SELECT count(*) FROM duckdb_views() WHERE view_name = 'usage_aggregate'")
+    has_sums = store.holds("usage_aggregate")
     tables = ("request", "usage_aggregate") if has_sums else ("request",)
     said = []
     for name, places in mapping.items():

@@ -14,6 +14,7 @@ from costctl.audit.prefix_cache import prefix_cache
 from costctl.audit.providers import provider_share
 from costctl.errors import CostctlError
 from costctl.formats.sources import Reader
+from costctl.formats.workspace import attempt_columns
 from costctl.prices.book import PriceBook
 from costctl.report import Table
 from costctl.request import DIMENSIONS, OF_TIME, TAG_LIST
@@ -28,28 +29,32 @@ ALWAYS_BY = ("model", "provider", "tier")
 
 
 class Page(NamedTuple):
-    """A finding that is one page of SQL; `absent` says why it is missing where it has no rows."""
+    """A finding that is one page of SQL; `absent` says why it is missing where it has no rows.
+
+    It has none, and is not asked for, where no file of the workspace fills the column `rests_on`.
+    """
 
     name: str
     absent: str = ""
+    rests_on: str = ""
 
 
 PAGES = (
     Page("baseline"),
     Page("daily"),
     Page("daily_errors", "no request failed"),
-    Page("reconciliation", "no request has both a logged cost in USD and a price"),
-    Page("tier_agreement", "the log claims no tier"),
-    Page("quality", "the log holds no scores"),
-    Page("quality_examples", "the log holds no scores"),
-    Page("prompt_parts", "the log holds no text"),
-    Page("system_prompts", "no system prompt in the log"),
-    Page("distillation", "no narrow group of 1,000 successful requests with text, or no cheaper model"),
+    Page("reconciliation", "no request has both a logged cost in USD and a price", "logged_cost"),
+    Page("tier_agreement", "the log claims no tier", "logged_tier"),
+    Page("quality", "the log holds no scores", "quality_score"),
+    Page("quality_examples", "the log holds no scores", "quality_score"),
+    Page("prompt_parts", "the log holds no text", "prompt_chars"),
+    Page("system_prompts", "no system prompt in the log", "system_key"),
+    Page("distillation", "no narrow group of 1,000 successful requests with text, or no cheaper model", "prompt_key"),
     Page("rejected"),
     Page("ignored"),
     Page("unread", "every value could be read"),
     Page("unpriced"),
-    Page("conventions", "no record's own total contradicts what its format counts"),
+    Page("conventions", "no record's own total contradicts what its format counts", "total_fault"),
 )
 
 
@@ -81,9 +86,9 @@ def tables(store: Store, book: PriceBook, wanted: Wanted) -> tuple[dict[str, Tab
     found = {table.name: table for table in _made(store, book, wanted)}
     missing: dict[str, str] = {}
     for item in PAGES:
-        if item.absent and not found[item.name].rows:
+        if item.absent and (item.name not in found or not found[item.name].rows):
             missing[item.name] = item.absent
-            del found[item.name]
+            found.pop(item.name, None)
     if "anomalies" not in found:
         missing["anomalies"] = "needs four dated days"
         found["anomalies"] = Table.of("anomalies", ("scope", "name"), [])
@@ -112,8 +117,10 @@ def _made(store: Store, book: PriceBook, wanted: Wanted) -> Iterator[Table]:
     yield token_budgets(store, wanted.token_budgets)
     if wanted.latency_budgets:
         yield latency_budgets(store, wanted.latency_budgets)
+    filled = attempt_columns(store)
     for item in PAGES:
-        yield pages.table(store, item.name, ours=book.called)
+        if not item.rests_on or item.rests_on in filled:
+            yield pages.table(store, item.name, ours=book.called)
     if wanted.has_charges:
         yield pages.table(store, "charges", "charges.sql")
 

@@ -131,10 +131,9 @@ def proposed_mapping(report: Report) -> str:
 def _carried(store: Store) -> tuple[Counts, set[str]]:
     """By format, how many requests (or sums) carry each fact; and the formats whose rows are sums."""
     facts = ", ".join(f"count(*) FILTER ({fact.sql})" for fact in FACTS)
-    has_sums = store.scalar("SELECT count(*) FROM duckdb_views() WHERE view_name = 'aggregate_source'")
     found: Counts = {}
     sums: set[str] = set()
-    for source in ("request_source", *(["aggregate_source"] if has_sums else [])):
+    for source in ("request_source", *(["aggregate_source"] if store.holds("aggregate_source") else [])):
         rows = store.query(
             f"SELECT f.format_name, count(*), {facts} FROM {source} r JOIN source_file f USING (file_id) "
             "GROUP BY f.format_name ORDER BY count(*) DESC, f.format_name"

@@ -42,7 +42,7 @@ def warnings(store: Store, read: LogRead, tables: Mapping[str, Table]) -> tuple[
         text = f"{models} unpriced, {counted(rest, 'request is', 'requests are')} left out"
         said.append(Warning("W201", text, "table unpriced names them: --output json"))
     said += _refused(tables["rejected"])
-    said += _beside(store)
+    said += _beside(store, tables["rejected"])
     said += _unread(tables.get("unread"))
     said += [Warning(*row) for row in store.query("SELECT code, message, hint FROM near_said ORDER BY code")]
     if found["undated_count"]:
@@ -108,7 +108,7 @@ def reading_warnings(store: Store, read: LogRead, tables: Mapping[str, Table]) -
         *_nothing(store, read),
         *own_doubts(read.book),
         *_refused(tables["rejected"]),
-        *_beside(store),
+        *_beside(store, tables["rejected"]),
         *_unread(tables["unread"]),
         *disputes(store),
         *_hidden_prompts(store),
@@ -152,9 +152,11 @@ def _refused(table: Table) -> list[Warning]:
     return said
 
 
-def _beside(store: Store) -> list[Warning]:
+def _beside(store: Store, rejected: Table) -> list[Warning]:
     """Files of unknown columns, read as if cached tokens lay inside the input, that say only the contrary."""
-    said = []
+    said: list[Warning] = []
+    if not any(row["reason"] == CACHED_EXCEED for row in rejected.dicts()):
+        return said
     for label, count, line in store.query(pages.page("cached_beside.sql"), {"reason": CACHED_EXCEED}):
         records = counted(count, "record has", "records have")
         text = (

@@ -82,8 +82,7 @@ def select(statement: str, db: Path | None) -> Report:
 
 def _refuse_half_an_audit(store: Store) -> None:
     """An audit that was refused leaves a workspace without tables, or with those of an earlier log."""
-    known = store.scalar("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'last_report'")
-    if not known or not store.scalar("SELECT count(*) FROM last_report"):
+    if not store.holds("last_report") or not store.scalar("SELECT count(*) FROM last_report"):
         raise CostctlError(
             "E162",
             "the last audit here was refused",
@@ -94,7 +93,7 @@ def _refuse_half_an_audit(store: Store) -> None:
 
 def _show_merged(store: Store) -> None:
     """Make the view `merged_record`: each record that counts with another one, with its file and line."""
-    sums = store.scalar("SELECT count(*) FROM duckdb_views() WHERE view_name = 'usage_aggregate'")
+    sums = store.holds("usage_aggregate")
     kept = " UNION ALL ".join(
         f"SELECT file_id, source_line FROM {name}" for name in ("request", *(("usage_aggregate",) if sums else ()))
     )

@@ -69,8 +69,7 @@ def read_log(
     book = load_book(options.prices)
     reading = reading_of(options, rules, key)
     store.execute("DELETE FROM last_report")
-    for name in _FOUND_EARLIER:
-        store.execute(f"DROP TABLE IF EXISTS {name}")
+    store.drop(*_FOUND_EARLIER)
     files, skipped = ingest(store, sources, reading, spool, options.progress, workers)
     workers.stop()  # their memory goes before what follows takes its own
     store.make_room(sum(item.accepted for item in files))

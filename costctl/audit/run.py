@@ -127,7 +127,7 @@ def _audited_last(options: AuditOptions) -> Iterator[tuple[Store, Report]]:
     if not options.database.exists():
         raise nothing
     with open_store(options.database, threads=options.threads) as store:
-        if not store.scalar("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'last_report'"):
+        if not store.holds("last_report"):
             raise nothing
         told = store.query("SELECT report FROM last_report")
         if not told:

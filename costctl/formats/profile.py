@@ -222,8 +222,7 @@ def _damaged(source: Source, why: str) -> InputError:
 
 def profile_of(store: Store) -> Told | None:
     """What the profile says that was audited last; None where a log was."""
-    tables = "table_name IN ('profile_file', 'report_file')"
-    if store.scalar(f"SELECT count(*) FROM duckdb_tables() WHERE {tables}") != 2:
+    if not store.holds("profile_file", "report_file"):
         return None
     found = store.query("SELECT told FROM profile_file WHERE file_id IN (SELECT file_id FROM report_file)")
     if not found:

@@ -57,7 +57,7 @@ class Calls:
 
 def _refuse_sums(store: Store) -> None:
     """Sums over many requests cannot be replayed: neither their order, nor their sizes, nor their prompts are known."""
-    if not store.scalar("SELECT count(*) FROM duckdb_views() WHERE view_name = 'usage_aggregate'"):
+    if not store.holds("usage_aggregate"):
         return
     raise CostctlError(
         "E418",
@@ -158,8 +158,7 @@ def view_calls(store: Store, others: str = "") -> None:
 
 def _source(store: Store) -> str:
     """`request`, or what `show_prefixes` made of it."""
-    has_prefixes = store.scalar("SELECT count(*) FROM duckdb_views() WHERE view_name = 'prefixed_request'")
-    return "prefixed_request" if has_prefixes else "request"
+    return "prefixed_request" if store.holds("prefixed_request") else "request"
 
 
 def lean_calls(store: Store) -> str:

@@ -39,7 +39,7 @@ def explain(store: Store, request_id: str, asked: str | None = None) -> Report:
         CostctlError: E420 where nothing was simulated, E421 where no call has this id, E426 where the last
             simulation was of another policy than is asked for, E428 where another log was audited since.
     """
-    if not store.scalar("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'decision_names'"):
+    if not store.holds("decision_names"):
         raise CostctlError(
             "E420", "nothing was simulated yet", "costctl simulate LOG --policy policy.yaml", ExitCode.INPUT
         )

@@ -65,6 +65,24 @@ class Store:
         """The single value of a query with one row and one column."""
         return self.query(sql, params)[0][0]
 
+    def holds(self, *names: str) -> bool:
+        """Whether there is a table or a view of each of these names."""
+        return {name for name, _ in self._kinds(*names)} == set(names)
+
+    def drop(self, *names: str) -> None:
+        """Remove the tables and views of these names, if there are any."""
+        for name, kind in self._kinds(*names):
+            self.execute(f"DROP {kind} {name}")
+
+    def _kinds(self, *names: str) -> list[Row]:
+        return self.query(
+            "SELECT view_name, 'VIEW' FROM duckdb_views() "
+            "WHERE database_name IN (current_database(), 'temp') AND view_name IN (SELECT unnest($names)) "
+            "UNION ALL SELECT table_name, 'TABLE' FROM duckdb_tables() "
+            "WHERE database_name IN (current_database(), 'temp') AND table_name IN (SELECT unnest($names))",
+            {"names": list(names)},
+        )
+
     def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Append a small number of rows to an existing table.
 

@@ -123,7 +123,7 @@ class Together:
                 write(folder / "logs" / path, content)
         self.report = was_read(folder, folder / "logs")
         with open_store(folder / "workspace" / "costctl.duckdb", read_only=True) as store:
-            sums = store.scalar("SELECT count(*) FROM duckdb_views() WHERE view_name = 'usage_aggregate'")
+            sums = store.holds("usage_aggregate")
             requests = REQUESTS if sums else REQUESTS.replace(SUMS, "")
             self.read, self.requests = (_by_log(store, sql) for sql in (EACH, requests))
 

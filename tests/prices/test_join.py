@@ -9,7 +9,11 @@ from typing import Any
 
 import pytest
 
+from costctl.prices import cost
 from costctl.prices.book import PriceBook, load_book
+from costctl.prices.cost import apply_prices
+from costctl.request import COLUMNS, SOURCE_COLUMNS
+from costctl.store import Store
 from tests.prices.rows import priced, shipped
 from tests.prices.test_files import folder, model
 
@@ -220,3 +224,27 @@ def test_no_two_shipped_rates_meet() -> None:
             for size in sizes:
                 tiers = [rate.service_tier for rate in rates if rate.holds(when, size)]
                 assert len(tiers) == len(set(tiers)), (key, when, size)
+
+
+def test_a_large_log_leaves_out_what_it_does_not_fill_and_shows_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever of the two a workspace held before: a table with every column, or a view of those that are filled."""
+    with Store.in_memory(threads=1) as store:
+        names = dict.fromkeys(column.name for column in (*COLUMNS, *SOURCE_COLUMNS))
+        types = {column.name: column.type for column in (*COLUMNS, *SOURCE_COLUMNS)}
+        columns = ", ".join(f"{name} {types[name]}" for name in names)
+        store.execute(f"CREATE TABLE entry ({columns})")
+        filled = ["source_line", "status", "request_model", "input_uncached_tokens", "output_tokens", "usage_source"]
+        store.insert("entry", filled, [[1, "ok", "gpt-4o", 1000, 10, "provider"], [2, "ok", "m", 1, 1, "provider"]])
+        seen = []
+        for few_from in (0, 3, 3, 0, 0, 3):
+            monkeypatch.setattr(cost, "ROWS_OF_FEW_COLUMNS", few_from)
+            apply_prices(store, source="entry", target="priced", book=shipped())
+            assert store.holds("priced_row") == (few_from == 0)
+            kinds = {name: kind for name, kind, *_ in store.query("DESCRIBE priced")}
+            told, rows = store.table("SELECT * FROM priced ORDER BY source_line")
+            seen.append((kinds, [dict(zip(told, values, strict=True)) for values in rows]))
+        assert all(one == seen[0] for one in seen)
+        assert set(names) < set(seen[0][0])
+        assert costs(seen[0][1]) == [Decimal("0.0026"), None]
+        store.drop("priced", "no_such_table")
+        assert not store.holds("priced") and not store.holds("entry", "priced") and store.holds("entry")

@@ -103,7 +103,7 @@ def test_what_a_log_answers_is_kept_until_the_log_is_written() -> None:
     first = store.numpy(ask)
     first["n"][0] = -1  # theirs alone
     assert store.numpy(ask)["n"][0] == store.scalar("SELECT count(*) FROM request") == 20
-    store.execute("DELETE FROM request_row WHERE source_line = 1")
+    store.execute("DELETE FROM request WHERE source_line = 1")
     assert store.numpy(ask)["n"][0] == store.scalar("SELECT count(*) FROM request") == 19
     store.execute("CREATE TABLE other AS SELECT 1 AS n")
     assert store.scalar("SELECT max(o.n) FROM request r JOIN other o ON true") == 1
