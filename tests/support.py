@@ -14,8 +14,8 @@ import pytest
 from costctl.audit.options import AuditOptions
 from costctl.audit.run import audit, read_logs
 from costctl.report import Report
+from tests import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 # Before a release: 300 logs for the oracle, 200 resamples of each promise; else a part of them, and CI is soon done.
 IS_EXHAUSTIVE = "COSTCTL_EXHAUSTIVE" in os.environ

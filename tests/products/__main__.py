@@ -7,8 +7,8 @@ import subprocess
 import sys
 import time
 
+from tests import ROOT
 from tests.products.installing import QUICK, can_run, install, is_installed, products, tests_of
-from tests.support import ROOT
 
 
 def main() -> int:

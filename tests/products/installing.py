@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support import ROOT
+from tests import ROOT
 
 REQUIREMENTS = Path(__file__).with_name("requirements")
 QUICK: tuple[str, ...] = ("litellm", "claude-code-router", "claude-code-router-v3", "portkey")
