@@ -20,6 +20,7 @@ from costctl.formats.strangers import stranger_of
 from costctl.formats.values import CACHED_EXCEED
 from costctl.prices.book import PriceBook
 from costctl.prices.lint import own_doubts
+from costctl.prices.resolve import NO_REGION
 from costctl.report import Table, Warning, counted
 from costctl.store import Store
 
@@ -66,6 +67,7 @@ def warnings(store: Store, read: LogRead, tables: Mapping[str, Table]) -> tuple[
         text = f"logged costs that are not in USD are neither summed nor compared: {', '.join(others)}"
         said.append(Warning("W150", text, "our own costs do not rest on them"))
     said += _assumed(store, has_aggregates=read.has_aggregates)
+    said += _in_a_region(store)
     said += old_prices(store, book, days)
     for name in ("token_budgets", "latency_budgets"):
         for row in tables[name].dicts() if name in tables else ():
@@ -207,6 +209,17 @@ def _assumed(store: Store, *, has_aggregates: bool) -> list[Warning]:
         " list for the others (costctl estimate assumes nothing: unpriced)"
     )
     return [Warning("W210", text)]
+
+
+def _in_a_region(store: Store) -> list[Warning]:
+    """What ran on Bedrock, nobody knows where, and is priced as in one region."""
+    count = store.scalar("SELECT count(*) FROM bill WHERE ends_with(price_reason, $reason)", {"reason": NO_REGION})
+    if not count:
+        return []
+    rows = counted(int(count), "row names", "rows name")
+    text = f"{rows} a model on Bedrock and no region: the price of one region is assumed"
+    hint = "global inference profiles cost less: log the model's whole id, or --map region=COLUMN"
+    return [Warning("W306", text, hint)]
 
 
 def _unread(table: Table | None) -> list[Warning]:

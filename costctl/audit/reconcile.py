@@ -27,6 +27,7 @@ from costctl.formats.told import FileCounts
 from costctl.formats.workspace import create_tables
 from costctl.money import ratio_display, usd_display
 from costctl.prices.book import load_book
+from costctl.prices.lint import own_doubts
 from costctl.report import Report, Table, Value, Warning, counted
 from costctl.store import Store, open_store
 from costctl.tiers.rules import load_rules
@@ -95,6 +96,7 @@ def reconcile(logs: Sequence[str], invoices: Sequence[str], options: AuditOption
                          "export it in USD")  # fmt: skip
     found = explain(slices, invoice, has_own_rates=listed is not None)
     report = _report(found, invoice, slices, (files, billed))
+    report = replace(report, warnings=(*report.warnings, *own_doubts(own)))
     if sum_count:
         text = f"{counted(sum_count, 'row of the log is a sum', 'rows of the log are sums')} over requests, on no side"
         report = replace(report, warnings=(*report.warnings, Warning("W296", text)))

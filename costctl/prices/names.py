@@ -31,6 +31,7 @@ _OF_BEDROCK = re.compile(
     r"(?:(?:us|eu|apac|au|jp|ca|sa|us-gov|global)\.)?(?:anthropic|amazon|meta|mistral|cohere|ai21|deepseek|stability|"
     r"writer|luma|qwen|openai|twelvelabs|moonshot|minimax)\.[a-z][a-z0-9.-]*(?::\d+[a-z]?)*"
 )
+_BEDROCK_MAKER = re.compile(r"^(?:[a-z-]+\.)?[a-z0-9]+\.(?=[a-z])")
 SELF_HOSTED_REASON = "runs on own machines, which have no list price; give own rates"
 
 
@@ -74,7 +75,7 @@ def parse_name(text: str) -> Named:
             region, name = name.split("/", 1)
     elif "/" in name:
         name = name.rsplit("/", 1)[-1]
-    if provider is None and _OF_BEDROCK.fullmatch(name.lower()):
+    if provider is None and is_of_bedrock(name):
         provider = "aws"
     refusal = ROUTES.get(full.rpartition(":")[2]) if ":" in full else None
     if full.endswith(":free"):
@@ -82,6 +83,23 @@ def parse_name(text: str) -> Named:
     if provider in SELF_HOSTED:
         refusal = SELF_HOSTED_REASON
     return Named(name, full, provider, refusal, region)
+
+
+def is_of_bedrock(name: str) -> bool:
+    """Whether it is an id of Bedrock, which says by itself where it runs: `us.`, `global.`, or in the region asked."""
+    return _OF_BEDROCK.fullmatch(name.lower()) is not None
+
+
+def short_of_bedrock(name: str) -> str:
+    """What is left of an id of Bedrock, or of a name of its model, without region, maker, date and version.
+
+    >>> short_of_bedrock("regional.anthropic.claude-sonnet-4-5-20250929-v1:0"), short_of_bedrock("claude-sonnet-4.5")
+    ('claudesonnet45', 'claudesonnet45')
+    >>> short_of_bedrock("meta.llama3-1-8b-instruct-v1:0"), short_of_bedrock("meta-llama/Llama-3.1-8B-Instruct")
+    ('llama318b', 'llama318b')
+    """
+    found = _BEDROCK_MAKER.sub("", name.strip().lower().rsplit("/", 1)[-1])
+    return plain_name(re.sub(r"(-\d{8})?(-v?\d:\d+|-v\d)?$", "", found).removesuffix("-latest"))
 
 
 def spellings(named: Named, provider: str) -> list[str]:

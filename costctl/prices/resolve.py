@@ -14,12 +14,14 @@ from costctl.prices.names import (
     Named,
     as_sold,
     equals_any,
+    is_of_bedrock,
     matches,
     parse_name,
     plain_name,
     plain_tail,
     provider_alias,
     provider_of,
+    short_of_bedrock,
     spellings,
 )
 from costctl.prices.rates import is_free_by_name
@@ -31,6 +33,9 @@ MAKERS = (
 )  # fmt: skip
 RESELLERS = ("groq", "together", "fireworks", "cerebras", "aws", "azure", "openrouter")
 
+# AWS sells many models in one region at one price and globally, wherever there is room, at a lower one.
+REGIONAL, GLOBAL = "aws/regional.", "aws/global."
+NO_REGION = "the log names no region: the price of one region is assumed, global costs less"
 DISTILLED = "distill"
 # Words for a region that is not known; a seller's rule for any region but `global` must not fit them.
 NOWHERE = frozenset({"not_available", "unknown", "none", "null", "n/a", "na", "-", "unspecified", "undefined"})
@@ -57,6 +62,10 @@ class ShortName(NamedTuple):
 
     model: str
     provider: str
+
+
+def _is_regional(name: str) -> bool:
+    return f"aws/{name}".startswith(REGIONAL)
 
 
 class Resolver:
@@ -101,7 +110,7 @@ class Resolver:
         key = found.resolution.model_key
         if key is None or not self._has_prices(key):
             return Resolution(None, "unpriced", f"{key} is listed without a price per token")
-        return self._in_region(found, region or named.region)
+        return self._in_region(found, named, region or named.region)
 
     def multiplier(self, seller: str, model: str, region: str) -> str | None:
         """What a region makes of the list price, or None where it has no say."""
@@ -144,9 +153,11 @@ class Resolver:
     def _has_prices(self, key: str) -> bool:
         return is_free_by_name(key) or any("input" in line for line in self._models[key]["rates"])
 
-    def _in_region(self, found: _Found, region: str | None) -> Resolution:
+    def _in_region(self, found: _Found, named: Named, region: str | None) -> Resolution:
         key = found.resolution.model_key
         assert key is not None
+        if key.startswith(REGIONAL):
+            return self._on_bedrock_in(found.resolution, named, region)
         if not region or self.multiplier(found.seller, key.partition("/")[2], region) is None:
             return found.resolution
         place = region.lower()
@@ -181,7 +192,34 @@ class Resolver:
 
     def _sold_by(self, seller: str, named: Named) -> Resolution | None:
         found = self._in_provider(seller, named) or self._in_fallback(seller, named)
+        if found is None and seller == "aws":
+            return self._short_on_bedrock(named)
         return found or (self._open_weights(named) if seller == "openrouter" else None)
+
+    @cached_property
+    def _on_bedrock(self) -> Mapping[str, str]:
+        """Ids of AWS by their short names: in a region before global, the newest of several."""
+        ids = sorted(
+            (str(model["id"]) for model in self._models_of("aws")), key=lambda name: (_is_regional(name), name)
+        )
+        return {short_of_bedrock(name): name for name in ids}
+
+    def _short_on_bedrock(self, named: Named) -> Resolution | None:
+        """AWS's own price of a model that a log names without Bedrock's date and version."""
+        found = self._on_bedrock.get(short_of_bedrock(named.model))
+        return Resolution(f"aws/{found}", "short name", f"short for {found}") if found else None
+
+    def _on_bedrock_in(self, found: Resolution, named: Named, region: str | None) -> Resolution:
+        """Whether AWS served it in one region or globally, which costs less: as the log says, else in a region."""
+        key = str(found.model_key)
+        everywhere = key.replace(REGIONAL, GLOBAL, 1)
+        if everywhere not in self._models or is_of_bedrock(named.model):
+            return found
+        if self._models[everywhere]["rates"] == self._models[key]["rates"]:
+            return found
+        if region and region.lower() == "global":
+            return found._replace(model_key=everywhere, reason=f"{found.reason}; global as the log says")
+        return found if region else found._replace(reason=f"{found.reason}; {NO_REGION}")
 
     def _anywhere(self, named: Named, seller: str | None, provider: str | None) -> _Found | None:
         """The maker's list price, whoever sold it; the reason says so."""

@@ -14,6 +14,7 @@ from costctl.formats.sources import Reader
 from costctl.policy.results import Outage
 from costctl.policy.schema import Policy
 from costctl.prices.book import PriceBook
+from costctl.prices.lint import own_doubts
 from costctl.replay import project
 from costctl.replay.again import Found, Main
 from costctl.replay.arms import told_arms
@@ -202,6 +203,7 @@ def simulate(
     )
     said = [
         *reading_warnings(audit),
+        *own_doubts(book),
         *warnings(policy, done, outcome, rest, audit),
         *attempt_warnings(store, policy, done, outcome),
         *sent_warnings(policy, done),

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from pathlib import Path
+
 import pytest
 
+from costctl.prices.resolve import NO_REGION
 from tests.prices.rows import priced, shipped
+from tests.support import audited
 
 SPELLINGS = {
     "openrouter/meta-llama/llama-3.1-8b-instruct": (
@@ -186,3 +191,38 @@ def test_who_sells_a_model() -> None:
     assert {"openai", "azure", "openrouter"} <= set(shipped().sellers("gpt-4o"))
     assert "github-copilot" not in shipped().sellers("gpt-4o")  # listed there without a price
     assert shipped().sellers("gpt-9") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "region", "key"),
+    [
+        ("claude-sonnet-4-5", None, "aws/regional.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        ("bedrock/claude-sonnet-4.5", None, "aws/regional.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        ("claude-sonnet-4-5", "eu-west-1", "aws/regional.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        ("claude-sonnet-4-5", "global", "aws/global.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        ("claude-3-haiku", None, "aws/regional.anthropic.claude-3-haiku-20240307-v1:0"),
+        ("Llama-3.1-8B-Instruct", None, "aws/meta.llama3-1-8b-instruct-v1:0"),
+        ("nova-pro", None, "aws/amazon.nova-pro-v1:0"),
+        ("gpt-4o", None, "openai/gpt-4o"),
+    ],
+)
+def test_a_short_name_on_bedrock_has_its_price(name: str, region: str | None, key: str) -> None:
+    """What AWS sells has AWS's price; where it costs less globally, what is assumed is said, but not of a whole id."""
+    found = shipped().resolve(name, "bedrock", region)
+    assert found.model_key == key
+    assert found.reason.endswith(NO_REGION) is (region is None and "sonnet" in name)
+    whole = shipped().resolve("anthropic.claude-sonnet-4-5-20250929-v1:0", "bedrock", region)
+    assert NO_REGION not in whole.reason
+
+
+def test_an_assumed_region_is_told_once_with_its_count(tmp_path: Path) -> None:
+    """100,000 tokens at the $3.30 of a region, not at the $3 of the maker."""
+    log = tmp_path / "log.csv"
+    line = "2026-06-01T10:00:00Z,bedrock,claude-sonnet-4-5,100000,0"
+    log.write_text(f"ts,provider,model,input_tokens,output_tokens\n{line}\n{line}\n", "utf-8")
+    report = audited(tmp_path, log)
+    assert report.totals["list_cost_usd"] == Decimal("0.66")
+    (told,) = [one.message for one in report.warnings if one.code == "W306"]
+    assert told.startswith("2 rows name")
+    log.write_text(log.read_text("utf-8").replace("bedrock,", "anthropic,"), "utf-8")
+    assert "W306" not in {one.code for one in audited(tmp_path, log).warnings}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from itertools import permutations
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from costctl.cli import run
 from costctl.errors import CostctlError
 from costctl.prices.book import PriceBook, load_book
 from costctl.prices.lint import lint, own_doubts
@@ -119,6 +121,26 @@ def test_a_discount_of_nothing_is_told(book_of: Any, tmp_path: Path, entry: str,
     (warning,) = own_doubts(book)
     assert warning.code == "W304"
     assert message in warning.message
+
+
+def test_simulate_and_reconcile_tell_a_discount_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also of a log that was audited before, without these rates and then with them."""
+    log, rates, policy = (tmp_path / name for name in ("log.csv", "rates.yaml", "policy.yaml"))
+    log.write_text("ts,model,input_tokens,output_tokens\n2026-06-01T10:00:00Z,gpt-4o,1000,100\n", "utf-8")
+    rates.write_text('discounts: {"opnai/*": 0.1}\n', "utf-8")
+    policy.write_text("version: 1\n", "utf-8")
+    db = ["--db", str(tmp_path / "c.duckdb")]
+    assert run(["audit", str(log), *db]) == 0
+    capsys.readouterr()
+    priced_with = ["--prices", str(rates), "--output", "json"]
+    for command in (
+        ["simulate", str(log), "--policy", str(policy), *db],
+        ["simulate", "--policy", str(policy), *db],
+        ["reconcile", str(log), "--invoice", str(log), "--invoice-map", "logged_cost=input_tokens"],
+    ):  # fmt: skip
+        assert run([*command, *priced_with]) == 0
+        told = json.loads(capsys.readouterr().out)["warnings"]
+        assert [one["code"] for one in told].count("W304") == 1, command
 
 
 def test_two_discounts_of_equal_right_are_refused_by_lint(book_of: Any, tmp_path: Path) -> None:
