@@ -107,9 +107,11 @@ def _report(
 
 def _with_missing(report: Report, missing: Sequence[InputError]) -> Report:
     """The report with what else was asked for, which is no fact of the files that were read and is not remembered."""
+    if not missing:
+        return report
     from costctl.audit.notes import missing_logs  # noqa: PLC0415  (heavy, as what computes the report)
 
-    return replace(report, warnings=(*missing_logs(missing), *report.warnings)) if missing else report
+    return replace(report, warnings=(*missing_logs(missing), *report.warnings))
 
 
 @contextmanager

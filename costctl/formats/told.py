@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from costctl.formats.parse import Reject
 from costctl.formats.sources import Source
 from costctl.store import Store
+
+if TYPE_CHECKING:  # what only knows a file again does without the readers of all formats
+    from costctl.formats.parse import Reject
 
 
 class FileCounts(NamedTuple):
