@@ -117,6 +117,24 @@ def test_a_gate_fails_last_so_that_the_comment_is_there(repository: Repository) 
     assert (len(api.comments), api.hidden) == (2, ["node-0"])
 
 
+@pytest.mark.parametrize(
+    ("fail_on", "code"),
+    [
+        ("gate,drift", 6), ("drift gate", 6), ("gate\ndrift\n", 6), (" drift ", 5), ("none", 0),
+        ("gates", 2), ("gatedrift", 2), ("gate,dirft", 2), ("none,gate", 2), ("", 2),
+    ],
+)  # fmt: skip
+def test_what_fails_the_job_is_a_word_that_it_knows(fail_on: str, code: int) -> None:
+    """A mistyped word would let every gate and every drift pass."""
+    (step,) = (one for one in ACTION["runs"]["steps"] if one["name"] == "Pass or fail")
+    given = {"FAIL_ON": fail_on, "HEAD_CODE": "0", "DRIFT_CODE": "5", "GATE_CODE": "6"}
+    words = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+    done = subprocess.run(words, env=os.environ | given, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    assert done.stdout.startswith("::error::") == (code != 0)
+    assert ("say gate, drift, gate,drift or none" in done.stdout) == (code == 2)
+
+
 @pytest.mark.parametrize("refusal", [403, 500])
 def test_a_token_that_may_not_write_is_no_fault_and_drift_is(repository: Repository, refusal: int) -> None:
     repository.write(CHEAPER, export=False)
@@ -139,6 +157,15 @@ def test_named_targets_are_checked_alone(repository: Repository) -> None:
     assert (done.code, done.outputs["drift"]) == (0, "0"), done.log
     done = repository.act(context={}, targets="runbook\njson\n")
     assert (done.code, done.outputs["drift"] != "0") == (5, True)
+
+
+def test_a_folder_that_is_named_and_not_there_is_drift(repository: Repository) -> None:
+    done = repository.act(context={}, folder="rooter")
+    assert done.code == 5, done.log
+    git(repository.path, "rm", "-r", "--quiet", "router")
+    done = repository.act(context={})
+    assert (done.code, done.outputs["drift"]) == (0, "")
+    assert "no exported router to check" in done.log
 
 
 def test_a_broken_policy_has_its_mistakes_in_the_summary(repository: Repository) -> None:
