@@ -52,7 +52,7 @@ def profile(
     from costctl.policy.classifier import load_classifier  # noqa: PLC0415
     from costctl.policy.load import load_policy  # noqa: PLC0415
     from costctl.prices.book import load_book  # noqa: PLC0415
-    from costctl.replay.profile import Wanted, write_profile  # noqa: PLC0415
+    from costctl.replay.profile import Wanted, records_of, write_profile  # noqa: PLC0415
     from costctl.tiers.rules import load_rules  # noqa: PLC0415
 
     if out is None or out.suffix != ".parquet":
@@ -70,5 +70,6 @@ def profile(
     wanted = Wanted(salt or secrets.token_hex(32), load_rules(tier_rules).digest, asked, router)
     with audited_store(logs, options) as (store, audited):
         check_target(out, logs_of(audited))
+        wanted = wanted._replace(reading=records_of(audited))
         report = write_profile(store, reader_of(options), wanted, out)
     emit(report, output)

@@ -53,6 +53,8 @@ BESIDE: Mapping[str, str] = {
 """Columns beside the canonical ones."""
 SCHEMA: Mapping[str, str] = {**{name: kind for name, kind in TYPES.items() if name not in LEFT_OUT}, **BESIDE}
 SLOT_COUNT = 5
+READING = ("records_read_count", "accepted_count", "merged_count", "ignored_count", "rejected_count")
+"""What became of the records of the log: the first is the sum of the rest."""
 SHARE_PARTS = 5  # of `reuse.intervals.Share`
 _ROW = "file_row_number + 1"
 _COUNTS = ("BIGINT", "INTEGER")
@@ -74,6 +76,7 @@ class Told(NamedTuple):
     texts: Mapping[str, Any] | None  # what is known of near prompts; None where the log has no text of any
     answer_rules: str | None  # digest of the rules of post_process.validate whose verdicts it holds
     router: str | None  # digest of the learned router whose scores it holds
+    reading: Mapping[str, int] | None = None  # what became of the log's records; profiles of before do not tell it
 
 
 def dumped(told: Told, version: str) -> str:
@@ -158,6 +161,7 @@ def _told(source: Source, text: str) -> Told:
             assert isinstance(told.row_count, int)
             assert all(value is None or isinstance(value, str) for value in (told.answer_rules, told.router))
             assert told.texts is None or _is_sound(told.texts)
+            assert told.reading is None or _adds_up(told.reading)
             return told
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, AssertionError) as error:
         raise _damaged(source, "what it says of itself cannot be read") from error
@@ -180,6 +184,12 @@ def _is_sound(texts: Mapping[str, Any]) -> bool:
         and all(len(share) == SHARE_PARTS and all(map(_is_number, share[1:])) for share in shares)
         and all(share[0] is None or _is_number(share[0]) for share in shares)
     )
+
+
+def _adds_up(reading: Mapping[str, Any]) -> bool:
+    """Whether the records that were read are all told of."""
+    read, *rest = (reading[name] for name in READING)
+    return all(type(count) is int and count >= 0 for count in (read, *rest)) and read == sum(rest)
 
 
 def _is_number(value: Any) -> bool:
@@ -228,7 +238,7 @@ def profile_of(store: Store) -> Told | None:
     if not found:
         return None
     said = orjson.loads(found[0][0])
-    return Told(**{name: said[name] for name in Told._fields})
+    return Told(**{name: said[name] for name in Told._fields if name in said})
 
 
 def no_text(label: str) -> CostctlError:

@@ -7,6 +7,7 @@ and no text is in it. `formats/profile` reads it, `replay/carried` says what may
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,6 +55,12 @@ class Wanted(NamedTuple):
     rules: str  # digest of the tier rules of the audit
     policy: Policy | None = None
     router: Router | None = None
+    reading: Mapping[str, int] | None = None  # what became of the records of the log, as its audit counted them
+
+
+def records_of(audit: Report) -> dict[str, int]:
+    """What became of the records of a log, as its audit counted them."""
+    return {name: int(str(audit.totals[name])) for name in form.READING}
 
 
 def write_profile(store: Store, reader: Reader, wanted: Wanted, target: Path) -> Report:
@@ -78,7 +85,8 @@ def write_profile(store: Store, reader: Reader, wanted: Wanted, target: Path) ->
     texts = _texts(store, reader, calls.count)
     answer_rules, router = _verdicts(store, reader, wanted)
     told = form.Told(
-        int(store.scalar("SELECT count(*) FROM profile_order")), wanted.rules, texts, answer_rules, router
+        int(store.scalar("SELECT count(*) FROM profile_order")), wanted.rules, texts, answer_rules, router,
+        wanted.reading,
     )  # fmt: skip
     _rows(store, wanted.salt, has_answers=answer_rules is not None, has_router=router is not None)
     _write(store, form.dumped(told, __version__), target)

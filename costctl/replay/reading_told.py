@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from costctl.formats.profile import READING, Told
 from costctl.report import Report, Value, Warning, counted
 
-COUNTS = ("records_read_count", "accepted_count", "merged_count", "ignored_count", "rejected_count")
+COUNTS = READING
+NOT_IN_PROFILE = "not identifiable: an older costctl wrote the profile, without the counts of its log: write it anew"
 # Warnings of the audit about records, values and files that are in no call: what is replayed is less than the log.
 LOSSES = frozenset(f"W{number}" for number in (110, 111, 112, 122, 125, 126, 129))
 MERGED_HINT = "see them: costctl sql 'FROM merged_record'"
 
 
-def reading_totals(audit: Report | None) -> dict[str, Value]:
-    """Records read = accepted + merged + ignored + rejected, as the audit of the log counted them."""
+def reading_totals(audit: Report | None, profile: Told | None = None) -> dict[str, Value]:
+    """Records read = accepted + merged + ignored + rejected, as the audit of the log counted them.
+
+    A profile carries those of its log; its own rows are no records, and say nothing of what was lost.
+    """
+    if profile is not None:
+        return {} if profile.reading is None else {name: profile.reading[name] for name in COUNTS}
     return {} if audit is None else {name: audit.totals[name] for name in COUNTS if name in audit.totals}
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from costctl import __version__
 from costctl.errors import CostctlError
+from costctl.formats.profile import profile_of
 from costctl.formats.sources import Reader
 from costctl.policy.results import Outage
 from costctl.policy.schema import Policy
@@ -36,7 +37,7 @@ from costctl.replay.latency_told import tell_latency
 from costctl.replay.near import know_texts_if_any
 from costctl.replay.near_told import tell_near
 from costctl.replay.notes import Replay, warnings
-from costctl.replay.reading_told import reading_totals, reading_warnings
+from costctl.replay.reading_told import COUNTS, NOT_IN_PROFILE, reading_totals, reading_warnings
 from costctl.replay.route import route
 from costctl.replay.self_hosted import serve, with_hosted
 from costctl.replay.sent_prices import sent_as_logged
@@ -195,8 +196,9 @@ def simulate(
             read_ratio(outcome),
             "replayed under assumption",
         )
-    read = reading_totals(audit)
+    read = reading_totals(audit, profile := profile_of(store))
     totals, status = totals | read, status | dict.fromkeys(read, "exact")
+    missing |= {} if profile is None else dict.fromkeys(COUNTS, NOT_IN_PROFILE)
     changed = sum((Decimal(str(row[3])) for row in tables[0].rows), Decimal(0))
     assert changed == totals["policy_cost_usd"] - totals["baseline_cost_usd"], (
         "the waterfall does not sum to the change"

@@ -83,10 +83,8 @@ def simulated(pair: Pair, inputs: list[Path], policy: str, *more: str, db: str =
 
 
 def of_calls(text: str) -> dict[str, Any]:
-    """The simulation without what is told of its file alone: a profile has no record that is merged or ignored."""
+    """The simulation without what is told of its file alone: a profile has no merged record to look at."""
     report: dict[str, Any] = json.loads(text)
-    for name in COUNTS:
-        del report["totals"][name], report["provenance"]["status"][name]
     report["warnings"] = [one for one in report["warnings"] if one["code"] != "W113"]
     return report
 
@@ -118,6 +116,35 @@ def test_other_formats_are_replayed_alike(name: str, tmp_path: Path) -> None:
         of_calls(simulated(here, [one], policy, db=db)) for one, db in ((here.profile, "other"), (log, "log"))
     )
     assert of_profile == of_log
+
+
+def test_gates_on_the_records_of_the_log_are_judged_as_over_the_log(tmp_path: Path) -> None:
+    """Of 41 records one is a repeat and one is not JSON; the rows of the profile are what was left."""
+    (log,) = write_logs(tmp_path, count=39)[:1]
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join([*lines, lines[0], b"{]\n"]))
+    assert profiled(tmp_path, [log], "p.parquet") == 0
+    here = Pair(tmp_path, [log], tmp_path / "p.parquet")
+    gates = "gates: [{gate: 'rejected_count <= 0', level: warn}, {gate: 'merged_count <= 0', level: warn}]\n"
+    policy = "routing: {default: A}\n" + gates
+    of_log, of_profile = (
+        json.loads(simulated(here, [one], policy, db=db)) for one, db in ((log, "log"), (here.profile, "other"))
+    )
+    assert of_profile["tables"]["gates"] == of_log["tables"]["gates"]
+    assert [(row["verdict"], row["value"]) for row in of_log["tables"]["gates"]] == [("FAIL", "1"), ("FAIL", "1")]
+    assert {name: of_profile["totals"][name] for name in COUNTS} == {name: of_log["totals"][name] for name in COUNTS}
+    assert of_log["totals"]["records_read_count"] == len(lines) + 2
+
+
+def test_a_profile_of_before_does_not_know_what_was_rejected(pair: Pair) -> None:
+    """It tells no counts: a gate on them has no verdict, and does not pass on the rows of the profile."""
+    old = changed(pair, pair.folder / "old.parquet", reading=None)
+    policy = "routing: {default: A}\ngates: [{gate: 'rejected_count <= 0', level: warn}]\n"
+    found = json.loads(simulated(pair, [old], policy, db="old"))
+    assert [row["verdict"] for row in found["tables"]["gates"]] == ["NOT RUN"]
+    assert "write it anew" in found["tables"]["gates"][0]["reason"]
+    assert not found["totals"].keys() & set(COUNTS)
+    assert found["provenance"]["not_computed"].keys() >= set(COUNTS)
 
 
 def test_wrong_answers_are_judged_as_over_the_log(pair: Pair) -> None:
@@ -316,6 +343,7 @@ def test_a_changed_profile_is_refused_and_never_crashes(
     told: list[dict[str, Any]] = [
         {"row_count": "many"}, {"texts": 3}, {"texts": texts | {"test": [1]}}, {"texts": texts | {"embedding": 1}},
         {"texts": texts | {"test": texts["test"] | {"unlike": [0.1]}}}, {"texts": {}}, {"router": 4}, {"more": 1},
+        {"reading": {"records_read_count": 1}}, {"reading": dict.fromkeys(COUNTS, 1)},
     ]  # fmt: skip
     for one in told:
         assert "E128" in refusal(capsys, tmp_path, str(changed(pair, target, **one))), one
