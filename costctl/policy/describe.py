@@ -136,7 +136,7 @@ def _assumed(assume: Assume, *, is_said: bool) -> Iterator[Row]:
         for model, number in by_model if value is not None else ():
             rows.append(("assume", name.replace("_", " "), f"{number:f} of {model}", "assume"))
     if assume.timed_out_is_billed:
-        rows.append(("assume", "timed out is billed", "what was computed until a timeout is paid", "assume"))
+        rows.append(("assume", "timed out is billed", "work that a timeout ends is paid as the whole answer", "assume"))
     if assume.summary_tokens_ratio != Assume().summary_tokens_ratio:
         what = f"{assume.summary_tokens_ratio:f} of what a summary replaces"
         rows.append(("assume", "summary tokens ratio", what, "assume"))

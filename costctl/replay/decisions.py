@@ -94,7 +94,7 @@ def keep(
     if len(made.cap_used):
         columns["cap_used"] = made.cap_used
     if plan.budgets is not None and not plan.budgets.is_filtering:
-        columns["cap_call"] = _of_the_call(outcome, caps)
+        columns["cap_call"] = made.cap_call
     if (made.similarity_ppb >= 0).any():
         columns["similarity_ppb"] = made.similarity_ppb
     if routed.gain_ppb is not None:
@@ -172,15 +172,6 @@ def _stays(outcome: Outcome, routed: Route) -> NDArray[np.int8]:
     ):  # fmt: skip
         why[here] = code
     return why
-
-
-def _of_the_call(outcome: Outcome, caps: Sequence[tuple[str, str, str]]) -> NDArray[np.int64]:
-    """What each call itself comes to, in the unit of the first cap that it broke, on the lane where it broke it."""
-    made, lanes = outcome.decisions, outcome.lanes
-    is_in_tokens = np.array([*(unit == "tokens" for _, _, unit in caps), False])[made.cap]
-    tokens = lanes.take("input_tokens", made.routed_lane).clip(min=0) + lanes.take("output_tokens", made.routed_lane)
-    of_call: NDArray[np.int64] = np.where(is_in_tokens, tokens, lanes.take("cost_pusd", made.routed_lane))
-    return of_call
 
 
 def write_decisions(store: Store, target: Path) -> None:

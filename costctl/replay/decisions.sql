@@ -48,10 +48,10 @@ SELECT d.position, r.request_id, d.file_id, d.source_line, r.started_at, r.app, 
     d.is_moved, (d.notice & 1) > 0 AS is_degraded, (d.notice & 2) > 0 AS is_over_budget,
     -- By the kill switch, or by a budget that degrades, serves and refuses nothing.
     (d.notice & 4) > 0 OR (d.cap >= 0 AND (d.notice & 3) = 0 AND n.served_by[d.served_by + 1] <> 'refused') AS is_passed_over,
-    -- The bits of `kernel`: KILLED, LIMITED, QUEUED, FELL_BACK, ESCALATED, REFRESHED.
+    -- The bits of `kernel`: KILLED, LIMITED, QUEUED, FELL_BACK, ESCALATED, REFRESHED, OVERSPENT.
     (d.notice & 4) > 0 AS is_killed, (d.notice & 8) > 0 AS is_limited, (d.notice & 16) > 0 AS is_queued,
     (d.notice & 32) > 0 AS is_fallback, (d.notice & 64) > 0 AS is_escalated,
-    (d.notice & 128) > 0 AS is_refreshed, d.is_cut AS is_cut_by_cap,
+    (d.notice & 128) > 0 AS is_refreshed, (d.notice & 256) > 0 AS is_overspent, d.is_cut AS is_cut_by_cap,
     -- Who was passed over (with the reason, parted by semicolons), whose limit made it wait, and how it escalated.
     n.way[d.passed + 1] AS passed_over,
     n.way[d.waited + 1] AS waited_for,

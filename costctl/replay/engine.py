@@ -28,6 +28,7 @@ COMPILED_CHUNK_CALLS = 100_000
 COMPILED_FROM_CALLS = 300_000
 # The columns that a walk fills in.
 DECIDED = ("lane", "entry_lane", "routed_lane", "served_by", "answered_by", "similarity_ppb", "notice", "cap")
+OF_CAPS = ("cap_used", "cap_call")
 PLAYED = ("cost_pusd", "latency_us", "wait_us", "counts")
 
 
@@ -62,6 +63,7 @@ class Decisions:
     # What had been used of it before the call, in picodollars or tokens; of the cap on one request what the call
     # would cost, of that on a tier's share how many calls of the day the tier had; empty without budgets.
     cap_used: Int
+    cap_call: Int  # what the call itself comes to where it broke that cap, in picodollars or tokens
     played: Played | None = None
 
     @property
@@ -158,6 +160,7 @@ def _as_routed(calls: Calls, lane: NDArray[np.int16], plan: Plan) -> Decisions:
         lane, lane.copy(), lane.copy(), np.zeros(count, dtype=np.int8), np.full(count, NO_ENTRY, dtype=np.int32),
         np.full(count, NONE, dtype=np.int32),
         np.zeros(count, dtype=np.int16), np.full(count, NO_CAP, dtype=np.int16),
+        np.zeros(0 if plan.budgets is None else count, dtype=np.int64),
         np.zeros(0 if plan.budgets is None else count, dtype=np.int64), played,
     )  # fmt: skip
 
@@ -166,7 +169,7 @@ def _told(made: Decisions, plan: Plan, start: int, stop: int, make: Make) -> Tol
     cut, nothing = slice(start, stop), make(np.zeros(0, dtype=np.int64))
     told = {name: make(getattr(made, name)[cut].astype(np.int64)) for name in DECIDED}
     told |= {name: nothing if made.played is None else make(getattr(made.played, name)[cut].copy()) for name in PLAYED}
-    told["cap_used"] = make(made.cap_used[cut].copy())
+    told |= {name: make(getattr(made, name)[cut].copy()) for name in OF_CAPS}
     return Told(**told)
 
 
@@ -175,7 +178,8 @@ def _take(made: Decisions, told: Told, start: int, stop: int) -> None:
     for name in DECIDED:
         getattr(made, name)[start:stop] = getattr(told, name)
     if len(made.cap_used):
-        made.cap_used[start:stop] = told.cap_used
+        for name in OF_CAPS:
+            getattr(made, name)[start:stop] = getattr(told, name)
     if made.played is not None:
         for name in PLAYED:
             getattr(made.played, name)[start:stop] = getattr(told, name)

@@ -141,10 +141,13 @@ def _steps(made: dict[str, Any], policy: str) -> list[tuple[Value, ...]]:
         steps += _route_steps(made)
     if made["served_by"] == "refused":
         return [*steps, *_sent_steps(made), (name, "budgets", "refused", _over(made), None)]
-    if made["broken_cap"]:
+    is_overspent = made["is_overspent"]
+    if made["broken_cap"] and (made["is_degraded"] or not is_overspent):
         what = f"down to tier {made['entry_tier']}" if made["is_degraded"] else "served all the same"
         if not made["is_degraded"] and not made["is_over_budget"]:  # by budgets that filter
             what = "its tier is passed over"
+        elif made["is_degraded"] and made["is_over_budget"] and not is_overspent:
+            what += ", over the cap there as well"
         steps.append((name, "budgets", what, _over(made), None))
     if made["prompt_cache_change_usd"]:
         change, read = made["prompt_cache_change_usd"], made["cache_read_tokens"]
@@ -158,6 +161,9 @@ def _steps(made: dict[str, Any], policy: str) -> list[tuple[Value, ...]]:
         steps.append((name, "prompt_cache", what, why, change))
     steps += _sent_steps(made)
     steps += _attempt_steps(made)
+    if is_overspent:
+        why = "its attempts cost more than the tier that it was let through for"
+        steps.append((name, "budgets", "over a cap in the end", why if made["is_degraded"] else _over(made), None))
     if made["served_by"] == "failed":
         why = "every attempt failed" if made["attempt_count"] else "nobody was asked"
         return [*steps, (name, "attempts", "no answer", why, None)]
@@ -188,9 +194,10 @@ def _over(made: dict[str, Any]) -> str:
         told += "" if call_tokens is None else f", {call_tokens:,} of the call"
     elif used_usd is not None:
         cost = f"${used_usd.normalize():f}"
-        told += f"; the call would cost {cost}" if name == "usd_per_request_max" else f"; {cost} used before"
+        costs = "costs, with all its attempts," if made["is_overspent"] and not made["is_degraded"] else "would cost"
+        told += f"; the call {costs} {cost}" if name == "usd_per_request_max" else f"; {cost} used before"
         if name != "usd_per_request_max" and call_usd is not None:
-            told += f", the call would cost ${call_usd.normalize():f}"
+            told += f", the call {costs} ${call_usd.normalize():f}"
     elif made["broken_cap_used_count"] is not None:
         told += f"; the tier had {counted(made['broken_cap_used_count'], 'call')} that day"
     return told + (_user(made) if " user" in name else "")

@@ -16,6 +16,7 @@ from costctl.reuse.semantic_kernel import ITSELF, ONE, nearest
 PROVIDER, EXACT_CACHE, REFUSED, FAILED, SEMANTIC_CACHE = 0, 1, 2, 3, 4
 # What happened to a call, as bits of `Told.notice`.
 DEGRADED, OVER_BUDGET, KILLED, LIMITED, QUEUED, FELL_BACK, ESCALATED, REFRESHED = 1, 2, 4, 8, 16, 32, 64, 128
+OVERSPENT = 256  # over a budget by what its attempts came to, not yet by what it was let through with
 NONE = -1  # no key, unit, cap, provider, entry; no time
 AS_LOGGED = -2  # latency and cost of a call that no attempt was drawn for
 SHARES_FROM_CALLS = 100  # a share of fewer calls says nothing yet
@@ -154,7 +155,8 @@ class Told(NamedTuple):
     similarity_ppb: Any
     notice: Any
     cap: Any
-    cap_used: Any  # only where there are budgets
+    cap_used: Any  # only where there are budgets, as the next one
+    cap_call: Any
     cost_pusd: Any
     latency_us: Any
     wait_us: Any
@@ -188,7 +190,9 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
     highest, used, since_us, lane_calls = state.highest, state.used, state.since_us, state.lane_calls
     of_provider, events, paid, models = state.provider, state.event, state.paid, rows.model
     final, entry_lane, routed, served_by = told.lane, told.entry_lane, told.routed_lane, told.served_by
-    answered_by, notices, broken_cap, cap_used = told.answered_by, told.notice, told.cap, told.cap_used
+    answered_by, notices, broken_cap, cap_used, cap_call = (
+        told.answered_by, told.notice, told.cap, told.cap_used, told.cap_call,
+    )  # fmt: skip
     told_cost, told_latency, told_wait, told_counts = told.cost_pusd, told.latency_us, told.wait_us, told.counts
     has_semantic, serve_min_ppb, lowest_ppb, refresh_lane = (
         rules.has_semantic, rules.serve_min_ppb, rules.lowest_ppb, rules.refresh_lane,
@@ -268,6 +272,7 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
             if broken != NONE:
                 broken_cap[row] = broken
                 cap_used[row] = used[cap_first[broken] + units[row * caps + broken]]
+                cap_call[row] = tokens[row * lane_count + lane]
                 if is_refusing:
                     served_by[row] = REFUSED
                     continue
@@ -294,6 +299,7 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
                     break
                 if broken_cap[row] == NONE:
                     broken_cap[row] = broken
+                    cap_call[row] = cost
                     if broken < caps:
                         cap_used[row] = used[cap_first[broken] + units[row * caps + broken]]
                     else:
@@ -308,6 +314,14 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
                 notice |= DEGRADED
             if served_by[row] == REFUSED:
                 continue
+            if notice & DEGRADED:
+                # A lower tier takes as many tokens: the call may be over its cap there, too.
+                for number in range(caps):
+                    unit = units[row * caps + number]
+                    if cap_is_tokens[number] and unit >= 0:
+                        taken = used[cap_first[number] + unit] + tokens[row * lane_count + lane]
+                        if taken > cap_limit[number]:
+                            notice |= OVER_BUDGET
             notices[row] = notice
         entry_lane[row] = lane
         final[row] = lane
@@ -315,7 +329,7 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
             notices[row] |= REFRESHED
             answered_by[row] = refreshed
             similarity_ppb[row] = refreshed_ppb
-        spent, billed_tokens = 0, 0
+        spent, billed_tokens, before = 0, 0, 0
         if has_budgets or has_attempts:
             spent, billed_tokens = costs[row * lane_count + lane], tokens[row * lane_count + lane]
         is_played = has_attempts and chain_first[lane] < chain_end[lane]
@@ -419,8 +433,7 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
             if unit >= 0 and has_switch and not is_counting and time_us >= of_provider[OUT_UNTIL_US][unit]:
                 _watch(switch, of_provider, events, numbers, unit, time_us, 1, 0 if is_ok[row] else 1)
         if has_budgets:
-            numbers[DAY_CALLS] += 1
-            lane_calls[lane] += 1
+            over = NONE  # the first cap that is over its limit with this call
             for number in range(caps):
                 unit = units[row * caps + number]
                 if unit >= 0 and (cap_lane[number] == NONE or cap_lane[number] == lane):
@@ -429,7 +442,23 @@ def walk_rows(rules: Rules, rows: Rows, state: State, told: Told) -> None:
                         spent = costs[row * lane_count + lane]  # of the answer alone
                         if since_us[at_unit] == NONE or time_us - since_us[at_unit] >= WINDOW_OF_BUDGET_US:
                             since_us[at_unit], used[at_unit] = time_us, 0
-                    used[at_unit] = min(used[at_unit] + (billed_tokens if cap_is_tokens[number] else spent), MOST)
+                    of_call = billed_tokens if cap_is_tokens[number] else spent
+                    if over == NONE and used[at_unit] + of_call > cap_limit[number]:
+                        over, before = number, used[at_unit]
+                    used[at_unit] = min(used[at_unit] + of_call, MOST)
+            if over == NONE and request_max_pusd != NONE and spent > request_max_pusd:
+                over, before = caps, spent
+            if over == NONE and share_under[lane] and numbers[DAY_CALLS] >= SHARES_FROM_CALLS:
+                allowed = share_over[lane] * (numbers[DAY_CALLS] + 1)
+                if (lane_calls[lane] + 1) * share_under[lane] > allowed:
+                    over, before = caps + 1, lane_calls[lane]
+            if over != NONE and not is_filtering and not notices[row] & OVER_BUDGET:
+                notices[row] |= OVER_BUDGET | OVERSPENT
+                if broken_cap[row] == NONE:
+                    broken_cap[row], cap_used[row] = over, before
+                    cap_call[row] = billed_tokens if over < caps and cap_is_tokens[over] else spent
+            numbers[DAY_CALLS] += 1
+            lane_calls[lane] += 1
         if session >= 0 and lane < tier_count and lane > highest[session]:
             highest[session] = lane
         if is_refreshed:

@@ -16,7 +16,17 @@ from costctl.replay.engine import Decisions
 from costctl.replay.extras import Extras
 from costctl.replay.lanes import Lanes
 from costctl.replay.latency import Latency
-from costctl.replay.plan import EXACT_CACHE, PROVIDER, REFUSED, SEMANTIC_CACHE, Plan
+from costctl.replay.plan import (
+    ESCALATED,
+    EXACT_CACHE,
+    FELL_BACK,
+    OVER_BUDGET,
+    OVERSPENT,
+    PROVIDER,
+    REFUSED,
+    SEMANTIC_CACHE,
+    Plan,
+)
 from costctl.replay.route import Route
 from costctl.replay.self_hosted import Hosted
 from costctl.replay.sent import Sent
@@ -48,7 +58,12 @@ def warnings(
     policy: Policy, done: Replay, outcome: project.Outcome, rest: list[project.Rest], audit: Report | None
 ) -> tuple[Warning, ...]:
     """Every warning of a simulation, in a fixed order; `audit` is the report of the log's audit."""
-    return (*_of_calls(policy, done, outcome, rest, audit), *_cold_budgets(policy, done), *_tokens_over(done))
+    return (
+        *_of_calls(policy, done, outcome, rest, audit),
+        *_cold_budgets(policy, done),
+        *_tokens_over(done),
+        *_overspent(done),
+    )
 
 
 def _of_calls(
@@ -179,6 +194,31 @@ def _tokens_over(done: Replay) -> list[Warning]:
             what = f"{calls} served over {cap.title}, with {over:,} tokens: a lower tier takes the same tokens"
             said.append(Warning("W299", what, "budgets: {over: refuse} keeps the cap"))
     return said
+
+
+def _overspent(done: Replay) -> list[Warning]:
+    """Caps are asked before a call; what its attempts come to beside that is paid all the same."""
+    made = done.decisions
+    if made.played is None or done.plan.budgets is None:
+        return []
+    spent, asked = made.played.cost_pusd, done.lanes.take("cost_pusd", made.entry_lane)
+    is_dearer = (made.served_by == PROVIDER) & (spent > asked)
+    here = ((made.notice & OVERSPENT) > 0) | (((made.notice & OVER_BUDGET) > 0) & is_dearer)
+    count = int(np.count_nonzero(here))
+    if not count:
+        return []
+    more = exact_sum(spent, here) - exact_sum(asked, here)
+    later = made.notice & (FELL_BACK | ESCALATED)
+    kinds = (
+        ("escalated", (later & ESCALATED) > 0),
+        ("fell back", later == FELL_BACK),
+        ("tried more than once", later == 0),
+    )
+    causes = ", ".join(f"{int(np.count_nonzero(here & kind)):,} {word}" for word, kind in kinds if (here & kind).any())
+    dearer = f"; that cost {usd_display(project.usd(more))} more than the caps were asked for" if more > 0 else ""
+    calls = counted(count, "call goes", "calls go")
+    what = f"{calls} over a cap by what follows once the caps were asked ({causes}){dearer}"
+    return [Warning("W307", what, "gate it: over_budget_count <= 0; it counts them")]
 
 
 def _cold_budgets(policy: Policy, done: Replay) -> list[Warning]:

@@ -18,6 +18,7 @@ from costctl.replay.kernel import (
     LIMITED,
     NONE,
     OVER_BUDGET,
+    OVERSPENT,
     PROVIDER,
     QUEUED,
     REFRESHED,
@@ -152,6 +153,6 @@ class Plan:
 
 __all__ = [
     "ANY_LANE", "DEGRADED", "ESCALATED", "EXACT_CACHE", "FAILED", "FELL_BACK", "KILLED", "LIMITED", "NO_CAP",
-    "NO_ENTRY", "OVER_BUDGET", "PROVIDER", "QUEUED", "REFRESHED", "REFUSED", "SEMANTIC_CACHE", "SERVED_BY", "Budgets",
-    "Cap", "ExactCache", "Plan", "SemanticCache",
+    "NO_ENTRY", "OVERSPENT", "OVER_BUDGET", "PROVIDER", "QUEUED", "REFRESHED", "REFUSED", "SEMANTIC_CACHE", "SERVED_BY",
+    "Budgets", "Cap", "ExactCache", "Plan", "SemanticCache",
 ]  # fmt: skip

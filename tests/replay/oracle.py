@@ -53,6 +53,7 @@ class Verdict(NamedTuple):
     story: Story | None = None
     is_refreshed: bool = False
     similarity_ppb: int = -1
+    is_overspent: bool = False  # over a budget only by what its attempts came to
     gain_ppb: int = -1  # of the calls that the learned router decided
 
 
@@ -277,7 +278,17 @@ class _Court:
             ruling.over_budget, ruling.cap, 0 if is_refused else offer.cost, 0 if is_refused else offer.uncapped,
             before.uncapped, offer.output_tokens, offer.input_tokens, reason, floor, offer.tokens, None,
         )  # fmt: skip
-        return verdict if is_refused else self._attempt(verdict, told)
+        return verdict if is_refused else self._settled(self._attempt(verdict, told), told)
+
+    def _settled(self, verdict: Verdict, told: Sequence[Verdict]) -> Verdict:
+        """Whether what an answered call came to, with all its attempts, takes a cap above its limit."""
+        if verdict.served_by != "provider":
+            return verdict
+        call, tokens = verdict.call, verdict.charged_tokens
+        over = self.budget.settle(call, verdict.lane, verdict.cost, tokens, told)
+        if over is None or verdict.over_budget:
+            return verdict
+        return verdict._replace(over_budget=True, is_overspent=True, cap=verdict.cap or over)
 
     # Attempts
 

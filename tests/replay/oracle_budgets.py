@@ -50,16 +50,19 @@ class Budget:
         """One step for the caps on tokens, then as many as the caps on money need."""
         today = [one for one in told if one.served_by == "provider" and one.call.day == call.day and charges(one.call)]
         ruling = Ruling(lane)
-        cap = next(self._broken_tokens(call, offer(lane), today), None)
+        cap = next(self._broken_tokens(call, offer(lane).tokens, today), None)
         if cap is not None:
             ruling = self._step(ruling, cap, lower)
         while not ruling.is_refused:
-            cap = next(self._broken_money(call, ruling.lane, offer(ruling.lane), today), None)
+            cap = next(self._broken_money(call, ruling.lane, offer(ruling.lane).cost, today), None)
             if cap is None:
                 break
             ruling = self._step(ruling, cap, lower)
             if ruling.over_budget and lower(ruling.lane) is None:
                 break
+        # A lower tier takes as many tokens: the call may be over its cap there, too.
+        if ruling.degraded and any(self._broken_tokens(call, offer(ruling.lane).tokens, today)):
+            ruling = ruling._replace(over_budget=True)
         return ruling
 
     def _step(self, ruling: Ruling, cap: Broken, lower: Callable[[str], str | None]) -> Ruling:
@@ -71,22 +74,31 @@ class Budget:
             return ruling._replace(cap=first, over_budget=True)
         return ruling._replace(cap=first, lane=below, degraded=True)
 
-    def _broken_tokens(self, call: Call, offer: Any, today: Sequence[Any]) -> Iterator[Broken]:
+    def settle(self, call: Call, lane: str, cost: int, tokens: int, told: Sequence[Any]) -> Broken | None:
+        """The first cap that is above its limit with what an answered call came to in the end."""
+        if isinstance(self.caps, SpendFilter) or not charges(call):
+            return None
+        today = [one for one in told if one.served_by == "provider" and one.call.day == call.day and charges(one.call)]
+        broken = [*self._broken_money(call, lane, cost, today), *self._broken_tokens(call, tokens, today)]
+        # Caps of a day before those of one request and of shares.
+        return min(broken, key=lambda one: not one.name.startswith(("usd", "tokens")), default=None)
+
+    def _broken_tokens(self, call: Call, tokens: int, today: Sequence[Any]) -> Iterator[Broken]:
         for cap in self.caps.tokens_per_day:
             if concerns(cap, call, None):
                 spent = sum(one.charged_tokens for one in today if shares(cap, one, call))
-                if spent + offer.input_tokens + offer.output_tokens > cap.max_tokens:
+                if spent + tokens > cap.max_tokens:
                     yield Broken(f"tokens {cap.scope} {cap.name}", spent)
 
-    def _broken_money(self, call: Call, lane: str, offer: Any, today: Sequence[Any]) -> Iterator[Broken]:
+    def _broken_money(self, call: Call, lane: str, cost: int, today: Sequence[Any]) -> Iterator[Broken]:
         for cap in self.caps.usd_per_day:
             if concerns(cap, call, lane):
                 spent = sum(one.cost for one in today if shares(cap, one, call))
-                if spent + offer.cost > Fraction(cap.max_usd) * PICO:
+                if spent + cost > Fraction(cap.max_usd) * PICO:
                     yield Broken(f"usd {cap.scope} {cap.name}", spent)
         most = self.caps.usd_per_request_max
-        if most is not None and offer.cost > Fraction(most) * PICO:
-            yield Broken("request", offer.cost)
+        if most is not None and cost > Fraction(most) * PICO:
+            yield Broken("request", cost)
         share = self.caps.max_share_per_day.get(lane)
         if share is not None and len(today) >= FREE_CALLS:
             here = sum(one.lane == lane for one in today)

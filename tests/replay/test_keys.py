@@ -13,7 +13,7 @@ from tests.support import write_log
 
 COLUMNS = (
     "id", "timestamp", "model", "endpoint", "user_id", "user_profile", "team", "session_id", "prompt_tokens",
-    "completion_tokens", "prompt_hash", "temperature",
+    "completion_tokens", "prompt_hash", "temperature", "latency_ms",
 )  # fmt: skip
 ASSUME = "assume: {output_tokens_ratio: 1, input_tokens_ratio: 1}\n"
 TIERS = "tiers: {A: {models: [gpt-4o-mini]}, B: {models: [gpt-4.1-mini]}, C: {models: [gpt-4o]}}\n"
@@ -24,7 +24,7 @@ def request(number: int, **said: Any) -> tuple[Any, ...]:
     row = {
         "id": f"r{number}", "timestamp": f"2026-03-02T00:{number:02d}:00Z", "model": "gpt-4o", "endpoint": "/chat",
         "user_id": "u1", "user_profile": "free", "team": "web", "session_id": "", "prompt_tokens": 1000,
-        "completion_tokens": 100, "prompt_hash": f"q{number}", "temperature": "",
+        "completion_tokens": 100, "prompt_hash": f"q{number}", "temperature": "", "latency_ms": "",
     }  # fmt: skip
     return tuple((row | said)[name] for name in COLUMNS)
 

@@ -279,7 +279,7 @@ def test_a_cap_is_told_with_its_limit_and_whose_it_is(reports: Reports) -> None:
     reports(policy, [request(number) for number in range(3)])
     (step,) = [one for one in explained(reports, "r2")["tables"]["steps"] if one["stage"] == "budgets"]
     owner = hashlib.sha256(b"costctl user:u1").hexdigest()[:16]
-    assert step["decision"] == "down to tier A"
+    assert step["decision"] == "down to tier A, over the cap there as well"
     # r0 on tier C takes all of it, r1 on tier A counts, too.
     used = "$0.00371 used before, the call would cost $0.0035"
     assert step["reason"] == f"over usd_per_day user u1, which is $0.0035; {used}; user {owner}"
