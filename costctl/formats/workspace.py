@@ -51,9 +51,8 @@ def create_tables(store: Store) -> None:
     store.execute("CREATE TABLE IF NOT EXISTS workspace (layout VARCHAR)")
     if store.query("SELECT layout FROM workspace") == [(layout,)]:
         return
-    for name, columns in _TABLES.items():
-        store.execute(f"CREATE OR REPLACE TABLE {name} ({columns})")
-    store.execute("DELETE FROM workspace")
+    made = "; ".join(f"CREATE OR REPLACE TABLE {name} ({columns})" for name, columns in _TABLES.items())
+    store.execute(f"BEGIN; {made}; DELETE FROM workspace; COMMIT")
     store.execute("INSERT INTO workspace VALUES ($layout)", {"layout": layout})
 
 

@@ -43,10 +43,12 @@ def _rank(pattern: str) -> tuple[bool, int]:
 
 def faults(discounts: Mapping[str, Decimal], keys: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Entries with what is wrong with them; `keys` are all models with a price, own rates among them."""
+    if not discounts:
+        return  # as nearly always; the keys are thousands
     listed = sorted(
         (key for key in keys if not key.startswith(_OWN)), key=lambda key: key.partition("/")[0] not in MAKERS
     )
-    fits = {key: _fitting(key, discounts) for key in listed} if discounts else {}
+    fits = {key: _fitting(key, discounts) for key in listed}
     used = {pattern for patterns in fits.values() for pattern in patterns}
     tied: dict[str, str] = {}
     for key, (first, *others) in ((key, patterns) for key, patterns in fits.items() if patterns):

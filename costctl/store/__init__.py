@@ -25,6 +25,8 @@ T = TypeVar("T")
 Row = tuple[Any, ...]
 
 BYTES_PER_ROW = 200
+# A file from which on it pays to let go in mid-command what the engine holds of it.
+MUCH_BYTES = 32 * 2**20
 LOCK_POLL_S = 0.2
 # A file that another process is just making is none yet: shorter than the engine's three headers.
 HEADERS_BYTES, MAKING_S = 3 * 4096, 2.0
@@ -33,8 +35,8 @@ HEADERS_BYTES, MAKING_S = 3 * 4096, 2.0
 class Store:
     """A DuckDB database of ours; use `open_store` or `Store.in_memory`."""
 
-    def __init__(self, database: duckdb.DuckDBPyConnection, catalog: str) -> None:
-        self._database, self._catalog = database, catalog
+    def __init__(self, database: duckdb.DuckDBPyConnection, catalog: str, path: Path | None = None) -> None:
+        self._database, self._catalog, self._path = database, catalog, path
         self._connection = self._session()
         self._side = SideThread()
 
@@ -74,12 +76,11 @@ class Store:
             self.execute(f"DROP {kind} {name}")
 
     def _kinds(self, *names: str) -> list[Row]:
+        listed = ", ".join(f"'{name}'" for name in names)
+        ours = "database_name IN (current_database(), 'temp')"
         return self.query(
-            "SELECT view_name, 'VIEW' FROM duckdb_views() "
-            "WHERE database_name IN (current_database(), 'temp') AND view_name IN (SELECT unnest($names)) "
-            "UNION ALL SELECT table_name, 'TABLE' FROM duckdb_tables() "
-            "WHERE database_name IN (current_database(), 'temp') AND table_name IN (SELECT unnest($names))",
-            {"names": list(names)},
+            f"SELECT view_name, 'VIEW' FROM duckdb_views() WHERE {ours} AND view_name IN ({listed}) "
+            f"UNION ALL SELECT table_name, 'TABLE' FROM duckdb_tables() WHERE {ours} AND table_name IN ({listed})"
         )
 
     def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -176,6 +177,8 @@ class Store:
         """
         self._connection.close()
         self._connection = self._session()
+        if self._path is None or self._path.stat().st_size < MUCH_BYTES:
+            return  # nothing that matters is held
         self.execute("CHECKPOINT")
         # The engine keeps what it has read until the limit is met: a low one for a moment makes it let go.
         with suppress(duckdb.OutOfMemoryException):  # some of it is in use
@@ -230,7 +233,9 @@ def open_store(path: Path, *, threads: int | None = None, read_only: bool = Fals
     while True:
         was_short = _is_short(path)  # asked before: it may be whole by the time that the engine has refused it
         try:
-            store = Store(connect(path, threads=threads, temp=path.parent / "tmp", read_only=read_only), "workspace")
+            store = Store(
+                connect(path, threads=threads, temp=path.parent / "tmp", read_only=read_only), "workspace", path
+            )
         except duckdb.Error as error:
             explained = _explained(error)
             if isinstance(error, duckdb.IOException) and not isinstance(explained, CostctlError):
