@@ -6,8 +6,9 @@ changes who answers under a name of ours: inside an entry of ours, beside one wi
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import yaml
@@ -18,6 +19,9 @@ NAMED_BY = ("model_name", "name", "id", "slug", "model")
 """Keys by which items of two lists are held to be the same one."""
 INSIDE = "is not ours, and changes what our entry does"
 BESIDE = "is not ours, and answers under a name of ours"
+
+
+Leaves = Mapping[str, str]
 
 
 class Foreign(NamedTuple):
@@ -45,10 +49,59 @@ def differences(path: str, ours: str, theirs: str, *, is_closed: bool) -> Iterat
         return
     one, two = parsed(path, ours), parsed(path, theirs)
     if one is None or two is None:
-        yield "", "differs"
+        yield "", "differs" if one is None else _broken(path, theirs)
         return
     yield from _missing(one, two, "")
     yield from ((key, changes) for key, changes in _foreign(one, two, "", is_inside=is_closed) if changes)
+
+
+def _broken(path: str, text: str) -> str:
+    """Why a text has no values."""
+    kind = "JSON" if path.endswith(".json") else "YAML"
+    try:
+        if kind == "JSON":
+            json.loads(text)
+        else:
+            from_yaml(text)
+    except yaml.MarkedYAMLError as error:
+        at = error.problem_mark
+        where = "" if at is None else f", line {at.line + 1} column {at.column + 1}"
+        return f"is no {kind} any more: {error.problem or error.context}{where}"
+    except (ValueError, yaml.YAMLError) as error:
+        return f"is no {kind} any more: {' '.join(str(error).split())}"
+    return "is empty"
+
+
+def leaves(path: str, text: str) -> Leaves:
+    """A digest of each value that has no keys of its own, by key, and under `KEY[]` of the order of named things."""
+    return dict(_leaves(parsed(path, text), ""))
+
+
+def _leaves(value: Any, at: str) -> Iterator[tuple[str, str]]:
+    names = _names(value) if isinstance(value, list) else None
+    if isinstance(value, dict) and value:
+        for key, one in value.items():
+            yield from _leaves(one, _below(at, key))
+    elif names:
+        for name, one in zip(names, value, strict=True):
+            yield from _leaves(one, f"{at}[{name}]")
+        yield f"{at}[]", _short(names)
+    elif value is not None or at:
+        yield at, _short(value)
+
+
+def _short(value: Any) -> str:
+    """Eight digits tell an edit from what was exported."""
+    return hashlib.sha256(json.dumps(value, default=str).encode()).hexdigest()[:8]
+
+
+def below(one: str, key: str) -> bool:
+    """Whether a key is that key or stands below it.
+
+    >>> below("a.b", "a"), below("a[x]", "a"), below("ab", "a")
+    (True, True, False)
+    """
+    return one.startswith(key) and one[len(key) :][:1] in ("", ".", "[")
 
 
 def foreign(path: str, ours: str, theirs: str, *, is_closed: bool) -> list[Foreign]:

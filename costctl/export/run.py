@@ -10,9 +10,8 @@ from pathlib import Path
 from costctl.errors import CostctlError, ExitCode
 from costctl.export.agreement import Measured, with_agreement
 from costctl.export.base import Agreement, Exported, Target
+from costctl.export.drifting import Drift, causes_of, drifts, undone
 from costctl.export.files import (
-    Drift,
-    drifts,
     kept_agreement,
     other_targets,
     planned,
@@ -48,6 +47,7 @@ def export_config(
     tree = tree_of(given, made, is_whole=is_whole)
     found = drifts(folder, tree) if is_check else []
     others, left, beside_us = unmanaged(folder, tree), stale(folder, tree), other_targets(folder, tree)
+    taken = undone(folder, tree) if is_write else []
     written = write_tree(folder, tree) if is_write else []
     losses = list(_losses(made))
     counts = {kind: sum(row[2] == kind for row in losses) for kind in KINDS}
@@ -58,6 +58,7 @@ def export_config(
     tables = {
         "drift": Table.of("drift", Drift._fields, found),
         "files": Table.of("files", ("path", "state"), [(path, _state(path, written, found)) for path in tree.paths]),
+        "undone": Table.of("undone", ("path", "key", "says"), [(one.path, one.key, one.says) for one in taken]),
         "foreign": Table.of("foreign", ("path", "key"), others),
         "losses": Table.of(
             "losses",
@@ -74,7 +75,7 @@ def export_config(
         ),
     }
     return Report(
-        "export-config", totals, tables, tuple(_warnings(others, left if is_write else ())),
+        "export-config", totals, tables, tuple(_warnings(others, left if is_write else (), taken)),
         {
             "costctl": given.version, "folder": str(folder),
             "policy": f"{given.policy.name} #{given.policy_digest[:8]}",
@@ -84,8 +85,14 @@ def export_config(
     )  # fmt: skip
 
 
-def _warnings(others: Sequence[tuple[str, str]], left: Sequence[str]) -> Iterator[Warning]:
-    """What stands in the folder and is not ours, and what was ours and is not any more."""
+def _warnings(others: Sequence[tuple[str, str]], left: Sequence[str], taken: Sequence[Drift]) -> Iterator[Warning]:
+    """What stands in the folder and is not ours, what was ours and is not, and edits that were written over."""
+    if taken:
+        keys = _named([f"{one.path}{f': {one.key}' if one.key else ''} {one.says}" for one in taken], "undone")
+        text = f"{counted(len(taken), 'hand edit is', 'hand edits are')} written over: {keys}"
+        yield Warning(
+            "W315", text, "say it in the policy, or take it back from your version control; first: --check, --diff"
+        )
     if others:
         keys = _named([f"{path}: {key}" for path, key in others], "foreign")
         text = f"{counted(len(others), 'key is', 'keys are')} not ours and left alone: {keys}"
@@ -125,14 +132,16 @@ def differences(given: Resolved, names: Sequence[str], folder: Path, *, is_whole
     """A unified diff from the folder to what would be written."""
     parts: list[str] = []
     made = with_agreement(given, exported(given, names), kept_agreement(folder, given))
-    for path, text in planned(folder, tree_of(given, made, is_whole=is_whole)).items():
+    tree = tree_of(given, made, is_whole=is_whole)
+    causes = causes_of(folder, tree)
+    for path, text in planned(folder, tree).items():
         target = folder / path
         there = target.read_text("utf-8", errors="replace") if target.is_file() else ""
         parts += difflib.unified_diff(
             there.splitlines(keepends=True),
             text.splitlines(keepends=True),
             f"{folder / path}",
-            f"{folder / path} (policy)",
+            f"{folder / path} (as exported now; cause: {causes.get(path, 'policy')})",
         )
     return "".join(line if line.endswith("\n") else f"{line}\n" for line in parts)
 

@@ -59,6 +59,8 @@ def _verdict(report: Report) -> list[str]:
         lines.append(f"    and {len(drift) - DRIFT_LINES:,} more: --output json")
     mended = f"  mended: {counted(written, 'file')} written"
     mend = "  mend it: costctl export-config --check --write; look first: --diff"
+    if set(causes) & {"no folder", "no lock"}:
+        mend = "  export it: costctl export-config; or say where it stands: --folder FOLDER"
     return [*lines, mended if written else mend, *others]
 
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import pytest
 
-from costctl.export.files import drifts, tree_of, write_tree
+from costctl.export.drifting import drifts
+from costctl.export.files import tree_of, write_tree
 from costctl.export.targets import TARGETS, target_of
 from tests.export.test_targets import given
 from tests.policy.example import EXAMPLE

@@ -23,6 +23,7 @@ fallbacks: {B: [A]}
 export: {targets: [json, runbook]}
 """
 JSON = "json/costctl-policy.resolved.json"
+LITELLM, PORTKEY = "litellm-plugin/config.yaml", "portkey/config.json"
 
 
 @pytest.fixture
@@ -96,7 +97,76 @@ def test_a_check_says_first_whether_and_why(folder: Path, capsys: pytest.Capture
 def test_a_file_that_is_gone_is_named(folder: Path, capsys: pytest.CaptureFixture[str], path: str) -> None:
     (folder / path).unlink()
     code, drift = checked(capsys)
-    assert (code, drift[0]["path"], drift[0]["cause"]) == (5, path, "hand edit")
+    assert (code, drift[0]["path"], drift[0]["cause"]) == (5, path, "no lock" if path == LOCK else "hand edit")
+
+
+def test_a_key_is_a_hand_edit_only_where_it_is_not_what_was_exported(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The policy gives B a timeout, somebody raises A's: each key has its own cause, in one file."""
+    text = (folder / JSON).read_text("utf-8")
+    (folder / JSON).write_text(text.replace('"timeout_s": 6.0', '"timeout_s": 60.0'), "utf-8")
+    policy = Path("policy.yaml").read_text("utf-8")
+    Path("policy.yaml").write_text(policy.replace("timeout_s: 6}, B: {", "timeout_s: 6}, B: {timeout_s: 9, "), "utf-8")
+    code, drift = checked(capsys)
+    causes = {row["key"]: row["cause"] for row in drift if row["path"] == JSON}
+    assert code == 5
+    assert causes["lanes[A].timeout_s"] == "hand edit"
+    assert causes["lanes[B].timeout_s"] == "policy"
+    assert list(causes.values()).count("hand edit") == 1
+    assert run(["export-config", "--diff"]) == 0
+    assert f"+++ router/{JSON} (as exported now; cause: policy, hand edit)" in capsys.readouterr().out
+
+
+def test_an_export_says_which_hand_edits_it_writes_over(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with_targets("json", "litellm-plugin")
+    assert run(["export-config"]) == 0
+    text = (folder / LITELLM).read_text("utf-8")
+    assert "timeout: 6\n" in text
+    (folder / LITELLM).write_text(
+        "# raised after incident 12\n" + text.replace("timeout: 6\n", "timeout: 9\n", 1), "utf-8"
+    )
+    capsys.readouterr()
+    assert run(["export-config", "--output", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    first, second = found["tables"]["undone"]
+    assert first["key"].endswith("timeout")
+    assert first["says"] == "is 9, not 6"
+    assert second["says"] == "has 1 comment that no export keeps"
+    (said,) = [one for one in found["warnings"] if one["code"] == "W315"]
+    assert said["message"].startswith(f"2 hand edits are written over: {LITELLM}: ")
+    assert run(["export-config", "--output", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["tables"]["undone"] == []
+
+
+def test_nothing_exported_is_a_cause_of_its_own(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder that is not there, a lock that is not, and one that is no JSON: nobody edited anything."""
+    assert run(["export-config", "--check", "--folder", "rooter"]) == 5
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "  NOT IN STEP: 1 difference, cause: no folder"
+    assert "there is no such folder" in lines[2]
+    assert "--folder FOLDER" in " ".join(lines[3:5])
+    (folder / LOCK).write_text("{]", "utf-8")
+    code, (row,) = checked(capsys)
+    assert (code, row["path"], row["cause"]) == (5, LOCK, "broken lock")
+    assert row["says"].startswith("is no JSON: ")
+
+
+@pytest.mark.parametrize(("path", "more", "says"), [
+    (JSON, "{", "is no JSON any more: Extra data"), (LITELLM, "\n: [", "is no YAML any more: "),
+])  # fmt: skip
+def test_a_file_that_no_router_can_read_is_called_so(
+    folder: Path, capsys: pytest.CaptureFixture[str], path: str, more: str, says: str
+) -> None:
+    with_targets("json", "litellm-plugin")
+    assert run(["export-config"]) == 0
+    capsys.readouterr()
+    with (folder / path).open("a", encoding="utf-8") as file:
+        file.write(more)
+    code, (row,) = checked(capsys)
+    assert (code, row["path"], row["cause"]) == (5, path, "hand edit")
+    assert row["says"].startswith(says)
+    assert "line" in row["says"]
 
 
 def test_another_version_is_named(
@@ -107,7 +177,7 @@ def test_another_version_is_named(
         entry["costctl"] = "0.0.1"
     runbook = (folder / "runbook/RUNBOOK.md").read_text("utf-8").replace("costctl 0.1.0", "costctl 0.0.1")
     (folder / "runbook/RUNBOOK.md").write_text(runbook, "utf-8")
-    lock["targets"]["runbook"]["files"]["runbook/RUNBOOK.md"] = files._digest(runbook)
+    lock["targets"]["runbook"]["files"]["runbook/RUNBOOK.md"] = files.digest_of(runbook)
     (folder / LOCK).write_text(json.dumps(lock), "utf-8")
     code, drift = checked(capsys)
     assert code == 5
@@ -259,9 +329,6 @@ def test_keys_of_others_stay_however_often_it_is_written(folder: Path, capsys: p
     assert (kept["owner"], kept["fallbacks"]) == ("team x", {})
     capsys.readouterr()
     assert checked(capsys) == (0, [])
-
-
-LITELLM, PORTKEY = "litellm-plugin/config.yaml", "portkey/config.json"
 
 
 def test_a_key_of_others_that_changes_who_answers_is_drift(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
