@@ -8,7 +8,7 @@ from decimal import Decimal
 from costctl.errors import CostctlError, ExitCode
 from costctl.gate.changes import with_changes
 from costctl.gate.verdicts import FAIL, NOT_RUN, PASS, judge
-from costctl.policy.results import GATE, Gate
+from costctl.policy.results import GATE, Gate, read_gate
 from costctl.replay.compare import Earlier, compared
 from costctl.report import Report, Value
 
@@ -66,4 +66,7 @@ def _gate_of(run: Earlier, row: Mapping[str, Value]) -> Gate:
             "E430", f"{run.file} is no run of costctl simulate: a gate of it is no gate",
             "write one: costctl simulate LOG --policy policy.yaml --output json -o run.json", ExitCode.INPUT,
         )  # fmt: skip
-    return Gate(text, found[1], found[2], Decimal(found[3]), "error" if level == "error" else "warn")
+    # What a run holds was right when it was written; only its bound is read again.
+    read = read_gate(text)
+    metric, operator, bound = read if isinstance(read, tuple) else (found[1], found[2], Decimal(found[3]))
+    return Gate(text, metric, operator, bound, "error" if level == "error" else "warn")

@@ -7,7 +7,6 @@ hides no fault of meaning in another. They pass over whatever has the wrong form
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
@@ -16,7 +15,7 @@ from costctl.policy.figures import never_holds, unknown_figure
 from costctl.policy.keys import Faults, unknown
 from costctl.policy.parts import PARTS
 from costctl.policy.places import keys_below, places_of
-from costctl.policy.results import GATE
+from costctl.policy.results import read_gate
 from costctl.policy.schema import LOGGED
 from costctl.policy.source import Place, key_of
 from costctl.policy.units import plain, shown
@@ -80,10 +79,10 @@ def _gates(values: Mapping[str, Any]) -> Faults:
     faults: Faults = []
     for pattern in ("gates.*", "gates.*.gate"):
         for place, text in places_of(values, pattern):
-            found = GATE.fullmatch(text.strip()) if isinstance(text, str) else None
-            if found is None:
+            found = read_gate(text) if isinstance(text, str) else None
+            if not isinstance(found, tuple):
                 continue
-            fault = unknown_figure(found[1]) or never_holds(found[1], found[2], Decimal(found[3]))
+            fault = unknown_figure(found[0]) or never_holds(*found)
             if fault is not None:
                 faults.append((place, fault))
     return faults

@@ -27,10 +27,17 @@ METRICS = (
 )  # fmt: skip
 
 
+CHANGES = ("_delta", "_growth_ratio")
+"""Ends of the names of changes between two runs."""
+
+
 def unknown_figure(name: str, known: Collection[str] = METRICS) -> str | None:
     """Why a figure cannot be bounded, with the nearest known one; None where it can."""
     if name in known:
         return None
+    for change in CHANGES:
+        if name.removesuffix(change) in METRICS:
+            return f"{name} compares two runs: it is for costctl gate --compare-to base.json --fail-if 'CONDITION'"
     near = get_close_matches(name, known, n=1)
     hint = f", did you mean {near[0]}?" if near else "; its figures are the totals of simulate --output json"
     return f"unknown figure {shown(name)}{hint}"

@@ -41,8 +41,10 @@ does not say fulfils nothing.
 FIGURES = """\
 ## Figures of gates
 
-What `gates:` and `costctl gate --fail-if` may bound: the totals of `costctl simulate --output json`. With
-`--compare-to` also `NAME_delta` and `NAME_growth_ratio`.
+What `gates:` and `costctl gate --fail-if` may bound: the totals of `costctl simulate --output json`. The
+operators are `>=`, `<=`, `>` and `<`, of counts also `=`. A bound is a plain number in the unit of the figure's
+name, or a share such as `40%`, a latency such as `3s` or `500ms`, a count or an amount of dollars such as `5k`
+or `1.5M`. `costctl gate --compare-to` (not `gates:`) also knows `NAME_delta` and `NAME_growth_ratio`.
 """
 _PATTERNS = {
     r"^(([0-9]+(\.[0-9]+)?(d|h|m|s|ms))+)$": "duration",

@@ -31,7 +31,14 @@ from costctl.policy.keys import (
 )
 from costctl.policy.units import shown
 
-GATE = re.compile(r"([a-z][a-z0-9_.]*)\s*(>=|<=|>|<|=)\s*(-?[0-9]{1,15}(?:\.[0-9]{1,12})?)")
+GATE = re.compile(r"([a-z][a-z0-9_.]*)\s*(>=|<=|>|<|=)\s*(-?[0-9]{1,15}(?:\.[0-9]{1,12})?)(%|k|M|ms|s)?")
+# By unit: the figures that have it, and how many of their own one of it is.
+_BOUND_UNITS: Mapping[str, tuple[tuple[str, ...], Decimal]] = {
+    "%": (("_ratio", "_mean"), Decimal("0.01")), "k": (("_count", "_usd"), Decimal(1_000)),
+    "M": (("_count", "_usd"), Decimal(1_000_000)), "ms": (("_ms",), Decimal(1)), "s": (("_ms",), Decimal(1_000)),
+}  # fmt: skip
+HOW = "a figure, one of >=, <=, >, < (of counts also =), and a number such as 0.4, 40%, 3s or 5k"
+"""How a comparison is written, as messages say it."""
 _TEXT_SCHEMA = {"type": "string", "minLength": 1}
 
 
@@ -104,16 +111,45 @@ class GateEntry(Part):
     level: Literal["error", "warn"] = "error"
 
 
+def read_gate(text: str) -> tuple[str, str, Decimal] | str | None:
+    """Figure, operator and bound in the unit of the figure; why there is none, or None where it is no comparison.
+
+    >>> read_gate("saving_ratio >= 40%"), read_gate("policy_latency_ms_p95 < 1.5s"), read_gate("saving_ratio == 1")
+    (('saving_ratio', '>=', Decimal('0.4')), ('policy_latency_ms_p95', '<', Decimal('1500')), None)
+    >>> read_gate("call_count > 3s")
+    'call_count is not measured in s'
+    >>> read_gate("saving_ratio = 0.4")
+    'saving_ratio is an amount with decimals, and often an estimate: bound it by >=, <=, > or <; = is for counts'
+    """
+    found = GATE.fullmatch(text.strip())
+    if found is None:
+        return None
+    metric, operator, said, unit = found.groups()
+    bound = Decimal(said)
+    if unit is not None:
+        kinds, times = _BOUND_UNITS[unit]
+        bare = "_ratio" if metric.endswith("_growth_ratio") else metric.removesuffix("_delta")
+        if not any(f"{kind}_" in f"{bare}_" for kind in kinds):
+            return f"{metric} is not measured in {unit}"
+        bound = Decimal(f"{(bound * times).normalize():f}")
+    if operator == "=" and not metric.removesuffix("_delta").endswith("_count"):
+        said = "is an amount with decimals, and often an estimate: bound it by >=, <=, > or <; = is for counts"
+        return f"{metric} {said}"
+    return metric, operator, bound
+
+
 def _gate(value: Any) -> Gate:
     is_text = isinstance(value, str)
     if not is_text and not isinstance(value, dict):
         raise ValueError(f"must be a gate such as 'saving_ratio >= 0.40', not {shown(value)}")
     entry = GateEntry.model_validate({"gate": value} if is_text else value)
-    found = GATE.fullmatch(entry.gate.strip())
+    found = read_gate(entry.gate)
     if found is None:
-        message = f"must compare a figure with a number such as 'saving_ratio >= 0.40', not {shown(entry.gate)}"
-        raise refuse([(() if is_text else ("gate",), message)])
-    return Gate(entry.gate, found[1], found[2], Decimal(found[3]), entry.level)
+        wanted = "must compare a figure with a number such as 'saving_ratio >= 0.40'"
+        found = f"{wanted}, not {shown(entry.gate)}; it takes {HOW}"
+    if isinstance(found, str):
+        raise refuse([(() if is_text else ("gate",), found)])
+    return Gate(entry.gate, *found, entry.level)
 
 
 GateField = Annotated[Gate, PlainValidator(_gate, json_schema_input_type=Text | GateEntry)]

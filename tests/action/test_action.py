@@ -108,8 +108,8 @@ def test_a_gate_fails_last_so_that_the_comment_is_there(repository: Repository) 
         done = repository.act(address, fail_if="saving_ratio < 0.99\n\nsaving_ratio_delta < -1", comment="hide-and-new")
         assert (done.code, done.steps[-1], done.outputs["gates"]) == (6, "Pass or fail", "fail")
         assert "::error file=policy.yaml,title=gate FAIL" in done.log
-        assert "| saving\\_ratio \\>= 0.99 | FAIL |" in done.summary
-        assert "saving\\_ratio\\_delta \\>= -1" in done.summary
+        assert "| fail if saving\\_ratio \\< 0.99 | FAIL |" in done.summary
+        assert "fail if saving\\_ratio\\_delta \\< -1" in done.summary
         assert "Gates of the policy: 1 ✅ pass" in done.summary  # of the comparison, which knows no others
         assert len(api.comments) == 1
         again = repository.act(address, fail_if="saving_ratio < 0.99", comment="hide-and-new", fail_on="drift")

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from costctl.cli import run
+from costctl.gate.conditions import read_conditions
 from tests.gate.runs import write_run
 from tests.support import ROOT
 
@@ -38,13 +39,18 @@ def judge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
         ("saving_ratio > 0.45", "saving_ratio <= 0.45", "FAIL", "0.5"),
         ("call_count = 100", "call_count != 100", "FAIL", "100"),
         ("call_count = 99", "call_count != 99", "PASS", "100"),
-        ("saving_ratio = 0.4", "saving_ratio != 0.4", "NOT RUN", "0.4"),
+        ("saving_ratio < 35%", "saving_ratio >= 0.35", "FAIL", "0.3"),
+        ("policy_latency_ms_p99 > 0.5s", "policy_latency_ms_p99 <= 500", "NOT RUN", "900"),
+        ("policy_cost_usd > 1k", "policy_cost_usd <= 1000", "PASS", "7"),
         ("policy_latency_ms_p99 > 1000", "policy_latency_ms_p99 <= 1000", "NOT RUN", "900"),
         ("fallback_count > 1", "fallback_count <= 1", "NOT RUN", None),
     ],
 )
 def test_a_condition_is_the_inverse_of_a_gate(judge: Any, condition: str, gate: str, verdict: str, value: Any) -> None:
-    assert judge("--fail-if", condition) == (0 if verdict == "PASS" else 6, [(gate, verdict, value)])
+    """It is judged as that gate is, and stands in the report as it was written."""
+    assert judge("--fail-if", condition) == (0 if verdict == "PASS" else 6, [(f"fail if {condition}", verdict, value)])
+    (inverse,) = read_conditions([condition], [], has_base=False)
+    assert f"{inverse.metric} {inverse.operator} {inverse.bound}" == gate
     assert judge("--warn-if", condition)[0] == 0
     assert judge("--fail-if", condition, "--gate-exit-code", "9")[0] == (0 if verdict == "PASS" else 9)
 
@@ -54,8 +60,43 @@ def test_a_bound_that_is_asked_for_twice_is_judged_once(judge: Any) -> None:
     stored = [("FAIL", "saving_ratio >= 0.90", "0.1", "warn"), ("PASS", "call_count > 1", "100", "error")]
     once = [("saving_ratio >= 0.90", "FAIL", "0.3"), ("call_count > 1", "PASS", "100")]
     assert judge("--warn-if", "saving_ratio < 0.9", "--warn-if", "call_count <= 1", gates=stored) == (0, once)
-    as_error = [("saving_ratio >= 0.9", "FAIL", "0.3"), once[1]]
+    as_error = [("fail if saving_ratio < 0.9", "FAIL", "0.3"), once[1]]
     assert judge("--fail-if", "saving_ratio < 0.9", gates=stored) == (6, as_error)
+
+
+def test_an_empty_condition_asks_nothing(judge: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A variable of a job that is not set; without any gate it is a mistake as before."""
+    stored = [("PASS", "call_count > 1", "100", "error")]
+    assert judge("--fail-if", "", "--warn-if", " ", gates=stored) == (0, [("call_count > 1", "PASS", "100")])
+    assert run(["gate", write_run(tmp_path / "none.json"), "--fail-if", ""]) == 2
+    assert "E481" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("condition", "says"),
+    [
+        ("saving_ratio = 0.2", "= is for counts"),
+        ("call_count < 20%", "call_count is not measured in %"),
+        ("policy_cost_usd_growth_ratio > 3s", "is not measured in s"),
+        ("saving_ratio == 0.2", "one of >=, <=, >, < (of counts also =)"),
+    ],
+)
+def test_a_condition_that_cannot_run_is_refused_with_the_way_to_write_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], condition: str, says: str
+) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(f"version: 1\ntiers: {{A: {{models: [gpt-4o]}}}}\ngates: ['{condition}']\n", "utf-8")
+    for words in (["gate", write_run(tmp_path / "r.json"), "--fail-if", condition], ["policy", "check", str(path)]):
+        assert run(words) == 2
+        assert says in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_policy_bounds_no_change_between_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "policy.yaml"
+    gates = "gates: ['policy_cost_usd_growth_ratio < 5%']"
+    path.write_text(f"version: 1\ntiers: {{A: {{models: [gpt-4o]}}}}\n{gates}\n", "utf-8")
+    assert run(["policy", "check", str(path)]) == 2
+    assert "it is for costctl gate --compare-to base.json --fail-if" in " ".join(capsys.readouterr().err.split())
 
 
 def test_the_gates_of_the_policy_are_judged_again_and_come_first(judge: Any) -> None:

@@ -11,6 +11,7 @@ from costctl.policy.when import BOOLEANS, NUMBERS, SHORT, TEXTS, All, Any_, Comp
 from costctl.tiers import fields
 from tests.policy.example import parsed, problems, refused
 
+HOW = "; it takes a figure, one of >=, <=, >, < (of counts also =), and a number such as 0.4, 40%, 3s or 5k"
 HEAD = "version: 1\ntiers: {A: {models: [m]}, B: {models: [n]}}\n"
 
 
@@ -137,11 +138,11 @@ def test_one_problem_is_told_without_a_count() -> None:
          ["scenarios.outage.from: must be a time with its zone such as '2026-03-05T14:00Z', not '2026-03-05T14:00'",
           "scenarios.outage.for: must be a duration such as 24h, 15m, 90s, 500ms, 7d or 1h30m, not 45"]),
         ("gates: [saving, 3, {gate: 'saving_usd > 1', level: eror}, {level: warn}, {gate: nope}]",
-         ["gates[0]: must compare a figure with a number such as 'saving_ratio >= 0.40', not 'saving'",
+         ["gates[0]: must compare a figure with a number such as 'saving_ratio >= 0.40', not 'saving'" + HOW,
           "gates[1]: must be a gate such as 'saving_ratio >= 0.40', not 3",
           "gates[2].level: must be one of error, warn, not 'eror'; did you mean error?",
           "gates[3].gate: is missing",
-          "gates[4].gate: must compare a figure with a number such as 'saving_ratio >= 0.40', not 'nope'"]),
+          "gates[4].gate: must compare a figure with a number such as 'saving_ratio >= 0.40', not 'nope'" + HOW]),
         ("assume: {output_tokens_ratio: {gpt-4o: x}, input_tokens_ratio: 0}",
          ["assume.output_tokens_ratio.gpt-4o: must be a number above zero, not 'x'",
           "assume.input_tokens_ratio: must be a number above zero, not 0"]),
