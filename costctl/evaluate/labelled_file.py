@@ -1,8 +1,8 @@
 """A labelled data set: prompts with how good the cheaper and the dearer model's answers were.
 
-JSONL or CSV, also gzipped: `prompt`, `cheap_score`, `dear_score` (0 to 1, or true and false), and where there
-are such, `group` (what may be unseen: a domain, a customer), `endpoint`, `app`, `intent`, `language`. Other
-columns are no concern of ours. `--map field=column` names columns that are called otherwise.
+JSONL or CSV (of commas, semicolons or tabs), also gzipped: `prompt`, `cheap_score`, `dear_score` (0 to 1, or true
+and false), and where there are such, `group` (what may be unseen: a domain, a customer), `endpoint`, `app`, `intent`,
+`language`. Other columns are no concern of ours. `--map field=column` names columns that are called otherwise.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import numpy as np
 from costctl.errors import CostctlError, ExitCode, Problem
 from costctl.evaluate.fit import BUCKETS, Sample
 from costctl.evaluate.labels import Labels, Pair
+from costctl.formats.tables import header_of
 from costctl.policy.units import shown
 from costctl.tiers.learned import CATEGORIES, read_texts
 
@@ -64,12 +65,14 @@ def read_labelled(path: Path, fields: Mapping[str, str], pair: Pair) -> Labels:
     texts, cheap, dear, unlabelled = list[str](), list[float](), list[float](), 0
     others: dict[str, list[str | None]] = {name: [] for name in ("group", *CATEGORIES)}
     columns: dict[str, None] = {}  # of the rows without both scores, in their order
-    for line, row in _rows(_text(path), problems):
+    text = _text(path)
+    number = _reads_numbers(text)
+    for line, row in _rows(text, problems):
         before = len(problems)
         prompt = row.get(fields["prompt"])
         if not isinstance(prompt, str) or not prompt.strip():
             problems.append(Problem(str(path), line, None, fields["prompt"], "must be the text of a prompt"))
-        scores = [_score(row.get(fields[name]), path, line, fields[name], problems) for name in NEEDED[1:]]
+        scores = [_score(number(row.get(fields[name])), path, line, fields[name], problems) for name in NEEDED[1:]]
         if len(problems) > before:
             continue
         if scores[0] is None or scores[1] is None:
@@ -136,6 +139,13 @@ def _no_labels(path: Path, fields: Mapping[str, str], columns: Sequence[str]) ->
     )
 
 
+def _reads_numbers(text: str) -> Callable[[Any], Any]:
+    """What makes a number of a field: where no comma parts the fields, it may part the decimals."""
+    if text.lstrip()[:1] == "{" or header_of(text)[0] == ",":
+        return lambda value: value
+    return lambda value: value.replace(",", ".") if isinstance(value, str) else value
+
+
 def _rows(text: str, problems: list[Problem]) -> Iterator[Row]:
     """Line number and record; what cannot be read goes to `problems`."""
     if text.lstrip()[:1] == "{":
@@ -152,15 +162,21 @@ def _rows(text: str, problems: list[Problem]) -> Iterator[Row]:
             else:
                 problems.append(Problem("", line, None, "", "must be an object"))
         return
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    delimiter, above = header_of(text)
+    body = io.StringIO(text, newline="")
+    for _ in range(above):
+        body.readline()
+    reader = csv.DictReader(body, delimiter=delimiter, strict=True)
     try:
         for record in reader:
             if None in record or None in record.values():
-                problems.append(Problem("", reader.line_num, None, "", "has more or fewer fields than the header"))
+                problems.append(
+                    Problem("", reader.line_num + above, None, "", "has more or fewer fields than the header")
+                )
             else:
-                yield reader.line_num, record
+                yield reader.line_num + above, record
     except csv.Error as error:
-        problems.append(Problem("", reader.line_num, None, "", f"not CSV: {error}"))
+        problems.append(Problem("", reader.line_num + above, None, "", f"not CSV: {error}"))
 
 
 def _score(value: Any, path: Path, line: int, column: str, problems: list[Problem]) -> float | None:

@@ -220,6 +220,12 @@ def _csv_tasks(source: Source) -> Iterator[Task]:
         yield Task(fault=raw.fault)
 
 
+def header_of(text: str) -> tuple[str, int]:
+    """The delimiter of a CSV text, and how many lines stand before its header: one, where it names the delimiter."""
+    first = text.split("\n", 1)[0].rstrip("\r")
+    return delimiter_of(first.encode()), int(_SEPARATOR.fullmatch(first) is not None)
+
+
 def delimiter_of(head: bytes) -> str:
     """The delimiter of a CSV header: what a line before it names, else what separates most names."""
     first = head.split(b"\n", 1)[0].decode("utf-8", "replace")

@@ -182,7 +182,9 @@ def write_decisions(store: Store, target: Path) -> None:
     """
     form = FORMS.get(target.suffix)
     if form is None:
-        raise CostctlError("E324", f"--decisions {target}: neither .jsonl nor .parquet", f"write {target.stem}.jsonl")
+        raise CostctlError(
+            "E324", f"--decisions {target}: neither .jsonl nor .parquet", f"write {target.name.split('.')[0]}.jsonl"
+        )
     money = ", ".join(
         f"CAST({name} AS VARCHAR) AS {name}"
         for name in (

@@ -1,7 +1,8 @@
 """A file of scores, read strictly: how good each model's answer to a request was, and which tier it needed.
 
-CSV with a header, or one JSON object a line: `request_id`, `model`, `score` from 0 to 1, and where there
-are labels `expected_tier` (or `label`), and `answer_label`: requests with the same one may be given the same answer;
+CSV with a header (of commas, semicolons or tabs, as a log's), or one JSON object a line: `request_id`, `model`,
+`score` from 0 to 1, and where there are labels `expected_tier` (or `label`), and `answer_label`: requests with the
+same one may be given the same answer;
 `propensity` is the chance with which the log's router would have chosen that model for the request.
 A line says at least one of them; one with a model whose score is empty was not tried yet, and is counted. Scores may be
 true and false. Every fault of the file is told.
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from costctl.errors import CostctlError, ExitCode, Problem
+from costctl.formats.tables import header_of
 from costctl.policy.units import shown
 from costctl.prices.book import PriceBook
 from costctl.report import counted
@@ -123,13 +125,14 @@ def _objects(text: str, problems: _Problems) -> Iterator[Record]:
 
 
 def _rows(text: str, problems: _Problems) -> Iterator[Record]:
-    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    delimiter, above = header_of(text)
+    reader = csv.reader(text.splitlines(keepends=True)[above:], delimiter=delimiter, strict=True)
     header: list[str] = []
     while True:
         try:
             row = next(reader, None)
         except csv.Error as error:
-            problems.add(reader.line_num, "", f"not CSV: {error}")
+            problems.add(reader.line_num + above, "", f"not CSV: {error}")
             return
         if row is None:
             return
@@ -137,27 +140,29 @@ def _rows(text: str, problems: _Problems) -> Iterator[Record]:
             continue
         if not header:
             header = [name.strip() for name in row]
-            _unknown_keys(reader.line_num, dict.fromkeys(header), problems)
+            _unknown_keys(reader.line_num + above, dict.fromkeys(header), problems)
             if len(set(header)) < len(header):
-                problems.add(reader.line_num, "", "a column stands twice")
+                problems.add(reader.line_num + above, "", "a column stands twice")
             if "request_id" not in header:
-                problems.add(reader.line_num, "request_id", "is missing in the header")
+                problems.add(reader.line_num + above, "request_id", "is missing in the header")
                 return
         elif len(row) != len(header):
-            problems.add(reader.line_num, "", f"has {len(row)} fields, the header {len(header)}")
+            problems.add(reader.line_num + above, "", f"has {len(row)} fields, the header {len(header)}")
         else:
-            yield reader.line_num, {name: _cell(name, value) for name, value in zip(header, row, strict=True)}
+            cells = zip(header, row, strict=True)
+            yield reader.line_num + above, {name: _cell(name, value, delimiter) for name, value in cells}
 
 
-def _cell(name: str, text: str) -> Any:
-    """A field as JSON would hold it."""
+def _cell(name: str, text: str, delimiter: str) -> Any:
+    """A field as JSON would hold it; where no comma parts the fields, it may part the decimals of a number."""
     if not text.strip():
         return None
     if name == "score" and text.strip().lower() in YES_NO:
         return YES_NO[text.strip().lower()]
     if name in {"request_id", "model"} and _DEFUSED.match(text):
         return text[1:]  # as `--probes` writes what a spreadsheet would take as a formula
-    return float(text) if name in NUMBERS and _NUMBER.fullmatch(text.strip()) else text
+    number = text.strip() if delimiter == "," else text.strip().replace(",", ".")
+    return float(number) if name in NUMBERS and _NUMBER.fullmatch(number) else text
 
 
 def _unknown_keys(line: int, record: Mapping[str, Any], problems: _Problems) -> None:

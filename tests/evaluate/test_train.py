@@ -205,6 +205,18 @@ def test_what_a_file_may_hold(tmp_path: Path) -> None:
     assert read(zipped).sample.gain.tolist() == [1]
 
 
+def test_a_table_of_semicolons_may_have_decimal_commas(tmp_path: Path) -> None:
+    table = tmp_path / "l.csv"
+    table.write_text('sep=;\nprompt;cheap_score;dear_score\n"0,5; tal cual";0,5;1\nb;0;1,0\n', "utf-8")
+    found = read(table)
+    assert found.texts == ("0,5; tal cual", "b")
+    assert found.sample.cheap.tolist() == [0.5, 0]
+    table.write_text("prompt;cheap_score;dear_score\na;1,2,3;1\n", "utf-8")
+    with pytest.raises(CostctlError) as raised:
+        read(table)
+    assert [(one.line, one.key) for one in raised.value.problems] == [(2, "cheap_score")]
+
+
 def test_every_fault_of_a_file_is_told_by_line(tmp_path: Path) -> None:
     path = tmp_path / "l.jsonl"
     lines = (

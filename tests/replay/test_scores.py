@@ -328,3 +328,25 @@ def test_scores_of_a_model_that_nobody_knows_are_told(reports: Reports) -> None:
     }  # fmt: skip
     assert report["totals"]["routing_accuracy_count"] == 1
     assert report["totals"]["quality_evidence_count"] == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "request_id;model;score\nr0;gpt-4o-mini;0,9\nr1;gpt-4o-mini;0.5\n",
+        "sep=;\r\nrequest_id;model;score\r\nr0;gpt-4o-mini;0,9\r\nr1;gpt-4o-mini;,5\r\n",
+        "request_id\tmodel\tscore\nr0\tgpt-4o-mini\t0,9\nr1\tgpt-4o-mini\t0,50\n",
+    ],
+)
+def test_a_table_of_semicolons_and_decimal_commas_is_a_file_of_scores(reports: Reports, text: str) -> None:
+    """As a spreadsheet writes it in Spanish."""
+    report = reports(TO_A, [request(number) for number in range(2)], "--scores", reports.scores(text))
+    assert report["totals"]["policy_quality_mean"] == 0.7
+
+
+def test_a_fault_below_a_line_that_names_the_delimiter_has_its_own_line(reports: Reports) -> None:
+    reports.write(TO_A, [request(0)])
+    code, _, err = reports.said("--scores", reports.scores("sep=;\nrequest_id;model;score\nr0;gpt-4o-mini;1,2,3\n"))
+    assert code != 0
+    assert "scores.txt:3" in err
+    assert "'1,2,3'" in err
