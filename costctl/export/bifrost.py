@@ -125,10 +125,12 @@ def _network(given: Resolved, provider: str, lanes: list[Lane]) -> dict[str, Any
 
 
 def _rules(given: Resolved, lanes: list[Lane]) -> list[dict[str, Any]]:
-    """A rule a lane, and last the default for requests without the header."""
+    """A rule a lane, and last the default for requests without the header.
+
+    Its value is of ASCII, as the names of other targets: clients send a header as Latin-1, and routers read UTF-8.
+    """
     rules = [
-        _rule(given, lane, lane.slug, f'headers["{HEADER}"] == {json.dumps(lane.name)}', at)
-        for at, lane in enumerate(lanes)
+        _rule(given, lane, lane.slug, f'headers["{HEADER}"] == "tier-{lane.slug}"', at) for at, lane in enumerate(lanes)
     ]
     last = next((lane for lane in lanes if lane.name == given.policy.routing.default), lanes[-1])
     return [*rules, _rule(given, last, "otherwise", "true", len(lanes))]
@@ -199,7 +201,7 @@ def _carried(given: Resolved) -> dict[str, Carried]:
     sent = dropped("it sets no parameters: the caller must send it (costctl_route.py tells it)")
     looks = dropped("it has no such step: let the application do it before or after the call")
     always = approximated("always the first model: order them in the policy as you want them asked")
-    tier = f"one rule each, by the header {HEADER} that the caller sends"
+    tier = f"one rule each, by the header {HEADER} that the caller sends: tier-..., the slug of the target json"
     own: dict[str, Carried] = {
         "tiers": approximated(tier), "specialists": approximated(tier),
         "tiers.models.logged": dropped("it cannot keep the model asked for: send such requests past the rules"),

@@ -51,6 +51,20 @@ def written_lanes(given: Resolved, *, is_plugin: bool) -> tuple[Lane, ...]:
     return (*tiers, *(lane for lane in lanes if not lane.is_tier))
 
 
+def why_not_written(given: Resolved, lane: Lane, *, is_plugin: bool) -> str:
+    """Why LiteLLM's router has no place for a lane."""
+    if not lane.models:
+        return "has no model of its own"
+    if not is_plugin:
+        return f"comes after the {len(SLOTS)} tiers that LiteLLM's scorer has"
+    if not is_nameable(lane):
+        return f"has a name that LiteLLM refuses (over {NAME_CHARS} characters, outer blanks or line breaks)"
+    known = {one.name.casefold() for one in written_lanes(given, is_plugin=is_plugin)}
+    if lane.name.casefold() in known:
+        return "has the name of another tier but for capitals"
+    return f"comes after the {TIERS_MAX} tiers of own names that LiteLLM's router may have"
+
+
 def fallback_lane(given: Resolved, *, is_plugin: bool) -> Lane | None:
     """Where requests go of which nothing else decides: the default, else the highest tier. None without any tier."""
     lanes = written_lanes(given, is_plugin=is_plugin)

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from costctl.export.base import Carried, approximated, dropped, expressed
 from costctl.export.litellm_auto import AUTO
 from costctl.export.litellm_config import CACHE_TYPE, kept_cooldown_us, kept_ttl_us, total_provider
-from costctl.export.litellm_lanes import fallback_lane, group_of, written_lanes
-from costctl.export.resolved import Resolved
+from costctl.export.litellm_lanes import fallback_lane, group_of, why_not_written, written_lanes
+from costctl.export.resolved import Lane, Resolved
 from costctl.export.vllm_plan import fields_of
 from costctl.export.vllm_signals import METADATA
 from costctl.policy.parts import parts_of
@@ -39,18 +39,23 @@ def carried(given: Resolved, *, is_plugin: bool) -> dict[str, Carried]:
 
 def _lanes(given: Resolved, *, is_plugin: bool) -> dict[str, Carried]:
     written = written_lanes(given, is_plugin=is_plugin)
-    left = [lane.name for lane in given.tiers if lane not in written]
-    others = [lane.name for lane in given.lanes if not lane.is_tier and lane not in written]
+    left = [lane for lane in given.tiers if lane not in written]
+    others = [lane for lane in given.lanes if not lane.is_tier and lane not in written]
     fallback = fallback_lane(given, is_plugin=is_plugin)
     where = group_of(fallback) if fallback else "nowhere: no tier has a model of its own"
-    lost = f"not written (no model of their own, more than LiteLLM's tiers, or a name that it refuses): {{}}; {where}"
+
+    def lost(lanes: list[Lane]) -> str:
+        why = "; ".join(f"{one.name} {why_not_written(given, one, is_plugin=is_plugin)}" for one in lanes)
+        to = f"go to {where}" if fallback else f"go {where}"
+        return f"not written: {why}; the requests that the policy sends there {to}"
+
     tiers = expressed("one model_name for each tier")
     specialists = expressed("one model_name each, and a tier of the router")
     if not is_plugin:
         specialists = dropped(f"{NATIVE_DROPPED['specialists']}; ask for one by name, such as {_first(given)}")
     return {
-        "tiers": approximated(lost.format(", ".join(left))) if left else tiers,
-        "specialists": approximated(lost.format(", ".join(others))) if others and is_plugin else specialists,
+        "tiers": approximated(lost(left)) if left else tiers,
+        "specialists": approximated(lost(others)) if others and is_plugin else specialists,
         "tiers.models.logged": dropped(_DOES["tiers.models.logged"].format(where=where)),
         "tiers.select: first": expressed("order of the deployments of a model_name"),
         "tiers.select: cheapest": approximated(_DOES["tiers.select: cheapest"]),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from costctl.export.base import Carried, Exported, Target, expressed, header, told
+from costctl.export.litellm_lanes import group_of
 from costctl.export.resolved import Lane, Resolved
 from costctl.policy.describe import CHOSEN, describe
 from costctl.policy.describe_stages import Row
@@ -72,10 +73,11 @@ def export(given: Resolved) -> Exported:
 def _tiers(given: Resolved) -> Iterator[str]:
     """Lanes, models in the order in which they are asked, limits."""
     yield from _table(
-        ("tier", "models", "chosen", "answer at most", "context", "temperature", "timeout"),
+        ("tier", "in routers", "models", "chosen", "answer at most", "context", "temperature", "timeout"),
         (
             (
-                lane.name, ", ".join((*(one.name for one in lane.models), *["as asked for"] * lane.has_logged)),
+                lane.name, group_of(lane),
+                ", ".join((*(one.name for one in lane.models), *["as asked for"] * lane.has_logged)),
                 _chosen(lane),
                 _tokens(lane.settings.max_output_tokens), _tokens(lane.settings.context_tokens),
                 "as asked for" if lane.settings.temperature is None else f"{lane.settings.temperature:f}",
@@ -172,7 +174,7 @@ def _trouble(given: Resolved) -> Iterator[str]:
         rows.append(
             (
                 f"{provider} would go over {', '.join(said)}",
-                {"queue": "the request waits", "fallback": "the next lane of its chain", "error": "no answer"}[
+                {"queue": "the request waits", "fallback": "the next tier of its chain", "error": "no answer"}[
                     limit.over
                 ],
             )

@@ -184,10 +184,18 @@ def test_envoy_has_weights_within_one_priority() -> None:
     ]  # fmt: skip
 
 
+def test_bifrost_compares_a_header_that_every_client_can_send() -> None:
+    """A name outside ASCII never matched: clients send Latin-1 or refuse it."""
+    policy = "version: 1\ntiers: {Ñandú: {models: [openai/gpt-4o-mini]}, 'A b': {models: [openai/gpt-4o]}}\n"
+    rules = json.loads(bifrost.export(given(policy + "routing: {default: 'A b'}\n")).files["config.json"])
+    said = [one["cel_expression"] for one in rules["governance"]["routing_rules"]]
+    assert said == ['headers["x-costctl-tier"] == "tier-and"', 'headers["x-costctl-tier"] == "tier-a-b"', "true"]
+
+
 def test_bifrost_takes_the_tier_from_the_header_and_weights_that_sum_to_one() -> None:
     config = json.loads(bifrost.export(given(TWO)).files["config.json"])
     a, b, otherwise = config["governance"]["routing_rules"]
-    assert b["cel_expression"] == 'headers["x-costctl-tier"] == "B"'
+    assert b["cel_expression"] == 'headers["x-costctl-tier"] == "tier-b"'
     assert [one["weight"] for one in b["targets"]] == [0.3333, 0.3333, 0.3334]
     assert sum(Decimal(str(one["weight"])) for one in b["targets"]) == 1
     assert b["fallbacks"] == ["openai/gpt-4o-mini"]

@@ -118,7 +118,9 @@ def test_lanes_that_litellm_cannot_hold_are_left_out_and_told() -> None:
     assert fallback_lane(policy, is_plugin=True) == policy.lane("T7")
     assert PLUGIN_TARGET.faults(made(text).files) == []
     kind, says = losses(text)["tiers"]
-    assert (kind, "T8" in says, "tier-t7" in says) == ("approximated", True, True)
+    assert kind == "approximated"
+    why = "T8 comes after the 8 tiers of own names that LiteLLM's router may have"
+    assert says == f"not written: {why}; the requests that the policy sends there go to tier-t7"
     assert len(written_lanes(policy, is_plugin=False)) == 4
 
 
