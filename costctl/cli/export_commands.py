@@ -45,6 +45,7 @@ def export_config(
     from costctl.export.resolved import resolved  # noqa: PLC0415
     from costctl.export.run import differences, export_config, refuse_losses  # noqa: PLC0415
     from costctl.policy.classifier import load_classifier  # noqa: PLC0415
+    from costctl.policy.describe import policy_digest  # noqa: PLC0415
     from costctl.policy.load import load_policy  # noqa: PLC0415
     from costctl.policy.plain import plain_digest  # noqa: PLC0415
     from costctl.prices.book import load_book  # noqa: PLC0415
@@ -73,7 +74,6 @@ def export_config(
     measured = None
     if logs or measure:
         from costctl.export.measuring import measured_on  # noqa: PLC0415
-        from costctl.policy.describe import policy_digest  # noqa: PLC0415
 
         options = AuditOptions(prices=prices, tier_rules=tier_rules, db=db, progress=progress())
         measured = measured_on(logs or (), options, given, names, policy_digest(policy))
@@ -86,7 +86,9 @@ def export_config(
         report = export_config(
             given, names, folder, is_check=check, is_write=True, is_whole=not targets, measured=measured
         )
-    said = {"policy_file": str(policy)} | ({"is_check": True, "is_verbose": verbose} if check else {})
+    # Runs name the file by its digest; that in exported files is of what routers carry out: no comment changes it.
+    named = {"policy": f"{wanted.name} #{policy_digest(policy)[:8]}", "exported_policy": f"#{given.policy_digest[:8]}"}
+    said = {"policy_file": str(policy), **named} | ({"is_check": True, "is_verbose": verbose} if check else {})
     report = replace(report, provenance={**report.provenance, **said})
     emit(report, output, out)
     if check and not write and report.totals["drift_count"]:

@@ -38,6 +38,10 @@ def emit(report: Report, output: str = "table", out: Path | None = None, inputs:
     """Write the report; a file appears whole or not at all, and never in place of an input."""
     if out is not None:
         check_target(out, inputs)
+    if output == Form.FOCUS:
+        from costctl.render.focus import with_undated  # noqa: PLC0415  (as the renderers)
+
+        report = with_undated(report)
     text = rendered(report, output)
     if output in WITHOUT_WORDS:
         from costctl.render.machine import words_of  # noqa: PLC0415  (as the renderers)

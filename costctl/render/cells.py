@@ -83,7 +83,7 @@ def workflow_property(text: str) -> str:
     return workflow_data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def cell(value: Value, column: str) -> str:
+def cell(value: Value, column: str, width: int = 200) -> str:
     """A value for people, by the unit in its column's name."""
     unit = unit_of(column)
     if value is None:
@@ -112,7 +112,7 @@ def cell(value: Value, column: str) -> str:
         return f"{value:,}"
     if isinstance(value, Decimal):
         return usd_text(value)  # a cost in another currency, or what a SELECT makes of money: never 0E-12
-    return safe(str(value))
+    return safe(str(value), width)
 
 
 # Tables and commands whose dollars are of one request.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from costctl.money import ratio_display
-from costctl.render.cells import safe
+from costctl.render.cells import WORDS_MAX, safe
 from costctl.report import Report, counted
 
 DRIFT_LINES = 20
@@ -24,7 +24,8 @@ def exported(report: Report) -> list[str]:
     is_check = bool(made.get("is_check"))
     command = "export-config --check" if is_check else "export-config"
     place = f"{'of' if is_check else 'into'} {safe(str(made['folder']), 60)}/"
-    lines = [f"costctl {command}   {safe(str(made['policy']), 60)}   {place}"]
+    inside = f" (in its files {made['exported_policy']})" if "exported_policy" in made else ""
+    lines = [f"costctl {command}   {safe(str(made['policy']), 60)}{inside}   {place}"]
     lines += [*_verdict(report), *_foreign(report), ""] if is_check else []
     lines += _carried(report)
     if is_check and not made["is_verbose"]:
@@ -54,7 +55,7 @@ def _verdict(report: Report) -> list[str]:
     for row in drift[:DRIFT_LINES]:
         place = f"{safe(str(row['path']))}{' ' if row['key'] else ''}{safe(str(row['key']), 120)}"
         cause = f" (cause: {row['cause']})" if len(causes) > 1 else ""
-        lines.append(f"    {place}: {safe(str(row['says']), 300)}{cause}")
+        lines.append(f"    {place}: {safe(str(row['says']), WORDS_MAX)}{cause}")
     if len(drift) > DRIFT_LINES:
         lines.append(f"    and {len(drift) - DRIFT_LINES:,} more: --output json")
     mended = f"  mended: {counted(written, 'file')} written"
@@ -94,8 +95,8 @@ def _lost(report: Report) -> list[str]:
             lines += ["", f"  {heading}"]
         for (target, says, why), same in _grouped(rows).items():
             parts = ", ".join(safe(str(row["part"])) for row in same)
-            unknown = f"; not measured: {safe(why, 200)}" if why else ""
-            lines.append(f"    {safe(target)}  {parts}: {safe(says, 400)}{_agreed(same)}{unknown}")
+            unknown = f"; not measured: {safe(why, WORDS_MAX)}" if why else ""
+            lines.append(f"    {safe(target)}  {parts}: {safe(says, WORDS_MAX)}{_agreed(same)}{unknown}")
     return lines
 
 

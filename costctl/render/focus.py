@@ -9,12 +9,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from costctl.money import usd_text
 from costctl.render.cells import defused
-from costctl.report import Report, Value
+from costctl.report import Report, Value, Warning, counted
 
 CLASSES = {
     "input_uncached": "input tokens", "cache_read": "cached input tokens", "cache_write": "cache writes",
@@ -31,6 +32,16 @@ def to_focus(report: Report) -> str:
     writer.writerow(_row(dict.fromkeys(report.tables["charges"].columns)))
     writer.writerows([defused(value) for value in row.values()] for row in rows)
     return out.getvalue()
+
+
+def with_undated(report: Report) -> Report:
+    """The report with a warning where charges have no date: FOCUS lets no period be empty."""
+    count = sum(not isinstance(row["day_at"], datetime) for row in report.tables["charges"].dicts())
+    if not count:
+        return report
+    text = f"{counted(count, 'charge has', 'charges have')} no date, and FOCUS allows no empty period: "
+    hint = "read the times of the log, --map started_at=COLUMN; or leave these rows out of what is loaded"
+    return replace(report, warnings=(*report.warnings, Warning("W316", f"{text}a loader may refuse the file", hint)))
 
 
 def _row(row: Mapping[str, Value]) -> dict[str, str | None]:

@@ -51,7 +51,8 @@ def table_lines(table: Table) -> list[str]:
     rows = [
         "| "
         + " | ".join(
-            markdown_text(cell(value, of_one_request(table.name, unit_name(row, key)))) for key, value in row.items()
+            markdown_text(cell(value, of_one_request(table.name, unit_name(row, key)), WORDS_MAX))
+            for key, value in row.items()
         )
         + " |"
         for row in table.dicts()

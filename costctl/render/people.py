@@ -33,7 +33,7 @@ SCREENS: Mapping[str, tuple[Section, ...]] = {
                 wrap_from=30),
         Section("arithmetic", "ARITHMETIC", ("model", "arithmetic"), 200, wrap_from=24),
     ),
-    "gate": (Section("gates", "GATES", ("verdict", "gate", "value", "level", "reason"), 200),),
+    "gate": (Section("gates", "GATES", ("verdict", "gate", "value", "level", "reason"), 200, wrap_from=12),),
     "diff": (
         Section("diff", "FIGURES: an arrow where a change exceeds its interval, ≈ where it does not",
                 ("metric", "base", "now", "change", "arrow", "status"), 100),

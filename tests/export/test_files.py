@@ -14,6 +14,7 @@ import yaml
 from costctl.cli import run
 from costctl.export import files
 from costctl.export.files import LOCK
+from costctl.policy.describe import policy_digest
 
 POLICY = """version: 1
 name: mine
@@ -62,6 +63,16 @@ def test_a_change_of_the_policy_is_named(folder: Path, capsys: pytest.CaptureFix
     assert "lanes[A].timeout_s" in {row["key"] for row in drift}
     assert checked(capsys, "--write")[0] == 0
     assert checked(capsys) == (0, [])
+
+
+def test_both_digests_of_a_policy_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Runs name the file, exported files what routers carry out: a comment changes the first alone."""
+    ours = (folder / "runbook/RUNBOOK.md").read_text("utf-8").partition("policy ")[2][:8]
+    for _ in range(2):
+        assert run(["export-config", "--check"]) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert f"mine #{policy_digest(Path('policy.yaml'))[:8]} (in its files #{ours}) of router/" in said
+        Path("policy.yaml").write_text(Path("policy.yaml").read_text("utf-8") + "# a comment\n", "utf-8")
 
 
 def test_a_hand_edit_is_named_with_its_key(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

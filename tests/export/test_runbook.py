@@ -66,6 +66,13 @@ def test_all_that_the_policy_says_is_in_the_runbook() -> None:
     assert lost == []
 
 
+def test_the_names_that_routers_give_tiers_are_told() -> None:
+    """Logs, headers and routes speak of tier-and; people of Ñandú."""
+    text = text_of("version: 1\ntiers: {Ñandú: {models: [openai/gpt-4o-mini]}, a-b: {models: [openai/gpt-4o]}}\n")
+    assert "| Ñandú | tier-and | openai/gpt-4o-mini |" in text
+    assert "| a-b | tier-a-b | openai/gpt-4o |" in text
+
+
 def test_weights_are_told() -> None:
     assert text_of(MORE) != text_of(MORE.replace("[0.9, 0.1]", "[0.8, 0.2]"))
     assert "drawn by 0.9 : 0.1" in text_of(MORE)

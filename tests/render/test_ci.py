@@ -19,6 +19,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from costctl.cli import run
 from costctl.render import github, openmetrics, verdicts
 from costctl.render.cells import workflow_data, workflow_property
+from costctl.render.markdown import to_markdown
+from costctl.render.people import to_terminal
 from costctl.report import Report, Table, Warning
 from tests.support import ROOT
 
@@ -267,3 +269,27 @@ def test_help_offers_the_forms_that_the_command_has(
     assert "openmetrics" in text
     assert all(form in text for form in has)
     assert not any(f"|{form}" in text for form in lacks)
+
+
+def test_focus_says_which_charges_have_no_period(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "log.jsonl"
+    row = {"model": "gpt-4o", "input_tokens": 1000, "output_tokens": 100, "status": "ok"}
+    dated = row | {"timestamp": "2026-03-02T08:00:00Z"}
+    for rows, said in (([row], True), ([dated], False)):
+        log.write_text("".join(json.dumps(one) + "\n" for one in rows), "utf-8")
+        assert run(["audit", str(log), "--db", str(tmp_path / "d.duckdb"), "--output", "focus"]) == 0
+        assert ("2 charges have no date, and FOCUS allows no empty period" in capsys.readouterr().err) == said
+
+
+def test_a_sentence_of_a_table_is_whole_in_markdown_and_goes_on_below_in_the_terminal() -> None:
+    why = " ".join(f"word{number}" for number in range(60))
+    found = report([("NOT RUN", "saving_ratio >= 0.9", None, "error", why)])
+    assert why in to_markdown(Report("gate", {}, found.tables))
+    short = " ".join(f"word{number}" for number in range(24))
+    found = report([("NOT RUN", "saving_ratio >= 0.9", None, "error", short)])
+    screen = to_terminal(Report("gate", {}, found.tables), 80)
+    assert "…" not in screen
+    assert all(f"word{number}" in screen for number in range(24))
+    loss = ("a", "tiers", "dropped", why, None, None, None, None)
+    columns = ("target", "part", "kind", "says", "agreement_ratio", "alike_count", "call_count", "not_measured")
+    assert why in to_markdown(Report("export-config", {}, {"losses": Table.of("losses", columns, [loss])}))
