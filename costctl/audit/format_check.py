@@ -11,7 +11,7 @@ from typing import Any
 
 from costctl.audit import pages
 from costctl.audit.carried import FACTS, FEATURES, Feature
-from costctl.audit.notes import missing_logs, refused_strangers
+from costctl.audit.notes import missing_logs, refused_strangers, zoneless
 from costctl.audit.options import AuditOptions
 from costctl.audit.read import reading_of, select_attempts
 from costctl.errors import CostctlError, InputError
@@ -100,6 +100,7 @@ def _told(
     )  # fmt: skip
     texts = {label: mapping_file(guesses) for label, guesses in guessed.items()}
     warnings = (
+        *zoneless(store),
         *refused_strangers(list(pages.table(store, "rejected", "rejected.sql").dicts())),
         *(Warning("W128", f"{label}: none of its records is a request; a mapping is proposed", "look at what is unsure")
           for label in guessed if label in left_out),

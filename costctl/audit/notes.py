@@ -17,7 +17,7 @@ from costctl.audit.read import LogRead
 from costctl.audit.unfinished import missing_pages
 from costctl.errors import InputError
 from costctl.formats.strangers import stranger_of
-from costctl.formats.values import CACHED_EXCEED
+from costctl.formats.values import CACHED_EXCEED, ZONELESS
 from costctl.prices.book import PriceBook
 from costctl.prices.lint import own_doubts
 from costctl.prices.resolve import NO_REGION
@@ -45,6 +45,7 @@ def warnings(store: Store, read: LogRead, tables: Mapping[str, Table]) -> tuple[
     said += _refused(tables["rejected"])
     said += _beside(store, tables["rejected"])
     said += _unread(tables.get("unread"))
+    said += zoneless(store)
     said += [Warning(*row) for row in store.query("SELECT code, message, hint FROM near_said ORDER BY code")]
     if found["undated_count"]:
         text = counted(found["undated_count"], "request carries", "requests carry")
@@ -112,6 +113,7 @@ def reading_warnings(store: Store, read: LogRead, tables: Mapping[str, Table]) -
         *_refused(tables["rejected"]),
         *_beside(store, tables["rejected"]),
         *_unread(tables["unread"]),
+        *zoneless(store),
         *disputes(store),
         *_hidden_prompts(store),
         *_left_out(read.skipped),
@@ -220,6 +222,21 @@ def _in_a_region(store: Store) -> list[Warning]:
     text = f"{rows} a model on Bedrock and no region: the price of one region is assumed"
     hint = "global inference profiles cost less: log the model's whole id, or --map region=COLUMN"
     return [Warning("W306", text, hint)]
+
+
+def zoneless(store: Store) -> list[Warning]:
+    """Times that name no zone, which are read as UTC: days and prices of the day rest on that."""
+    count = store.scalar(
+        "SELECT sum(value_count) FROM unread_value WHERE column_name = $name AND file_id IN "
+        "(SELECT file_id FROM report_file)",
+        {"name": ZONELESS},
+    )  # fmt: skip
+    if not count:
+        return []
+    are = "is" if count == 1 else "are"
+    text = f"{counted(int(count), 'time names', 'times name')} no zone and {are} read as UTC"
+    hint = "if their clock was another one, log the offset behind them: 2026-03-13T10:00:00+01:00"
+    return [Warning("W137", text, hint)]
 
 
 def _unread(table: Table | None) -> list[Warning]:

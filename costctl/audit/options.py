@@ -25,6 +25,7 @@ class AuditOptions:
     log_format: str | None = None
     mapping: tuple[str, ...] = ()
     cached_in_input: bool | None = None
+    is_day_first: bool | None = field(default=None, kw_only=True)  # of dates such as 3/6/2026
     tier_rules: Path | None = None
     prices: Path | None = None
     priced_at: datetime | None = None

@@ -110,10 +110,10 @@ def reading_of(options: AuditOptions, rules: TierRules, key: bytes) -> Reading:
     mapping = generic.read_mapping(options.mapping)
     if mapping:
         log_format = generic.mapped(mapping)
-    said = (options.log_format, sorted(mapping.items()), options.cached_in_input, rules.digest)
+    said = (options.log_format, sorted(mapping.items()), options.cached_in_input, options.is_day_first, rules.digest)
     signature = hashlib.sha256(repr(said).encode()).hexdigest()
     told = orjson.dumps(mapping).decode() if mapping else None
-    return Reading(log_format, Options(rules, key, options.cached_in_input), signature, told)
+    return Reading(log_format, Options(rules, key, options.cached_in_input, options.is_day_first), signature, told)
 
 
 def select_attempts(store: Store, files: Sequence[FileCounts]) -> bool:

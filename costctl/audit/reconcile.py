@@ -366,4 +366,4 @@ def _warnings(found: Explained, parts: dict[str, Decimal], invoice: Invoice) -> 
 
 def as_invoice(options: AuditOptions, mapping: tuple[str, ...], log_format: str | None) -> AuditOptions:
     """How the invoice is read: with its own mapping and format, and otherwise as the logs are."""
-    return replace(options, mapping=mapping, log_format=log_format, cached_in_input=None)
+    return replace(options, mapping=mapping, log_format=log_format, cached_in_input=None, is_day_first=None)

@@ -174,7 +174,14 @@ def _rows_asked(sources: Sequence[Source], options: AuditOptions) -> str:
     digest = hashlib.sha256(build().encode())
     for source in sources:
         digest.update(f"{source.label}\0{quick_identity(source.path)}\n".encode())
-    said = (options.log_format, options.mapping, options.cached_in_input, options.priced_at, options.as_of)
+    said = (
+        options.log_format,
+        options.mapping,
+        options.cached_in_input,
+        options.is_day_first,
+        options.priced_at,
+        options.as_of,
+    )
     digest.update(repr(said).encode())
     for path in (*sorted(pricing_folder().rglob("*.*")), DEFAULT_RULES, options.tier_rules, options.prices):
         if path is not None:  # a file of the user's that is not there is another question than none

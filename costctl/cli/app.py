@@ -17,6 +17,7 @@ from costctl.cli.options import (
     Agents,
     AuditOutput,
     CachedInInput,
+    DayFirst,
     Db,
     Embedding,
     Logs,
@@ -88,6 +89,7 @@ def audit(
     ] = None,
     mapping: Maps = None,
     cached_in_input: CachedInInput = None,
+    day_first: DayFirst = None,
     tier_rules: Annotated[
         Path | None, typer.Option("--tier-rules", envvar="COSTCTL_TIER_RULES", help="Your own tier rules (YAML).")
     ] = None,
@@ -124,7 +126,7 @@ def audit(
     options = AuditOptions(
         log_format, tuple(mapping or ()), yes_or_no(cached_in_input), tier_rules, prices, midnight(priced_at),
         midnight(prices_as_of), tuple(by or ()), tuple(token_budget or ()), tuple(slo or ()), has_near_repeats,
-        output == Form.FOCUS, embedding, db, threads, progress(),
+        output == Form.FOCUS, embedding, db, threads, progress(), is_day_first=yes_or_no(day_first, "--day-first"),
     )  # fmt: skip
     names = named_logs(logs, agents)
     if out is not None:

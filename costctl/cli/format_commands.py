@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from costctl.cli.options import Agents, CachedInInput, Logs, Maps, Out, Output, named_logs, yes_or_no
+from costctl.cli.options import Agents, CachedInInput, DayFirst, Logs, Maps, Out, Output, named_logs, yes_or_no
 from costctl.cli.output import Form, check_target, emit, write_text
 from costctl.cli.progress import progress
 from costctl.errors import ExitCode
@@ -34,6 +34,7 @@ def formats_check(
     log_format: Annotated[str | None, typer.Option("--log-format", help="Read every file as this format.")] = None,
     mapping: Maps = None,
     cached_in_input: CachedInInput = None,
+    day_first: DayFirst = None,
     is_only_mapping: Annotated[
         bool, typer.Option("--mapping", help="Print only the proposed mapping, as a file for --map.")
     ] = False,
@@ -47,7 +48,13 @@ def formats_check(
     names = named_logs(logs, agents)
     if out is not None:
         check_target(out, names)
-    options = AuditOptions(log_format, tuple(mapping or ()), yes_or_no(cached_in_input), progress=progress())
+    options = AuditOptions(
+        log_format,
+        tuple(mapping or ()),
+        yes_or_no(cached_in_input),
+        progress=progress(),
+        is_day_first=yes_or_no(day_first, "--day-first"),
+    )
     report = check_files(names, options)
     if not is_only_mapping:
         emit(report, output, out)

@@ -57,6 +57,9 @@ Maps = Annotated[
 CachedInInput = Annotated[
     str | None, typer.Option("--cached-in-input", help="yes or no: whether input counts include cached tokens.")
 ]
+DayFirst = Annotated[
+    str | None, typer.Option("--day-first", help="yes or no: whether 3/6/2026 is 3 June. By default the log tells.")
+]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file instead of standard output.")]
 Db = Annotated[Path | None, typer.Option("--db", envvar="COSTCTL_DB", help="Workspace [.costctl/costctl.duckdb].")]
 Prices = Annotated[Path | None, typer.Option("--prices", envvar="COSTCTL_PRICES", help="Your own rates (YAML).")]
@@ -80,11 +83,11 @@ def share_between(low: float, high: float) -> Callable[[str], float]:
     return read
 
 
-def yes_or_no(text: str | None) -> bool | None:
-    """What --cached-in-input says."""
+def yes_or_no(text: str | None, option: str = "--cached-in-input") -> bool | None:
+    """What an option says that is yes, no, or left to the log."""
     known = {None: None, "yes": True, "no": False, "true": True, "false": False}
     if text not in known:
-        raise typer.BadParameter("yes or no", param_hint="--cached-in-input")
+        raise typer.BadParameter("yes or no", param_hint=option)
     return known[text]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from costctl.cli.options import CachedInInput, Logs, Maps, Out, Output, Prices, named_logs, yes_or_no
+from costctl.cli.options import CachedInInput, DayFirst, Logs, Maps, Out, Output, Prices, named_logs, yes_or_no
 from costctl.cli.output import Form, check_target, emit
 from costctl.cli.progress import progress
 
@@ -30,6 +30,7 @@ def reconcile(
         ),
     ] = None,
     cached_in_input: CachedInInput = None,
+    day_first: DayFirst = None,
     prices: Prices = None,
     output: Output = Form.TABLE,
     out: Out = None,
@@ -45,7 +46,12 @@ def reconcile(
     if out is not None:
         check_target(out, [*names, *invoice])
     options = AuditOptions(
-        log_format, tuple(mapping or ()), yes_or_no(cached_in_input), prices=prices, progress=progress()
+        log_format,
+        tuple(mapping or ()),
+        yes_or_no(cached_in_input),
+        prices=prices,
+        progress=progress(),
+        is_day_first=yes_or_no(day_first, "--day-first"),
     )
     asked = as_invoice(options, tuple(invoice_map or ()), invoice_format)
     emit(compared(names, invoice, options, asked), output, out)

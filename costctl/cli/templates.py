@@ -17,6 +17,7 @@ SETTINGS = """\
 # tier_rules = "tiers.yaml"                    # your own intents and thresholds; costctl init --tier-rules
 # mapping = ["request_model=llm.name", "input_tokens=usage.in"]   # where your log keeps things
 # cached_in_input = "yes"                      # whether input counts include cached tokens
+# day_first = "yes"                            # whether 3/6/2026 is 3 June; by default the log tells
 # token_budget = ["user_profile=free:20k", "endpoint=/chat:5M"]   # tokens a day
 # slo = ["/chat=3s"]                           # p95 latency of an endpoint
 # threads = 2

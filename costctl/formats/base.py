@@ -66,6 +66,7 @@ class LogFormat:
     carries: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()  # of what nearly all carry: model, tokens
     are_sums: bool = False  # its rows are sums over requests
+    is_day_first: bool | None = None  # of dates such as 3/6/2026; None: it has none, and they are refused
 
 
 def unreadable(log_format: LogFormat) -> Rejected:

@@ -18,6 +18,7 @@ from costctl.formats import detect, normalise
 from costctl.formats.base import LogFormat
 from costctl.formats.bundling import BundleRead
 from costctl.formats.gather import Gathered
+from costctl.formats.local_dates import with_day_order
 from costctl.formats.options import Options
 from costctl.formats.parse import Parsed, Reject, parse_file
 from costctl.formats.sources import Source
@@ -39,7 +40,7 @@ def read_bundle(sources: Sequence[Source], forced: LogFormat | None, options: Op
     frames: list[pl.DataFrame] = []
     for place, source in enumerate(sources):
         try:
-            log_format = detect.recognise(source, forced)
+            log_format = with_day_order(detect.recognise(source, forced), source, options.is_day_first)
         except InputError as error:
             files[place] = error
             continue

@@ -30,7 +30,8 @@ class Gathered:
 
         self.height = 0
         self.raw: RawColumns = {}
-        self.typed, self.derived, self._is_whole = TypedColumns(), TypedColumns(), is_whole
+        self.typed, self.derived = TypedColumns(is_day_first=log_format.is_day_first), TypedColumns()
+        self._is_whole = is_whole
         self.texts: list[str | None] = []
         self._format = log_format
         self._reader = ContentReader(hash_key)

@@ -21,6 +21,7 @@ from costctl.formats.base import LogFormat
 from costctl.formats.build import build
 from costctl.formats.bundling import BundleRead, bundled
 from costctl.formats.cut import tasks_of
+from costctl.formats.local_dates import with_day_order
 from costctl.formats.options import Options
 from costctl.formats.parse import Reject, further
 from costctl.formats.pool import Workers
@@ -137,6 +138,7 @@ class _Hand:
         """One file, cut into tasks that several processes read."""
         try:
             log_format = detect.recognise(wanted.source, self._reading.log_format)
+            log_format = with_day_order(log_format, wanted.source, self._reading.options.is_day_first)
         except InputError as error:
             self._skip(wanted, error)
             return {}

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from costctl.formats.base import Path
 from costctl.formats.convert import decimals, numbers
-from costctl.formats.instants import instants
+from costctl.formats.instants import any_day, instants
 
 SURE_SHARE = 0.9  # of a column's values that must be of the kind of the field
 _PIECES = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -208,7 +208,7 @@ def _are_amounts(values: Sequence[Any]) -> bool:
 def _are_times(values: Sequence[Any]) -> bool:
     found = [_number(value) for value in values]
     if all(one is None for one in found):
-        read, _ = instants("started_at", [value if isinstance(value, str) else None for value in values])
+        read, _ = instants("started_at", [any_day(value) if isinstance(value, str) else None for value in values])
         return _most(values, len(values) - read.null_count())
     return _most(values, sum(one is not None and _is_epoch(one) for one in found))
 

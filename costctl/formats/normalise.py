@@ -19,7 +19,7 @@ from costctl.formats.memory import FeatureMemory
 from costctl.formats.options import Options
 from costctl.formats.totals import with_total_fault
 from costctl.formats.typed import POLARS, TYPES
-from costctl.formats.values import CACHED_EXCEED, DURATION_MS_MAX, REASONING_EXCEED
+from costctl.formats.values import CACHED_EXCEED, DURATION_MS_MAX, REASONING_EXCEED, ZONELESS
 from costctl.request import COLUMNS, SOURCE_COLUMNS
 
 
@@ -73,6 +73,9 @@ def normalise(gathered: Gathered, lines: Sequence[int], log_format: LogFormat, o
     frame = _with_amount(frame, impossible)
     for name, count in impossible.items():
         unread[name] = unread.get(name, 0) + count
+    # The exports of the other formats are in UTC by what these say of themselves.
+    if gathered.typed.zoneless_count and log_format.name == "generic":
+        unread[ZONELESS] = gathered.typed.zoneless_count
     frame, bad = _with_usage(frame, log_format, options.cached_in_input)
     frame = with_total_fault(frame)
     rejected = {**bad, **rejected}

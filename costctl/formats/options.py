@@ -26,3 +26,4 @@ class Options(NamedTuple):
     rules: Rules
     hash_key: bytes
     cached_in_input: bool | None = None
+    is_day_first: bool | None = None  # of dates such as 3/6/2026

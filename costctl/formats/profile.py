@@ -119,8 +119,10 @@ def load_profile(
             read in another way than its log was.
     """
     told = _told(source, text)
-    if is_mapped or options.cached_in_input is not None:
-        said = f"{source.label} is a profile: --map, --log-format and --cached-in-input say how to read a log"
+    if is_mapped or (options.cached_in_input, options.is_day_first) != (None, None):
+        said = (
+            f"{source.label} is a profile: --map, --log-format, --cached-in-input and --day-first say how to read a log"
+        )
         raise InputError("E129", said, "give these options to costctl profile")
     if told.rules != options.rules.digest:
         said = f"{source.label} was written with other tier rules than those of now"

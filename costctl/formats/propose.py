@@ -16,7 +16,7 @@ import yaml
 from costctl.formats.base import Path, Record
 from costctl.formats.convert import SECONDS_MEDIAN_MAX, numbers
 from costctl.formats.generic import folded, leaves, take, written_path
-from costctl.formats.instants import instants
+from costctl.formats.instants import any_day, instants
 from costctl.formats.looks import LENGTH, LOOKS, are_moments, has_units, is_of, looks_like_models, score_of, words
 from costctl.formats.usual import COLUMNS
 
@@ -249,8 +249,8 @@ def _duration(guess: Guess, values: Mapping[str, list[Any]]) -> Guess:
 
 def _spans(values: Mapping[str, list[Any]]) -> list[float | None]:
     """Seconds from start to end of each record."""
-    start, _ = instants("started_at", values["started_at"])
-    end, _ = instants("ended_at", values["ended_at"])
+    start, _ = instants("started_at", list(map(any_day, values["started_at"])))
+    end, _ = instants("ended_at", list(map(any_day, values["ended_at"])))
     return [None if one is None else one / 1e6 for one in (end - start).dt.total_microseconds()]
 
 

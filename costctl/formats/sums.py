@@ -105,9 +105,9 @@ def _whole(values: Sequence[Any]) -> list[int | None]:
 
 def _are_buckets(values: Sequence[Any]) -> bool:
     """Whether all times that there are begin a day, an hour or a quarter of one."""
-    from costctl.formats.instants import instants  # noqa: PLC0415
+    from costctl.formats.instants import any_day, instants  # noqa: PLC0415
 
-    read, bad = instants("started_at", values)
+    read, bad = instants("started_at", list(map(any_day, values)))
     return not bad and all(
         one.minute % BUCKET_MINUTES == 0 and not one.second and not one.microsecond for one in read if one is not None
     )

@@ -9,7 +9,7 @@ import polars as pl
 
 from costctl.formats import convert
 from costctl.formats.blocks import block_lists
-from costctl.formats.instants import instants
+from costctl.formats.instants import instants, times
 from costctl.request import COLUMNS
 
 POLARS: Mapping[str, Any] = {
@@ -48,7 +48,9 @@ def is_whole(name: str) -> bool:
 class TypedColumns:
     """Columns that grow a chunk at a time; one that begins late or ends early is filled with null."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_day_first: bool | None = None) -> None:
+        self.zoneless_count = 0  # of the times of requests, how many name no zone
+        self._is_day_first = is_day_first
         self._pieces: dict[str, list[pl.Series]] = {}
         self._bad: dict[str, convert.Bad] = {}
         self._heights: dict[str, int] = {}
@@ -59,10 +61,17 @@ class TypedColumns:
     def add(self, raw: Mapping[str, Sequence[Any]], before: int) -> None:
         """The next values of each column, after `before` rows; what cannot be read is null, with its reason."""
         for name, values in raw.items():
-            column, bad = CONVERT[TYPES[name]](name, values)
+            column, bad = self._converted(name, values)
             self._take(name, column, before)
             if bad:
                 self._bad.setdefault(name, {}).update((before + row, reason) for row, reason in bad.items())
+
+    def _converted(self, name: str, values: Sequence[Any]) -> convert.Converted:
+        if TYPES[name] != "TIMESTAMP":
+            return CONVERT[TYPES[name]](name, values)
+        column, bad, zoneless = times(name, values, is_day_first=self._is_day_first)
+        self.zoneless_count += zoneless if name == "started_at" else 0
+        return column, bad
 
     def add_known(self, values: Mapping[str, Sequence[Any]], before: int) -> None:
         """The same of values of ours, which have their types."""

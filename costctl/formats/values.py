@@ -11,6 +11,7 @@ OFFSET_MS_MAX = 36_525 * 86_400_000
 # How logs write "nothing" as text; for names and ids just these spellings, for the rest any case.
 NULLS = frozenset({"", "none", "null", "nan", "n/a", "<na>", "nat", "undefined"})
 NULL_TEXTS = frozenset({*NULLS, *(text.upper() for text in NULLS), "None", "Null", "NaN", "NaT", "Undefined"})
+ZONELESS = "time_zone"  # among the values that could not be read: the zone of times that name none
 # Why a record is refused whose parts are more than the whole, and how it is read where they are no parts.
 CACHED_EXCEED = "cached tokens exceed input_tokens (if they lie beside it: --cached-in-input no)"
 REASONING_EXCEED = (
