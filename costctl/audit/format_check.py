@@ -18,11 +18,12 @@ from costctl.errors import CostctlError, InputError
 from costctl.formats import generic, profile
 from costctl.formats.base import LogFormat
 from costctl.formats.contained import pieces_of
-from costctl.formats.detect import carried_records, format_named, sample_of
+from costctl.formats.detect import carried_records, format_named, not_utf8, sample_of
 from costctl.formats.evidence import evidence, unread_columns
 from costctl.formats.ingest import read_all
 from costctl.formats.pool import Workers
 from costctl.formats.propose import CORE, Guess, is_enough, mapping_file, propose
+from costctl.formats.propose import left_out as missing_columns
 from costctl.formats.sources import Source, find_sources
 from costctl.formats.sums import settled
 from costctl.formats.told import FileCounts
@@ -70,6 +71,9 @@ def _told(
     carried, sums = _carried(store)
     kept = sum(counts[""] for counts in carried.values())
     guessed = dict(_guesses(sources, files, left_out, mapped))
+    missed = {label: missing_columns(sample_of(sources[label]), guesses) for label, guesses in guessed.items()
+              if label in left_out}  # fmt: skip
+    texts = {label: mapping_file(guesses, missed.get(label, ())) for label, guesses in guessed.items()}
     totals = {
         "file_count": len(sources), "recognised_count": len(files), "left_out_count": len(left_out),
         "records_read_count": sum(item.records_read for item in files), "accepted_count": kept,
@@ -97,16 +101,28 @@ def _told(
         Table.of("mapping", ("source_file", "field", "path", "doubt"),
                  [(label, guess.field, generic.written_path(guess.path), guess.doubt)
                   for label, guesses in guessed.items() for guess in guesses]),
+        Table.of("left_out_columns", ("source_file", "path", "field", "reason"),
+                 [(label, generic.written_path(one.path), one.field or None, one.reason)
+                  for label, columns in missed.items() for one in columns]),
     )  # fmt: skip
-    texts = {label: mapping_file(guesses) for label, guesses in guessed.items()}
     warnings = (
         *zoneless(store),
+        *_not_utf8(sources, [*guessed, *left_out]),
         *refused_strangers(list(pages.table(store, "rejected", "rejected.sql").dicts())),
-        *(Warning("W128", f"{label}: none of its records is a request; a mapping is proposed", "look at what is unsure")
+        *(Warning("W128", f"{label}: none of its records is a request; a mapping is proposed",
+                  "look at what is unsure or left out")
           for label in guessed if label in left_out),
     )  # fmt: skip
     return Report("formats check", totals, {table.name: table for table in tables if table.rows}, warnings,
                   {"logs": list(sources), "mapping_files": texts})  # fmt: skip
+
+
+def _not_utf8(sources: Mapping[str, Source], labels: Sequence[str]) -> Iterator[Warning]:
+    """Tables of another encoding: their names and texts with accents cannot be read."""
+    for label in list(dict.fromkeys(labels))[:PROPOSALS_MAX]:
+        if (hint := not_utf8(sources[label])) is not None:
+            text = f"{label} is not UTF-8: its columns are shown as Windows writes them, and none of that name is read"
+            yield Warning("W138", text, f"convert it first: {hint}")
 
 
 def is_nothing_recognised(report: Report) -> bool:

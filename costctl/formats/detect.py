@@ -23,7 +23,7 @@ from costctl.formats.events import event_tasks, is_event_text
 from costctl.formats.generic import leaves, written_path
 from costctl.formats.registry import FORMATS
 from costctl.formats.sources import LINE_BYTES_MAX, Source, behind_long_lines, head_of, plain_name
-from costctl.formats.tables import delimiter_of, parquet_frame, sampled_rows
+from costctl.formats.tables import ANSI, delimiter_of, is_utf8, parquet_frame, sampled_rows
 from costctl.report import counted
 
 SAMPLE_RECORDS = 200
@@ -218,8 +218,12 @@ def _unrecognised(source: Source, records: list[Record], head: bytes) -> InputEr
     names = sorted(map(str, records[0]))
     if any(len(name) > NAME_CHARS_MAX or not _NO_NAME.isdisjoint(name) for name in names):
         return InputError("E121", f"{source.label}: its first line is no header, and no line is JSON", _READS)
+    keys = f"{source.label} has records but none is a request; the first one's keys: {_keys_of(records[0])}"
+    command = not_utf8(source)
+    if command is not None:
+        return InputError("E121", f"{keys}; it is not UTF-8", f"convert it: {command}, then costctl formats check")
     return InputError(
-        "E121", f"{source.label} has records but none is a request; the first one's keys: {_keys_of(records[0])}",
+        "E121", keys,
         _mapping_hint(source, records),
     )  # fmt: skip
 
@@ -289,7 +293,20 @@ def _sample(source: Source, head: bytes) -> list[Record]:
         return list(database_rows(source, SAMPLE_RECORDS))
     if head.startswith(b"PAR1"):
         return parquet_frame(source, SAMPLE_RECORDS).to_dicts()
-    return sampled_rows(io.StringIO(head.decode("utf-8", "replace"), newline=""), delimiter_of(head), SAMPLE_RECORDS)
+    text = head.decode("utf-8" if is_utf8(head) else ANSI, "replace")
+    return sampled_rows(io.StringIO(text, newline=""), delimiter_of(head), SAMPLE_RECORDS)
+
+
+def not_utf8(source: Source) -> str | None:
+    """The command that writes a table in UTF-8; None where it is in UTF-8, or no table that can be looked at."""
+    try:
+        head = head_of(source)
+        if _shape(source, head) != "table" or is_binary(head) or head.startswith(b"PAR1") or is_utf8(head):
+            return None
+    except InputError:
+        return None
+    name = source.path.name
+    return f"iconv -f {ANSI} -t utf-8 {quote(source.label)} > {quote(f'utf8-{name}')}"
 
 
 def _records(head: bytes) -> list[Record]:

@@ -22,6 +22,8 @@ _MODEL = re.compile(
     r"|command-|grok|nova-|titan|phi-|kimi|glm|sonar|text-embedding|davinci|jamba|yi-)", re.IGNORECASE
 )  # fmt: skip
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
+_LOCAL = re.compile(r"-?[1-9]\d{0,2}(\.\d{3})+(,\d+)?|-?\d+,(\d{1,2}|\d{4,})|-?0,\d+")
+_LOCAL_OR_WHOLE = re.compile(r"-?\d+(,\d+)?|-?[1-9]\d{0,2}(\.\d{3})+(,\d+)?")
 _UNIT = re.compile(r"\d\s*(ms|msec|s|secs?|seconds?|m|min)$", re.IGNORECASE)
 EPOCH_MIN, EPOCH_MAX = 1_300_000_000, 4_100_000_000  # seconds: 2011 to 2099
 
@@ -169,6 +171,16 @@ def are_moments(values: Sequence[Any]) -> bool:
     return bool(present) and _most(present, sum(isinstance(one, str) and bool(_MOMENT.match(one)) for one in present))
 
 
+def have_local_numbers(values: Sequence[Any]) -> bool:
+    """Whether numbers group thousands with dots or begin decimals with commas, as in 1.200 and 0,5.
+
+    >>> have_local_numbers(["1.200", "900"]), have_local_numbers(["0,5", "12"]), have_local_numbers(["0.5", "1,200"])
+    (True, True, False)
+    """
+    texts = [value.strip() for value in values if isinstance(value, str) and value.strip()]
+    return any(map(_LOCAL.fullmatch, texts)) and all(map(_LOCAL_OR_WHOLE.fullmatch, texts))
+
+
 def has_units(values: Sequence[Any]) -> bool:
     """Whether the values are texts that name their unit of time."""
     texts = [value.strip() for value in values if isinstance(value, str) and value.strip()]
@@ -260,6 +272,12 @@ _KINDS = {
 
 def score_of(look: Look, path: Path, values: Sequence[Any]) -> int:
     """How well a column fits a field; 0 where it does not. Its own name counts more than those above it."""
+    score = name_score(look, path, values)
+    return score if score and is_of(look.kind, values) else 0
+
+
+def name_score(look: Look, path: Path, values: Sequence[Any]) -> int:
+    """The same by its name alone, whatever the kind of its values."""
     own, above = words(path[-1]), frozenset().union(*map(words, path[:-1])) if path[1:] else frozenset[str]()
     if look.never & own or (look.kind == "count" and (look.never - _IN - _OUT) & above):
         return 0
@@ -272,5 +290,5 @@ def score_of(look: Look, path: Path, values: Sequence[Any]) -> int:
     if not (look.is_alone_enough or has_beside or is_model) and not (
         look.named & own and look.beside & look.named & own
     ):
-        return 1 if look.named & own and is_of(look.kind, values) else 0
-    return score if is_of(look.kind, values) else 0
+        return 1 if look.named & own else 0
+    return score

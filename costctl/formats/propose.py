@@ -6,7 +6,7 @@ open is a guess that says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import combinations
 from statistics import median
 from typing import Any, NamedTuple
@@ -17,7 +17,19 @@ from costctl.formats.base import Path, Record
 from costctl.formats.convert import SECONDS_MEDIAN_MAX, numbers
 from costctl.formats.generic import folded, leaves, take, written_path
 from costctl.formats.instants import any_day, instants
-from costctl.formats.looks import LENGTH, LOOKS, are_moments, has_units, is_of, looks_like_models, score_of, words
+from costctl.formats.looks import (
+    LENGTH,
+    LOOKS,
+    Look,
+    are_moments,
+    has_units,
+    have_local_numbers,
+    is_of,
+    looks_like_models,
+    name_score,
+    score_of,
+    words,
+)
 from costctl.formats.usual import COLUMNS
 
 COLUMNS_MAX = 400
@@ -30,6 +42,12 @@ _SUMMED = "no name speaks for it, but two counts and their sum; which is input i
 SUMMED_MAX = 20  # counts of which sums are looked for
 _CONTEXT = frozenset({"ctx", "context", "contexto"})
 _DOLLARS = frozenset({"usd", "dollars", "dolares"})
+_OTHER_MONEY = frozenset(
+    {"eur", "euro", "euros", "gbp", "chf", "mxn", "ars", "clp", "cop", "pen", "brl", "jpy", "cny", "inr"}
+)
+SURE_SCORE = 4  # of a name that speaks for a field by itself
+_TOLD_KINDS = ("count", "money", "duration", "time")  # of these the values tell why a column is left out
+_UNKNOWN_SHOWN = 12
 
 
 class Guess(NamedTuple):
@@ -40,14 +58,62 @@ class Guess(NamedTuple):
     doubt: str = ""
 
 
+class LeftOut(NamedTuple):
+    """A column that no line of a proposal reads: the field that its name speaks for ("" for none), and why not."""
+
+    path: Path
+    field: str
+    reason: str
+
+
+def left_out(records: Sequence[Record], guesses: Sequence[Guess]) -> list[LeftOut]:
+    """The columns that the guesses leave out, in their order, each with the reason."""
+    taken = {guess.path for guess in guesses}
+    fields = {_base(guess.field) for guess in guesses}
+    free = [(path, values) for path, values in columns_of(records) if path not in taken]
+    return [LeftOut(path, *_why_left_out(path, values, fields)) for path, values in free]
+
+
+def _base(field: str) -> str:
+    """The field under which a guess was looked for, before its values settled where it lies or in which unit."""
+    return (
+        field.replace("_outside_tokens", "_tokens").replace("_s", "_ms") if field.endswith(("_tokens", "_s")) else field
+    )
+
+
+def _why_left_out(path: Path, values: Sequence[Any], fields: Collection[str]) -> tuple[str, str]:
+    """The field and why it is not read from there."""
+    scores = {look: name_score(look, path, values) for look in LOOKS if look.kind in _TOLD_KINDS}
+    likely = max(scores, key=lambda look: scores[look])
+    if scores[likely] < SURE_SCORE:
+        return "", "its name speaks for no field"
+    if likely.field in fields:
+        return likely.field, "another column fits better"
+    if likely.kind == "money" and words(path[-1]) & _OTHER_MONEY:
+        return likely.field, "its name says another currency, and amounts are taken as US dollars"
+    return likely.field, _unfit(likely, values)
+
+
+def _unfit(look: Look, values: Sequence[Any]) -> str:
+    if look.kind != "time" and have_local_numbers(values):
+        return "dots group its thousands or commas begin its decimals: write 1200 and 0.5"
+    return {
+        "count": "its values are no whole numbers", "money": "its values are no amounts",
+        "duration": "its values are no durations", "time": "its values are no times: write 2026-03-13T10:00:00Z",
+    }[look.kind]  # fmt: skip
+
+
 def propose(records: Sequence[Record]) -> list[Guess]:
     """The mapping that these records suggest, one column to a field and one field to a column."""
     columns = dict(columns_of(records))
+    currencies = next(look for look in LOOKS if look.field == "logged_currency")
+    named = {currencies.field for path, values in columns.items() if score_of(currencies, path, values)}
     ranked = sorted(
         (-score, place, order, look.field, path)
         for order, look in enumerate(LOOKS)
         for place, (path, values) in enumerate(columns.items())
         if (score := _usual(look.field, look.kind, path, values) or score_of(look, path, values))
+        and not (look.kind == "money" and words(path[-1]) & _OTHER_MONEY and "logged_currency" not in named)
     )
     found: dict[str, tuple[Path, int]] = {}
     for score, _, _, field, path in ranked:
@@ -103,14 +169,29 @@ def is_enough(guesses: Sequence[Guess]) -> bool:
     return "request_model" in fields and bool({"input_tokens", "output_tokens"} & fields)
 
 
-def mapping_file(guesses: Sequence[Guess]) -> str:
-    """The guesses as a file that --map accepts as it stands; what is unsure stands above its line."""
-    lines = ['# A proposal: look at the lines under "unsure".']
+def mapping_file(guesses: Sequence[Guess], missed: Sequence[LeftOut] = ()) -> str:
+    """The guesses as a file that --map accepts as it stands; what is unsure stands above its line.
+
+    Below them stands what is left out: each column whose name speaks for a field with its reason, the others by name.
+    """
+    look_at = [name for name, has in (("unsure", any(guess.doubt for guess in guesses)), ("left out", missed)) if has]
+    lines = [f"""# A proposal{': look at the lines under "' + '" and "'.join(look_at) + '"' if look_at else ""}."""]
     for guess in guesses:
         lines += [f"# unsure: {guess.doubt}"] if guess.doubt else []
         place = written_path(guess.path)
         lines.append(yaml.safe_dump({guess.field: place}, allow_unicode=place.isprintable(), width=10_000).rstrip("\n"))
+    lines += [f"# left out: {_shown(one.path)}, which may be {one.field}: {one.reason}" for one in missed if one.field]
+    unknown = [_shown(one.path) for one in missed if not one.field]
+    if unknown:
+        more = f" and {len(unknown) - _UNKNOWN_SHOWN:,} more" if len(unknown) > _UNKNOWN_SHOWN else ""
+        lines.append(f"# left out, as no name speaks for a field: {', '.join(unknown[:_UNKNOWN_SHOWN])}{more}")
     return "\n".join(lines) + "\n"
+
+
+def _shown(path: Path) -> str:
+    """A path within a comment: on one line, whatever its keys hold."""
+    place = written_path(path)
+    return place if place.isprintable() else ascii(place)
 
 
 def columns_of(records: Sequence[Record]) -> Iterator[tuple[Path, list[Any]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 RECORD_LINES_MAX = 10_000  # a record with more has a quote that was never meant to be closed
+ANSI = "cp1252"  # in which Excel saves a CSV in the west; Latin-1 but for quotes and the euro
 UNCLOSED = "not a CSV row: a quote is never closed"
 _SEPARATOR = re.compile('"?sep=([,;\t|])"?', re.IGNORECASE)  # a line that Excel writes and reads before the header
 _BROKEN = re.compile("[\udc80-\udcff]")  # what stands for a byte that is not UTF-8
@@ -224,6 +226,19 @@ def header_of(text: str) -> tuple[str, int]:
     """The delimiter of a CSV text, and how many lines stand before its header: one, where it names the delimiter."""
     first = text.split("\n", 1)[0].rstrip("\r")
     return delimiter_of(first.encode()), int(_SEPARATOR.fullmatch(first) is not None)
+
+
+def is_utf8(head: bytes) -> bool:
+    """Whether the first bytes of a file are UTF-8, wherever they are cut.
+
+    >>> is_utf8("caché".encode()), is_utf8("caché".encode()[:-1]), is_utf8("caché ".encode("cp1252"))
+    (True, True, False)
+    """
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def delimiter_of(head: bytes) -> str:

@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
+from costctl.audit.format_check import check_files
+from costctl.audit.options import AuditOptions
 from costctl.cli import run
-from costctl.formats.propose import Guess, mapping_file, propose
+from costctl.errors import CostctlError
+from costctl.formats.propose import Guess, left_out, mapping_file, propose
 from tests.support import audited
 
 Row = dict[str, Any]
@@ -265,3 +268,74 @@ def test_values_speak_where_no_name_does() -> None:
 def test_two_columns_of_moments_leave_the_time_open() -> None:
     rows = [{"x": "2026-03-02T10:00:00Z", "y": "2026-03-02T10:00:09Z", "model": "gpt-4o", "nIn": 7, "nOut": 2}] * 3
     assert "started_at" not in {guess.field for guess in propose(rows)}
+
+
+EXCEL = """Fecha;Modelo LLM;Tokens entrada;Tokens salida;Coste (EUR);Usuario;Duración (s);Notas varias
+11/06/2026 10:00:00;gpt-4o-mini;1.200;150;0,00027;ana;1,5;x
+12/06/2026 10:05:00;gpt-4o;2.000;300;0,008;ana;3,25;y
+"""
+
+
+def test_what_a_proposal_leaves_out_stands_in_it_with_the_reason(tmp_path: Path) -> None:
+    """A table as Excel writes it in Spain: thousands with dots, decimals with commas, euros."""
+    path = tmp_path / "excel.csv"
+    path.write_text(EXCEL, "utf-8")
+    report = check_files([str(path)], AuditOptions())
+    found = {row["path"]: (row["field"], row["reason"]) for row in report.tables["left_out_columns"].dicts()}
+    local = "dots group its thousands or commas begin its decimals: write 1200 and 0.5"
+    assert found == {
+        "Tokens entrada": ("input_tokens", local),
+        "Coste (EUR)": ("logged_cost", "its name says another currency, and amounts are taken as US dollars"),
+        "Duración (s)": ("latency_ms", local),
+        "Notas varias": (None, "its name speaks for no field"),
+    }
+    text = report.provenance["mapping_files"][str(path)]  # type: ignore[index]
+    assert text.splitlines()[0] == '# A proposal: look at the lines under "left out".'
+    assert f"# left out: Tokens entrada, which may be input_tokens: {local}" in text
+    assert "# left out, as no name speaks for a field: Notas varias" in text
+    assert yaml.safe_load(text) == {
+        "started_at": "Fecha", "request_model": "Modelo LLM", "user_id": "Usuario", "output_tokens": "Tokens salida",
+    }  # fmt: skip
+
+
+def test_each_other_reason_is_told() -> None:
+    rows: list[Row] = [
+        {"modelo": "gpt-4o", "tokens entrada": "many", "tokens salida": 7, "fecha": "soon", "coste": "dear",
+         "duracion": "long", "modelo 2": "x", "tokens output": 8, "a\nb": 1}
+    ]  # fmt: skip
+    missed = {one.path[-1]: one.reason for one in left_out(rows, propose(rows))}
+    assert missed["tokens entrada"] == "its values are no whole numbers"
+    assert missed["fecha"] == "its values are no times: write 2026-03-13T10:00:00Z"
+    assert missed["coste"] == "its values are no amounts"
+    assert missed["duracion"] == "its values are no durations"
+    assert "another column fits better" in (missed.get("tokens output"), missed.get("tokens salida"))
+    text = mapping_file(propose(rows), left_out(rows, propose(rows)))
+    assert all(line.startswith("#") or ":" in line for line in text.splitlines())
+
+
+def test_euros_are_never_proposed_as_dollars() -> None:
+    rows: list[Row] = [{"modelo": "gpt-4o", "tokens salida": 7, "coste_eur": 0.5}]
+    assert "logged_cost" not in {guess.field for guess in propose(rows)}
+    with_currency = [row | {"moneda": "EUR"} for row in rows]
+    assert {"logged_cost", "logged_currency"} <= {guess.field for guess in propose(with_currency)}
+
+
+def test_a_table_that_is_not_utf_8_says_so_and_loses_no_column(tmp_path: Path) -> None:
+    """As Excel saves it in Spain: the accented column is proposed, and the converted file is read with it."""
+    path = tmp_path / "latin.csv"
+    text = "Fecha,Modelo,Tokens de entrada,Tokens de salida,Tokens en caché\n2026-06-11,gpt-4o,1200,150,400\n"
+    path.write_bytes(text.encode("cp1252"))
+    report = check_files([str(path)], AuditOptions())
+    (warning,) = [one for one in report.warnings if one.code == "W138"]
+    assert f"iconv -f cp1252 -t utf-8 {path} > utf8-latin.csv" in warning.hint
+    assert {row["path"] for row in report.tables["mapping"].dicts()} >= {"Tokens en caché", "Tokens de entrada"}
+    with pytest.raises(CostctlError) as caught:
+        audited(tmp_path, path)
+    assert "it is not UTF-8" in caught.value.message
+    assert "iconv -f cp1252" in caught.value.hint
+    mapping = tmp_path / "m.yaml"
+    mapping.write_text(report.provenance["mapping_files"][str(path)], "utf-8")  # type: ignore[index]
+    converted = tmp_path / "utf8-latin.csv"
+    converted.write_text(text, "utf-8")
+    assert audited(tmp_path, converted, mapping=(str(mapping),)).totals["cache_read_tokens"] == 400
+    assert not [one for one in check_files([str(converted)], AuditOptions()).warnings if one.code == "W138"]
