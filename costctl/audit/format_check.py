@@ -11,7 +11,7 @@ from typing import Any
 
 from costctl.audit import pages
 from costctl.audit.carried import FACTS, FEATURES, Feature
-from costctl.audit.notes import missing_logs, refused_strangers, zoneless
+from costctl.audit.notes import missing_logs, refused_strangers, uncounted_agents, zoneless
 from costctl.audit.options import AuditOptions
 from costctl.audit.read import reading_of, select_attempts
 from costctl.errors import CostctlError, InputError
@@ -107,6 +107,7 @@ def _told(
     )  # fmt: skip
     warnings = (
         *zoneless(store),
+        *uncounted_agents(store),
         *_not_utf8(sources, [*guessed, *left_out]),
         *refused_strangers(list(pages.table(store, "rejected", "rejected.sql").dicts())),
         *(Warning("W128", f"{label}: none of its records is a request; a mapping is proposed",

@@ -46,6 +46,7 @@ def warnings(store: Store, read: LogRead, tables: Mapping[str, Table]) -> tuple[
     said += _beside(store, tables["rejected"])
     said += _unread(tables.get("unread"))
     said += zoneless(store)
+    said += uncounted_agents(store)
     said += [Warning(*row) for row in store.query("SELECT code, message, hint FROM near_said ORDER BY code")]
     if found["undated_count"]:
         text = counted(found["undated_count"], "request carries", "requests carry")
@@ -114,6 +115,7 @@ def reading_warnings(store: Store, read: LogRead, tables: Mapping[str, Table]) -
         *_beside(store, tables["rejected"]),
         *_unread(tables["unread"]),
         *zoneless(store),
+        *uncounted_agents(store),
         *disputes(store),
         *_hidden_prompts(store),
         *_left_out(read.skipped),
@@ -222,6 +224,18 @@ def _in_a_region(store: Store) -> list[Warning]:
     text = f"{rows} a model on Bedrock and no region: the price of one region is assumed"
     hint = "global inference profiles cost less: log the model's whole id, or --map region=COLUMN"
     return [Warning("W306", text, hint)]
+
+
+def uncounted_agents(store: Store) -> list[Warning]:
+    """Tokens that only spans of agents count: where calls of a model stand below them, they are those of the calls."""
+    if not store.scalar("SELECT count(*) FROM left_out_usage"):
+        return []
+    count, given, answered = store.query(pages.page("left_out_usage.sql"))[0]
+    if not count:
+        return []
+    spans = counted(int(count), "span that is no call of a model counts", "spans that are no calls of a model count")
+    text = f"{spans} {given:,} input and {answered:,} output tokens, and no call in the same trace counts any: left out"
+    return [Warning("W139", text, "log each call of a model as a span of its own, with its usage")]
 
 
 def zoneless(store: Store) -> list[Warning]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from costctl.request import COLUMNS, RAW_EXTRAS
 
@@ -12,11 +12,22 @@ Record: TypeAlias = dict[str, Any]
 Path: TypeAlias = tuple[str, ...]
 
 
+class LeftOutUsage(NamedTuple):
+    """The tokens of a span that is no call of a model: those of calls below it, unless its trace has none."""
+
+    trace_id: str | None
+    span_id: str | None
+    parent_id: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+
+
 @dataclass(frozen=True)
 class Ignored:
     """A record that is understood and, by its format, not a request; counted by kind."""
 
     kind: str
+    usage: LeftOutUsage | None = None
 
 
 @dataclass(frozen=True)

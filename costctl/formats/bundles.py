@@ -15,7 +15,7 @@ import polars as pl
 
 from costctl.errors import InputError
 from costctl.formats import detect, normalise
-from costctl.formats.base import LogFormat
+from costctl.formats.base import LeftOutUsage, LogFormat
 from costctl.formats.bundling import BundleRead
 from costctl.formats.gather import Gathered
 from costctl.formats.local_dates import with_day_order
@@ -71,11 +71,14 @@ class _Group:
         self._format, self._options = log_format, options
         self._gathered = Gathered(log_format, options.hash_key)
         self._files: list[tuple[int, Source, Parsed]] = []
+        self._left_out: list[list[LeftOutUsage]] = []
         self._batch: normalise.Batch | None = None
 
     def add(self, place: int, source: Source) -> None:
         """Parse one more file."""
+        before = len(self._gathered.left_out)
         parsed = parse_file(source, self._format, self._gathered)
+        self._left_out.append(self._gathered.left_out[before:])
         self._files.append((place, source, parsed))
 
     def again(self) -> _Group:
@@ -130,7 +133,7 @@ class _Group:
             place: FileRead(
                 self._format.name, parsed.records_read, parsed.lines_read, int(accepted[file]), dict(parsed.ignored),
                 sorted(parsed.rejected + bad[file]), unread, hashlib.sha256(parsed.digest).hexdigest(),
-                int(totalled[file]),
+                int(totalled[file]), self._left_out[file],
             )
             for file, (place, _, parsed) in enumerate(self._files)
         }  # fmt: skip

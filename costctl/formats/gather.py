@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from costctl.formats.base import LogFormat, Record
+from costctl.formats.base import LeftOutUsage, LogFormat, Record
 from costctl.formats.columns import RawColumns, Values, Ways, raw_columns
 from costctl.formats.content import COLUMNS as CONTENT_COLUMNS
 from costctl.formats.content import ContentReader
@@ -22,7 +22,7 @@ class Gathered:
 
     `typed` holds what the log says, `raw` the columns of it that can be read only as a whole, `derived`
     what is kept of its content under the names of the canonical columns, `texts` the user's text where
-    there is one, for the tier rules only.
+    there is one, for the tier rules only. `left_out` is what records count that are no requests.
     """
 
     def __init__(self, log_format: LogFormat, hash_key: bytes) -> None:
@@ -33,6 +33,7 @@ class Gathered:
         self.typed, self.derived = TypedColumns(is_day_first=log_format.is_day_first), TypedColumns()
         self._is_whole = is_whole
         self.texts: list[str | None] = []
+        self.left_out: list[LeftOutUsage] = []  # of records that are no requests
         self._format = log_format
         self._reader = ContentReader(hash_key)
         self._ways: Ways = {}

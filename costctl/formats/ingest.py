@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from costctl.errors import InputError, disk_trouble
 from costctl.formats import detect
-from costctl.formats.base import LogFormat
+from costctl.formats.base import LeftOutUsage, LogFormat
 from costctl.formats.build import build
 from costctl.formats.bundling import BundleRead, bundled
 from costctl.formats.cut import tasks_of
@@ -258,6 +258,7 @@ def _load(store: Store, job: _Job) -> FileCounts:
     ignored: Counter[str] = Counter()
     unread: Counter[str] = Counter()
     rejected: list[Reject] = []
+    left_out: list[LeftOutUsage] = []
     loads: list[tuple[int, str, int]] = []
     digest = hashlib.sha256()
     size = source.path.stat().st_size
@@ -269,6 +270,7 @@ def _load(store: Store, job: _Job) -> FileCounts:
         totalled += result.totalled
         ignored.update(result.ignored)
         unread.update(result.unread)
+        left_out.extend(result.left_out)
         rejected.extend(_placed(item, base, task) for item in result.rejected)
         base_line = max(base_line, base + result.lines_read)
         digest.update(result.digest)
@@ -282,7 +284,8 @@ def _load(store: Store, job: _Job) -> FileCounts:
         job.progress(source.label, bytes_done, size)
     _flush(store, file_id, loads)
     read = FileRead(
-        plan.log_format.name, records, base_line, accepted, ignored, rejected, unread, digest.hexdigest(), totalled
+        plan.log_format.name, records, base_line, accepted, ignored, rejected, unread, digest.hexdigest(), totalled,
+        left_out,
     )  # fmt: skip
     return remember_files(store, file_id, [(job.wanted, read)], job.mapping)[0]
 

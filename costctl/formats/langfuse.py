@@ -9,7 +9,16 @@ from __future__ import annotations
 from functools import cache, lru_cache
 from typing import Any
 
-from costctl.formats.base import Ignored, LogFormat, Outcome, Record, Rejected, identity_columns
+from costctl.formats.base import (
+    UNREADABLE,
+    Ignored,
+    LeftOutUsage,
+    LogFormat,
+    Outcome,
+    Record,
+    Rejected,
+    identity_columns,
+)
 from costctl.formats.conversation import (
     answer_text,
     first,
@@ -20,7 +29,7 @@ from costctl.formats.conversation import (
     tool_calls_of,
 )
 from costctl.formats.langfuse_events import events_of, is_event, told
-from costctl.formats.placed import placed, whole
+from costctl.formats.placed import left_out_usage, placed, whole
 from costctl.formats.span_records import call_within_call
 from costctl.formats.usage import read_usage
 
@@ -111,7 +120,7 @@ def _observation(item: Any, trace: Record) -> Outcome:
         return Rejected("an observation that is no object")
     kind = str(item.get("type") or "no type").upper()
     if kind not in CALLS:
-        return Ignored(f"observation: {kind.lower()}")
+        return Ignored(f"observation: {kind.lower()}", _left_out(item, trace))
     trace_id = first(_said(item, "trace_id"), trace.get("id"))
     found: Record = {
         "request_id": item.get("id"), "span_id": item.get("id"), "trace_id": trace_id,
@@ -144,6 +153,16 @@ def _observation(item: Any, trace: Record) -> Outcome:
         tool_calls=tool_calls_of(answered) if isinstance(answered, dict | list) else None,
     )  # fmt: skip
     return found
+
+
+def _left_out(item: Record, trace: Record) -> LeftOutUsage | None:
+    """The tokens of an observation that is no call, such as an agent."""
+    try:
+        usage = _usage(item)
+    except UNREADABLE:  # nobody asked for it
+        return None
+    ids = (first(_said(item, "trace_id"), trace.get("id")), item.get("id"), _said(item, "parent_observation_id"))
+    return left_out_usage(ids, usage.get("input_tokens"), usage.get("output_tokens"))
 
 
 def _add_times(found: Record, item: Record) -> None:

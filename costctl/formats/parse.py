@@ -130,6 +130,7 @@ def parse_lines(data: bytes, task: Task, log_format: LogFormat, gathered: Gather
                 continue
             if isinstance(unwrapped, Ignored):
                 ignored[unwrapped.kind] += 1
+                gathered.left_out += [unwrapped.usage] if unwrapped.usage else []
                 continue
             if isinstance(unwrapped, Rejected):
                 rejected.append(Reject(number, start, unwrapped.reason))
@@ -242,6 +243,7 @@ class _Unfolded:
             self._piece_count += 1
             if isinstance(piece, Ignored):
                 self._ignored[piece.kind] += 1
+                self._gathered.left_out += [piece.usage] if piece.usage else []
             elif isinstance(piece, Rejected):
                 self._rejected.append(Reject(line, offset, piece.reason))
             else:
@@ -324,6 +326,7 @@ def _parse_rows(rows: list[tuple[int, Any]], log_format: LogFormat, gathered: Ga
             unfolded.add(outcome, number, None)
         elif isinstance(outcome, Ignored):
             ignored[outcome.kind] += 1
+            gathered.left_out += [outcome.usage] if outcome.usage else []
         elif isinstance(outcome, Rejected):
             rejected.append(Reject(number, None, outcome.reason))
         else:

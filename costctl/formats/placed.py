@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from costctl.formats.base import Record
+from costctl.formats.base import LeftOutUsage, Record
+from costctl.formats.values import TOKENS_MAX
 
 _READ, _WRITE, _SPLIT = "cache_read_tokens", "cache_write_tokens", ("cache_write_5m_tokens", "cache_write_1h_tokens")
 
@@ -20,6 +21,21 @@ def whole(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
+
+
+def left_out_usage(ids: tuple[Any, Any, Any], given: Any, answered: Any) -> LeftOutUsage | None:
+    """What a span counts that is no call; None where it counts nothing. `ids` are those of trace, span and parent.
+
+    >>> left_out_usage(("t", "s", None), "5", 0).input_tokens, left_out_usage(("t", "s", None), None, 0)
+    (5, None)
+    """
+    read, written = (
+        count if type(count) is int and 0 <= count <= TOKENS_MAX else None for count in map(whole, (given, answered))
+    )
+    if not read and not written:
+        return None
+    trace, span, parent = (str(one) if isinstance(one, str | int) else None for one in ids)
+    return LeftOutUsage(trace, span, parent, read, written)
 
 
 def placed(usage: Record) -> Record:

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from costctl.formats.answers import service_tier
-from costctl.formats.base import Ignored, Outcome, Record
+from costctl.formats.base import Ignored, LeftOutUsage, Outcome, Record
 from costctl.formats.conversation import first, opened, opened_object
-from costctl.formats.placed import placed, whole
+from costctl.formats.placed import left_out_usage, placed, whole
 from costctl.formats.span_text import add_content
 from costctl.formats.usage import read_usage
 
@@ -137,7 +137,7 @@ def read_span(span: Span) -> Outcome:
     said = span.attributes
     kind, is_call = _kind(said)
     if not is_call:
-        return Ignored(f"span: {kind[:40]}")
+        return Ignored(f"span: {kind[:40]}", _left_out(span))
     found, usage = _read(said)
     found["operation"] = _operation(said, kind)
     body = opened_object(said.get("output.value")) if "output.value" in said else {}
@@ -154,6 +154,12 @@ def read_span(span: Span) -> Outcome:
             found.setdefault("output_tokens", 0)
     add_content(found, said, span.events)
     return found
+
+
+def _left_out(span: Span) -> LeftOutUsage | None:
+    """The tokens that a span counts that is no call: an agent, a workflow."""
+    counts = [_said(span.attributes, _USAGE[name]) for name in ("input_tokens", "output_tokens")]
+    return left_out_usage((span.trace_id, span.span_id, span.parent_id), *counts)
 
 
 def _read(said: Attributes) -> tuple[Record, Record]:

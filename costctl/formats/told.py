@@ -9,6 +9,7 @@ from costctl.formats.sources import Source
 from costctl.store import Store
 
 if TYPE_CHECKING:  # what only knows a file again does without the readers of all formats
+    from costctl.formats.base import LeftOutUsage
     from costctl.formats.parse import Reject
 
 
@@ -38,6 +39,7 @@ class FileRead(NamedTuple):
     unread: Mapping[str, int]
     digest: str
     totalled: int = 0  # accepted records whose own total of tokens could be compared
+    left_out: Sequence[LeftOutUsage] = ()
 
 
 class Wanted(NamedTuple):
@@ -90,6 +92,11 @@ def remember_files(
         "unread_value",
         ["file_id", "column_name", "value_count"],
         [(file_id, name, n) for file_id, _, read in numbered for name, n in sorted(read.unread.items())],
+    )
+    store.insert(
+        "left_out_usage",
+        ["file_id", "trace_id", "span_id", "parent_id", "input_tokens", "output_tokens"],
+        [(file_id, *item) for file_id, _, read in numbered for item in read.left_out],
     )
     return [_counted(file_id, wanted.source.label, read) for file_id, wanted, read in numbered]
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import gc
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from costctl.formats.base import LogFormat
+from costctl.formats.base import LeftOutUsage, LogFormat
 from costctl.formats.gather import Gathered
 from costctl.formats.options import Options
 from costctl.formats.parse import Parsed, Reject, line_starts, parse_task
@@ -37,6 +38,7 @@ class Result(NamedTuple):
     unread: dict[str, int]
     numbers_read: int = 0
     totalled: int = 0  # accepted records whose own total of tokens could be compared
+    left_out: Sequence[LeftOutUsage] = ()
 
 
 class Plan(NamedTuple):
@@ -92,6 +94,7 @@ def _written(task: Task, parsed: Parsed, plan: Plan, number: int, target: str) -
     return Result(
         parsed.records_read, parsed.lines_read, accepted, dict(parsed.ignored),
         sorted(rejected), parquet, parsed.digest, unread, parsed.numbers_read, totalled,
+        parsed.gathered.left_out,
     )  # fmt: skip
 
 

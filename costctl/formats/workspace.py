@@ -40,6 +40,8 @@ _TABLES = {
     "router_score DOUBLE",
     "unread_value": "file_id INTEGER, column_name VARCHAR, value_count BIGINT",
     "ignored_record": "file_id INTEGER, kind VARCHAR, record_count BIGINT",
+    "left_out_usage": "file_id INTEGER, trace_id VARCHAR, span_id VARCHAR, parent_id VARCHAR, input_tokens BIGINT, "
+    "output_tokens BIGINT",
     "rejected_record": "file_id INTEGER, source_line BIGINT, byte_offset BIGINT, reason VARCHAR",
     "last_report": "rows_asked VARCHAR, findings_asked VARCHAR, report VARCHAR",
 }

@@ -254,3 +254,17 @@ def test_a_batch_that_is_cut_keeps_its_whole_events(tmp_path: Path) -> None:
     path.write_text(json.dumps({"batch": posted()[:5]})[:-9], "utf-8")
     totals = was_read(tmp_path, path).totals
     assert (totals["request_count"], totals["input_tokens"], totals["rejected_count"]) == (1, 100, 1)
+
+
+def test_tokens_that_only_an_agent_counts_are_told(tmp_path: Path) -> None:
+    """Of the trace without a generation; in the other one they are those of the generation."""
+    with_call = trace(observation(), observation(id="o2", type="AGENT"))
+    without = {"trace": {"id": "t2"}, "observations": [observation(id="o3", traceId="t2", type="AGENT")]}
+    path = tmp_path / "log.jsonl"
+    path.write_text("\n".join(map(json.dumps, (with_call, without))), "utf-8")
+    report = was_read(tmp_path, path)
+    assert (report.totals["request_count"], report.totals["ignored_count"]) == (1, 2)
+    assert [one.message for one in report.warnings if one.code == "W139"] == [
+        "1 span that is no call of a model counts 10 input and 5 output tokens, and no call in the same trace "
+        "counts any: left out"
+    ]

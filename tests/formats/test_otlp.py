@@ -289,3 +289,36 @@ def test_a_cut_export_request_keeps_its_whole_spans(tmp_path: Path) -> None:
     path.write_text(text[: text.rindex("gen_ai.usage.output_tokens")], "utf-8")
     total = was_read(tmp_path, path).totals
     assert (total["request_count"], total["rejected_count"], total["input_tokens"]) == (3, 1, 30)
+
+
+AGENT = {"gen_ai.operation.name": "invoke_agent", "gen_ai.request.model": "gpt-4o",
+         "gen_ai.usage.input_tokens": 5000, "gen_ai.usage.output_tokens": 100}  # fmt: skip
+
+
+def agents_told(tmp_path: Path, *spans: dict[str, Any], folder: str = "one") -> list[str]:
+    """What W139 says of a log with these spans, one a line in one file each."""
+    place = tmp_path / folder
+    place.mkdir()
+    for number, one in enumerate(spans):
+        (place / f"{number}.jsonl").write_text(json.dumps(request(one)), "utf-8")
+    return [one.message for one in was_read(tmp_path, place).warnings if one.code == "W139"]
+
+
+def test_tokens_that_only_an_agent_counts_are_told(tmp_path: Path) -> None:
+    """Two agents, one within the other, and a call of another trace: 5,000 and 100 tokens stand in no request."""
+    inner = span(AGENT, spanId="00000000000000b2", parentSpanId="00000000000000b1")
+    outer = span(AGENT, spanId="00000000000000b1")
+    other = span(CALL, traceId="0" * 31 + "7", spanId="00000000000000c1")
+    assert agents_told(tmp_path, outer, inner, other) == [
+        "1 span that is no call of a model counts 5,000 input and 100 output tokens, and no call in the same trace "
+        "counts any: left out"
+    ]
+
+
+def test_tokens_of_an_agent_whose_calls_are_in_the_log_are_theirs(tmp_path: Path) -> None:
+    """The call may lie in another file, and an agent without counts is told nothing."""
+    agent = span(AGENT, spanId="00000000000000b1")
+    assert agents_told(tmp_path, agent, span(CALL)) == []
+    bare = span({"gen_ai.operation.name": "invoke_agent"}, spanId="00000000000000b1")
+    other = span(CALL, traceId="0" * 31 + "7", spanId="00000000000000c1")
+    assert agents_told(tmp_path, bare, other, folder="two") == []
