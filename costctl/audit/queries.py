@@ -28,15 +28,15 @@ TOLD_OF_MERGED = (
 )  # fmt: skip
 
 
-def opened(db: Path | None) -> Store:
-    """The workspace of the last audit, read-only and locked.
+def opened(db: Path | None, *, hint: str = "first: costctl audit LOG") -> Store:
+    """The workspace of the last audit, read-only and locked; `hint` is what a command needs to have run before it.
 
     Raises:
         CostctlError: E162 where nothing was audited.
     """
     database = db or WORKSPACE / "costctl.duckdb"
     if not database.exists():
-        raise CostctlError("E162", "nothing was audited here yet", "first: costctl audit LOG", ExitCode.INPUT)
+        raise CostctlError("E162", "nothing was audited here yet", hint, ExitCode.INPUT)
     store = open_store(database, read_only=True)
     store.lock()
     return store

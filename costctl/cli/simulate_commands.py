@@ -44,7 +44,7 @@ def simulate(
     ] = None,
     swept: Annotated[
         list[str] | None,
-        typer.Option("--sweep", help="Try values, as cache.exact.ttl=1h,24h (or capacity=1k,10k)."),
+        typer.Option("--sweep", help="Try values, as cache.exact.ttl=1h,24h or cache.exact.capacity=1k,10k."),
     ] = None,
     export: Annotated[
         Path | None,
@@ -169,7 +169,7 @@ def explain_request(
     from costctl.replay.explained import explain  # noqa: PLC0415
 
     asked = None if policy is None else f"{load_policy(policy).name} #{policy_digest(policy)[:8]}"
-    with opened(db) as store:
+    with opened(db, hint="first: costctl simulate LOG --policy policy.yaml") as store:
         report = explain(store, request_id, asked)
     emit(report, output, out)
 

@@ -21,6 +21,9 @@ from costctl.policy.source import Place, key_of
 from costctl.policy.units import plain, shown
 from costctl.report import counted
 
+# Reasons to escalate that no log shows, so that only the policy can say how often.
+IN_NO_LOG = ("no_evidence", "low_score", "wrong_register")
+
 
 class Reference(NamedTuple):
     """Where names of tiers stand: a pattern of places, and what else may be named there.
@@ -209,6 +212,13 @@ def _escalation(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
             yield (*at, "to"), "must differ from `from`"
         elif first in tiers and then in tiers and tiers.index(then) < tiers.index(first):
             yield (*at, "to"), f"must be a dearer tier than {plain(first)}; tiers stand cheapest first"
+        unseen = [why for why in _items(one.get("when")) if why in IN_NO_LOG]
+        if unseen and "ratio" not in one:
+            yield at, f"needs ratio, such as ratio: 8%: no log shows {', '.join(unseen)}"
+
+
+def _items(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else ()
 
 
 def _rewriting(values: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:

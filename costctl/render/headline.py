@@ -66,7 +66,7 @@ def head(report: Report, width: int) -> list[str]:
         shown = ratio_display(total["semantic_refresh_ratio"])
         lines.append(f"    refreshed   {'—':>13} {shown:>13}   near ones that a cheap tier answers anew")
     counts = (
-        ("moved", "moved to another model or shortened"), ("degraded", "taken down by a budget"),
+        ("moved", "moved to another model, shortened or batched"), ("degraded", "taken down by a budget"),
         ("over_budget", "over a budget, served all the same"), ("refused", "refused"),
         ("fallback", "answered by a fallback"), ("escalated", "asked again on a dearer tier"),
         ("limited", "met a provider's limit"), ("queued", "waited for a provider's limit"),

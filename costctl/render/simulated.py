@@ -198,7 +198,9 @@ def _rests(report: Report) -> list[str]:
     lines = [""]
     if rows:
         lines.append(f"  RESTS ON  {RESTS_ON}")
-    shown = [row for row in rows if row["what"] == "output tokens" or row["factor_low"] != row["factor_high"]]
+    shown = [
+        row for row in rows if str(row["what"]).startswith("output tokens") or row["factor_low"] != row["factor_high"]
+    ]
     shown.sort(key=lambda row: (-int(str(row["call_count"])), str(row["logged_model"]), str(row["what"])))
     for row in shown[:6]:
         span = f" ({row['factor_low']} .. {row['factor_high']})" if row["factor_low"] != row["factor_high"] else ""

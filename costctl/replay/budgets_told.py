@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from costctl.replay.calls import DAY_US
+from costctl.replay.engine import Decisions
 from costctl.replay.kernel import SHARES_FROM_CALLS
+from costctl.replay.lanes import Lanes
 from costctl.replay.notes import Replay
-from costctl.replay.plan import DEGRADED, OVER_BUDGET, PROVIDER, REFUSED
+from costctl.replay.plan import DEGRADED, OVER_BUDGET, OVERSPENT, PROVIDER, REFUSED, Plan
+from costctl.replay.route import Route
 from costctl.report import Table, Value, Warning, counted
 
 ABSENT = ("none", "")  # the limits of kinds of caps that the policy lacks
@@ -18,6 +22,19 @@ def limits_of(done: Replay) -> list[tuple[str, str, str]]:
     """The caps by their titles, each with its limit as people read it and the unit of what is used of it."""
     budgets = done.plan.budgets
     return [] if budgets is None else list(zip(done.caps, budgets.limits(done.lanes.names), budgets.units, strict=True))
+
+
+def held_by_floor(decisions: Decisions, routed: Route, plan: Plan, lanes: Lanes) -> NDArray[np.int16]:
+    """By call: the floor that kept a budget from taking it down, code into `Route.floors`; -1 where none did."""
+    lane, budgets = decisions.entry_lane, plan.budgets
+    if budgets is None or budgets.goes_below_floor or budgets.is_filtering or not lanes.tier_count:
+        return np.full(len(lane), -1, dtype=np.int16)
+    is_over = (decisions.notice & (OVER_BUDGET | OVERSPENT)) == OVER_BUDGET
+    is_tokens = np.array([*(unit == "tokens" for unit in budgets.units), False])[decisions.cap]
+    is_over &= ~(is_tokens & ((decisions.notice & DEGRADED) > 0))  # one tier down is all that a cap on tokens does
+    is_held = is_over & (lane > 0) & (lane < lanes.tier_count) & (routed.floor >= lane)
+    is_held &= np.asarray(lanes.take("can_hold", (lane - 1).clip(min=0)))
+    return np.where(is_held, routed.held_by, -1).astype(np.int16)
 
 
 def budgets_table(done: Replay) -> Table:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from costctl.errors import CostctlError
 from costctl.replay import kernel
 from costctl.replay.arms import ToldArms
+from costctl.replay.budgets_told import held_by_floor
 from costctl.replay.calls import fetch
 from costctl.replay.escalation import WHY
 from costctl.replay.latency import Latency
@@ -43,7 +44,7 @@ STAYS = (
     "it has no time, so it is not moved",
 )  # fmt: skip
 DOES_NOT_FIT, IS_UNKNOWN, HAS_FAILED, HAS_NO_COUNTS, HAS_NO_TIME = range(len(STAYS))
-TAKES_NO_PART = ("takes no part: its model has no list price", "takes no part: it has no time")
+TAKES_NO_PART = ("takes no part: what it costs is not known", "takes no part: it has no time")
 FORMS = {".jsonl": "FORMAT json, ARRAY false", ".parquet": "FORMAT parquet"}
 
 
@@ -71,6 +72,7 @@ def keep(
         "reason": routed.reason,
         "raised_by": routed.raised_by,
         "floored_by": routed.floored_by,
+        "held_by": held_by_floor(made, routed, plan, lanes),
         "cap": made.cap,
         "is_moved": outcome.is_moved,
         "is_cut": is_provider & lanes.take("is_capped", made.lane),

@@ -32,6 +32,8 @@ SELECT d.position, r.request_id, d.file_id, d.source_line, r.started_at, r.app, 
     n.raise_tier[d.raised_by + 1] AS raised_to,
     n.floor[d.floored_by + 1] AS floored_by,
     n.floor_tier[d.floored_by + 1] AS floored_to,
+    -- The floor that kept a budget from taking it down.
+    n.floor[d.held_by + 1] AS held_by_floor,
     n.cap[d.cap + 1] AS broken_cap,
     n.cap_limit[d.cap + 1] AS broken_cap_limit,
     -- What had been used of it before this call; of usd_per_request_max what this call would cost.

@@ -92,6 +92,8 @@ def _no_price(made: dict[str, Any]) -> str:
     """Why a call has no list price."""
     if made["price_reason"] and made["price_status"] == "unpriced":
         return str(made["price_reason"])
+    if made["price_status"] == "unknown_usage":
+        return "the log has no token counts of it to price"
     return "an attempt of this call has no list price"
 
 
@@ -148,7 +150,9 @@ def _steps(made: dict[str, Any], policy: str) -> list[tuple[Value, ...]]:
             what = "its tier is passed over"
         elif made["is_degraded"] and made["is_over_budget"] and not is_overspent:
             what += ", over the cap there as well"
-        steps.append((name, "budgets", what, _over(made), None))
+        held = made["held_by_floor"]
+        why = _over(made) + (f"; floor {held} lets no budget take it lower" if held else "")
+        steps.append((name, "budgets", what, why, None))
     if made["prompt_cache_change_usd"]:
         change, read = made["prompt_cache_change_usd"], made["cache_read_tokens"]
         logged_read = made["logged_cache_read_tokens"] or 0
@@ -174,6 +178,10 @@ def _steps(made: dict[str, Any], policy: str) -> list[tuple[Value, ...]]:
     moved = "as logged"
     if made["is_moved"]:
         moved = "another model" if made["model"] != made["logged_key"] else "with other tokens than logged"
+        sent, logged = made["sent_input_tokens"], made["input_tokens"]
+        is_same = sent == logged and not made["is_cut_by_cap"]
+        if made["model"] == made["logged_key"] and made["is_batched"] and is_same:
+            moved = "as logged, at the price of a batch"
     what = f"answered by {made['model']}" if made["is_moved"] or made["logged_status"] == "ok" else "ends as in the log"
     return [*steps, (name, "provider", what, moved + _took(made), None)]
 

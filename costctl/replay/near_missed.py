@@ -46,7 +46,9 @@ def missed(semantic: SemanticCache, calls: Calls, made: Decisions) -> Missed:
     position, similarity = _nearest(semantic, calls, node, kept, asked)
     seen = np.flatnonzero(position >= 0)
     is_same = semantic.guard[node[seen]] == semantic.guard[node[position[seen]]]
-    is_far = similarity[seen] < semantic.serve_min_ppb
+    like = similarity[seen]
+    # From `refresh_min` on it would be refreshed, were the guard equal.
+    is_far = (like < semantic.lowest_ppb) | (is_same & (like < semantic.serve_min_ppb))
     why[seen] = np.where(is_far, IS_BELOW, np.where(is_same, NOTHING_NEAR, IS_REFUSED))
     return Missed(why, position, similarity)
 

@@ -17,6 +17,7 @@ from costctl.replay.extras import Extras
 from costctl.replay.lanes import Lanes
 from costctl.replay.latency import Latency
 from costctl.replay.plan import (
+    DEGRADED,
     ESCALATED,
     EXACT_CACHE,
     FELL_BACK,
@@ -32,6 +33,9 @@ from costctl.replay.self_hosted import Hosted
 from costctl.replay.sent import Sent
 from costctl.replay.stages.prompt_cache import Cached
 from costctl.report import Report, Warning, counted
+from costctl.store import Store
+
+UNPRICED_SHOWN = 3  # models; the audit names all
 
 
 @dataclass(frozen=True)
@@ -55,19 +59,30 @@ class Replay:
 
 
 def warnings(
-    policy: Policy, done: Replay, outcome: project.Outcome, rest: list[project.Rest], audit: Report | None
+    store: Store,
+    policy: Policy,
+    done: Replay,
+    outcome: project.Outcome,
+    rest: list[project.Rest],
+    audit: Report | None,
 ) -> tuple[Warning, ...]:
     """Every warning of a simulation, in a fixed order; `audit` is the report of the log's audit."""
     return (
-        *_of_calls(policy, done, outcome, rest, audit),
+        *_of_calls(store, policy, done, outcome, rest, audit),
         *_cold_budgets(policy, done),
         *_tokens_over(done),
         *_overspent(done),
+        *_dearer_below(done),
     )
 
 
 def _of_calls(
-    policy: Policy, done: Replay, outcome: project.Outcome, rest: list[project.Rest], audit: Report | None
+    store: Store,
+    policy: Policy,
+    done: Replay,
+    outcome: project.Outcome,
+    rest: list[project.Rest],
+    audit: Report | None,
 ) -> list[Warning]:
     calls = done.calls
     said = []
@@ -85,7 +100,11 @@ def _of_calls(
         if count:
             stays = exact_sum(outcome.used_pusd, here)  # without a share of engines that stand idle
             told = f"; {usd_display(project.usd(stays))} of the policy's cost is theirs" if stays else ""
-            said.append(Warning(code, f"{counted(count, one, many)}: left as the log has them{told}", ""))
+            hint = ""
+            if code == "W201":
+                told += _unpriced(store)
+                hint = "costctl audit says what each lacks; a price of your own: --prices own.yaml"
+            said.append(Warning(code, f"{counted(count, one, many)}: left as the log has them{told}", hint))
     if any(ratio.output.how != "assumed" for ratio in rest):
         said.append(
             Warning(
@@ -144,6 +163,19 @@ def _of_calls(
     return said
 
 
+def _unpriced(store: Store) -> str:
+    """The models without a price, and why: a failed attempt without one leaves its call without a price, too."""
+    rows = store.query(
+        "SELECT coalesce(model, 'no model'), "
+        "CASE price_status WHEN 'unpriced' THEN price_reason ELSE 'no token counts' END, count(*) AS many FROM request "
+        "WHERE price_status IN ('unpriced', 'unknown_usage') AND is_aggregate IS NULL "
+        "GROUP BY ALL ORDER BY many DESC, 1, 2"
+    )
+    named = [f"{model}: {reason}" for model, reason, _ in rows[:UNPRICED_SHOWN]]
+    more = f"; and {counted(len(rows) - len(named), 'more')}" if len(rows) > len(named) else ""
+    return f" ({'; '.join(named)}{more})" if named else ""
+
+
 def _across_models(policy: Policy, done: Replay, outcome: project.Outcome) -> list[Warning]:
     """Hits that get what another model wrote than the one that their own route leads to, of each cache."""
     asked, wrote = done.lanes.take("model", done.routed.lane), outcome.serving_model
@@ -194,6 +226,23 @@ def _tokens_over(done: Replay) -> list[Warning]:
             what = f"{calls} served over {cap.title}, with {over:,} tokens: a lower tier takes the same tokens"
             said.append(Warning("W299", what, "budgets: {over: refuse} keeps the cap"))
     return said
+
+
+def _dearer_below(done: Replay) -> list[Warning]:
+    """Tiers stand cheapest first; where they do not, a budget makes calls dearer."""
+    made = done.decisions
+    asked, came = (done.lanes.take("cost_pusd", lane) for lane in (made.routed_lane, made.entry_lane))
+    here = ((made.notice & DEGRADED) > 0) & (came > asked)
+    count = int(np.count_nonzero(here))
+    if not count:
+        return []
+    names = done.lanes.names
+    ways = np.unique(np.stack([made.routed_lane[here], made.entry_lane[here]], axis=1), axis=0).tolist()
+    told = ", ".join(f"{names[above]} to {names[below]}" for above, below in ways)
+    more = usd_display(project.usd(exact_sum(came, here) - exact_sum(asked, here)))
+    calls = counted(count, "call", "calls")
+    what = f"a budget takes {calls} down to a dearer tier ({told}), which costs {more} more"
+    return [Warning("W308", what, "tiers stand cheapest first: put them in that order")]
 
 
 def _overspent(done: Replay) -> list[Warning]:

@@ -258,6 +258,9 @@ def quality(outcome: Outcome) -> Table:
     return Table.of("quality", ("tier", "scored_model", "scored_count", "mean_score", "moved_count"), rows)
 
 
+OF_REFERENCES = ", references only"
+
+
 class Rest(NamedTuple):
     """A ratio that part of the policy's cost rests on; money in picodollars."""
 
@@ -289,6 +292,17 @@ def rests(outcome: Outcome, candidates: dict[str, Candidate]) -> Iterator[Rest]:
                 if candidate.engine is not None:  # its hours cost the same, however many tokens it writes
                     spent = of_output = 0
                 yield Rest(logged, key, count, spent - of_output, of_output, candidate.input_ratios[logged], ratio)
+
+
+def rests_of_references(calls: Calls, candidates: dict[str, Candidate], rest: list[Rest]) -> Iterator[Rest]:
+    """Pairs of a logged model and one of the policy that only the references bring together, with their ratios."""
+    told = {(one.logged, one.model) for one in rest}
+    for candidate in {one.price_key: one for one in candidates.values()}.values():
+        here = calls.is_movable & candidate.is_known & ~candidate.is_logged
+        for code, logged in enumerate(calls.models):
+            ratio, count = candidate.output_ratios.get(logged), int(np.count_nonzero(here & (calls.model == code)))
+            if ratio is not None and count and (logged, candidate.price_key) not in told:
+                yield Rest(logged, candidate.price_key, count, 0, 0, candidate.input_ratios[logged], ratio)
 
 
 def cost_range(policy_pusd: int, rest: list[Rest], cached_pusd: int = 0) -> tuple[Decimal, Decimal]:

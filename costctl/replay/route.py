@@ -31,6 +31,7 @@ class Route:
     reason: NDArray[np.int16]
     raised_by: NDArray[np.int16]
     floored_by: NDArray[np.int16]
+    held_by: NDArray[np.int16]  # the floor that `floor` is of
     does_not_fit: Flag  # the lane that the rules gave cannot hold the call
     is_unknown: Flag  # what the call would cost on that lane is not identifiable
     reasons: tuple[str, ...]
@@ -46,11 +47,12 @@ def route(store: Store, routing: Routing, calls: Calls, lanes: Lanes) -> Route:
     lane, raised_by = _raised(store, routing, lanes, np.array(targets, dtype=np.int64)[code])
     gain_ppb = None if routing.classifier is None else gain_where_asked(store, len(routing.rules), code)
     is_tier = np.array(lanes.is_tier)
-    floor, floored_by = np.full(calls.count, -1, dtype=np.int16), np.full(calls.count, -1, dtype=np.int16)
+    floor, floored_by, held_by = (np.full(calls.count, -1, dtype=np.int16) for _ in range(3))
     for number, rule in enumerate(routing.floors):
         least = lanes.number(rule.at_least)
         holds = _holding(store, rule.when)
-        floor[holds] = np.maximum(floor[holds], least)
+        higher = holds & (floor < least)
+        floor[higher], held_by[higher] = least, number
         low = holds & is_tier[lane] & (lane < least)
         lane[low], floored_by[low] = least, number
     is_unknown = ~np.asarray(lanes.take("is_known", lane)) & calls.is_movable
@@ -58,8 +60,9 @@ def route(store: Store, routing: Routing, calls: Calls, lanes: Lanes) -> Route:
     lane, does_not_fit = _fitted(lanes, lane, is_tier)
     lane = np.where(calls.is_movable, lane, lanes.logged).astype(np.int16)
     return Route(
-        lane, asked, floor, code.astype(np.int16), raised_by, floored_by, does_not_fit & ~is_unknown & calls.is_movable,
-        is_unknown, reasons, tuple(item.name for item in routing.raises), tuple(item.name for item in routing.floors),
+        lane, asked, floor, code.astype(np.int16), raised_by, floored_by, held_by,
+        does_not_fit & ~is_unknown & calls.is_movable, is_unknown, reasons,
+        tuple(item.name for item in routing.raises), tuple(item.name for item in routing.floors),
         {
             "reason": tuple(lanes.names[target] for target in targets),
             "raise": tuple(item.to for item in routing.raises),

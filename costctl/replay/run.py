@@ -185,10 +185,11 @@ def simulate(
             status[name] = "estimated" if status[name] == "estimated" else "replayed under assumption"
     if not np.isnan(done.calls.quality).all():
         missing["quality"] = "no evidence: the log's scores are of the models that answered, see the table quality"
+    only = list(project.rests_of_references(done.calls, done.candidates, rest))
     tables = [
         project.waterfall(outcome), project.by_tier(outcome), project.by_model(outcome), budgets_table(done),
         routing_reasons(done), *learned.tables, *semantic.tables, *timed.tables, attempts_table(done),
-        *sent_tables(done), project.daily(outcome), assumptions_table(rest),
+        *sent_tables(done), project.daily(outcome), assumptions_table(rest, only),
     ]  # fmt: skip
     if policy.cache.prompt is not None:
         tables.append(project.prompt_cache_arms(outcome))
@@ -206,7 +207,7 @@ def simulate(
     said = [
         *reading_warnings(audit),
         *own_doubts(book),
-        *warnings(policy, done, outcome, rest, audit),
+        *warnings(store, policy, done, outcome, rest, audit),
         *attempt_warnings(store, policy, done, outcome),
         *sent_warnings(policy, done),
         *timed.warnings,

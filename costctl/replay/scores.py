@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from costctl.replay.again import Found, Main, ratio_of
 from costctl.replay.calls import Calls, Flag, Int, plain
 from costctl.replay.notes import Replay
-from costctl.replay.plan import EXACT_CACHE
+from costctl.replay.plan import EXACT_CACHE, FAILED, REFUSED
 from costctl.replay.project import Outcome
 from costctl.replay.scores_file import Scores
 from costctl.report import Table, Value, Warning, counted
@@ -221,28 +221,36 @@ def evidence_rows(outcome: Outcome, evidence: Evidence) -> list[tuple[Value, ...
 
 
 def _labels(main: Main, evidence: Evidence, found: Found) -> None:
-    """How often the tier is the expected one; calls that a cache answered or that were refused had no tier."""
+    """How often the tier is the expected one; calls that a cache answered had none.
+
+    A refused or failed call was routed as any other; that no tier served it counts against the recall.
+    """
     outcome, label = main.outcome, evidence.label
     tier_count = outcome.lanes.tier_count
     if not (label != NO_LABEL).any():
         reason = "needs labels: expected_tier in --scores FILE"
         found.missing |= {"routing_accuracy_ratio": reason, "complex_to_premium_ratio": reason}
         return
-    served = outcome.is_served & outcome.calls.is_movable
-    asked = served & (label != NO_LABEL)
+    made = outcome.decisions
+    is_refused = (made.served_by == REFUSED) | (made.served_by == FAILED)
+    routed = (outcome.is_served | is_refused) & outcome.calls.is_movable
+    asked = routed & (label != NO_LABEL)
     rows: list[tuple[Value, ...]] = []
     for expected in range(tier_count):
         for number, name in enumerate(outcome.lanes.names):
-            here = asked & (label == expected) & (outcome.decisions.routed_lane == number)
-            for serving in np.unique(outcome.decisions.lane[here]).tolist():
-                count = int(np.count_nonzero(here & (outcome.decisions.lane == serving)))
+            here = asked & (label == expected) & (made.routed_lane == number)
+            for serving in np.unique(made.lane[here & ~is_refused]).tolist():
+                count = int(np.count_nonzero(here & ~is_refused & (made.lane == serving)))
                 rows.append((outcome.lanes.names[expected], name, outcome.lanes.names[serving], count))
+            count = int(np.count_nonzero(here & is_refused))
+            if count:  # no tier served them
+                rows.append((outcome.lanes.names[expected], name, None, count))
     found.tables.append(Table.of("labels", ("expected_tier", "routed_tier", "tier", "call_count"), rows))
-    is_right = outcome.decisions.routed_lane == label
-    _ratio(found, "routing_accuracy_ratio", asked, is_right, served)
+    is_right = made.routed_lane == label
+    _ratio(found, "routing_accuracy_ratio", asked, is_right, routed)
     top = tier_count - 1
     is_complex = asked & (label == top)
-    _ratio(found, "complex_to_premium_ratio", is_complex, outcome.decisions.lane == top, served)
+    _ratio(found, "complex_to_premium_ratio", is_complex, ~is_refused & (made.lane == top), routed)
 
 
 def _ratio(found: Found, name: str, asked: Flag, is_so: Flag, whole: Flag) -> None:

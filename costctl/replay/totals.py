@@ -9,6 +9,7 @@ import numpy as np
 
 from costctl.replay import project
 from costctl.replay.again import unanswered
+from costctl.replay.budgets_told import held_by_floor
 from costctl.replay.calls import exact_sum
 from costctl.replay.notes import Replay
 from costctl.replay.plan import DEGRADED, EXACT_CACHE, OVER_BUDGET, REFUSED, SEMANTIC_CACHE
@@ -72,7 +73,8 @@ def _share(part: int | Decimal, whole: int | Decimal) -> float | None:
 def routing_reasons(done: Replay) -> Table:
     """Why calls took their lane: each rule, raise and floor with the calls that it decided."""
     routed = done.routed
-    asked = done.calls.is_movable
+    calls = done.calls
+    asked = calls.is_movable
     rows: list[tuple[Value, ...]] = []
     for kind, names, column in (
         ("route", routed.reasons, routed.reason),
@@ -81,26 +83,39 @@ def routing_reasons(done: Replay) -> Table:
     ):
         counts = np.bincount(column[asked & (column >= 0)], minlength=len(names))
         rows += [(kind, name, int(count)) for name, count in zip(names, counts.tolist(), strict=True)]
+    made = done.decisions
+    held = held_by_floor(made, routed, done.plan, done.lanes)
+    counts = np.bincount(held[held >= 0], minlength=len(routed.floors))
+    rows += [
+        ("floor", f"{name}: kept from a budget", int(count))
+        for name, count in zip(routed.floors, counts.tolist(), strict=True)
+        if count
+    ]
+    is_routed = asked & calls.is_dated & ~calls.is_unpriced & ~made.is_cached & ~made.is_refreshed
+    stuck = int(np.count_nonzero(is_routed & (made.routed_lane != routed.lane)))
+    if stuck and done.plan.session is not None:
+        rows.append(("sticky", "its session or user was served higher before", stuck))
     unfit = int(np.count_nonzero(routed.does_not_fit))
     if unfit:
         rows.append(("fit", "does not fit: next tier that can hold it", unfit))
     return Table.of("routing", ("kind", "reason", "call_count"), rows)
 
 
-def assumptions_table(rest: list[project.Rest]) -> Table:
-    """The token ratios that the policy's cost rests on."""
+def assumptions_table(rest: list[project.Rest], of_references: list[project.Rest]) -> Table:
+    """The token ratios that the policy's cost rests on, then those that only its references do."""
     rows = [
         (
             one.logged,
             one.model,
             one.call_count,
-            kind,
+            kind + among,
             f"{ratio.value:.3f}",
             f"{ratio.low:.3f}",
             f"{ratio.high:.3f}",
             ratio.how,
         )
-        for one in rest
+        for among, ratios in (("", rest), (project.OF_REFERENCES, of_references))
+        for one in ratios
         for kind, ratio in (("input tokens", one.input), ("output tokens", one.output))
     ]
     columns = ("logged_model", "model", "call_count", "what", "factor", "factor_low", "factor_high", "how")

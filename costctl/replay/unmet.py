@@ -125,7 +125,7 @@ def idle(store: Store, policy: Policy, done: Replay) -> list[Warning]:
             meets = _meets(store, item.when)
             if not meets.any():
                 said.append(f"routing.{key}: {item.name} meets no call; {_never(store, item.when)}")
-            elif why := _in_vain(key, done, meets):
+            elif why := _in_vain(key, done, meets, has_instruction=bool(getattr(item, "add_instruction", None))):
                 said.append(f"routing.{key}: {item.name} changes nothing; {why}")
     for key, when in _worked_on(policy):
         if not asking(store, when).any():
@@ -142,14 +142,18 @@ def idle(store: Store, policy: Policy, done: Replay) -> list[Warning]:
     ]
 
 
-def _in_vain(key: str, done: Replay, meets: NDArray[np.bool_]) -> str:
-    """Why what calls do meet has no effect on any; empty where they are as high already, which is no mistake."""
+def _in_vain(key: str, done: Replay, meets: NDArray[np.bool_], *, has_instruction: bool) -> str:
+    """Why what calls do meet has no effect on any; empty where they are as high already, which is no mistake.
+
+    An instruction is added to calls that a raise lifts, so one that lifts none adds none.
+    """
     calls = counted(int(np.count_nonzero(meets)), "call", "calls")
     if key == "rules":
         return f"rules before it take what meets it ({calls}), or that is not to be moved"
     is_off = meets & (done.routed.lane >= done.lanes.tier_count)
     if not is_off.any():
-        return ""
+        high = f"the {calls} that meet it stay as high as they are, so its instruction is added to none"
+        return high if has_instruction else ""
     if (meets & ~is_off).any():
         off = f"{int(np.count_nonzero(is_off)):,} of the {calls}"
         return f"{off} that meet it are on no tier, and it lifts from tier to tier; the others are as high already"

@@ -335,6 +335,10 @@ def test_a_miss_is_explained_by_the_nearest_prompt(
     strict = {one["request_id"]: one for one in simulate("serve_min: 0.95, ttl: 1h")["decisions"]}
     assert strict["r2"]["semantic_cache"] == "below the threshold"
     assert 0.75 < strict["r2"]["nearest_prompt_similarity"] < 0.95
+    keys = "serve_min: 0.995, refresh_min: 0.75, refresh_tier: A, ttl: 1h"
+    refreshing = {one["request_id"]: one for one in simulate(keys)["decisions"]}
+    assert refreshing["r1"]["semantic_cache"].startswith("refused by the guard")  # else it would be refreshed
+    assert refreshing["r2"]["is_refreshed"]
     monkeypatch.setattr(near_missed, "MISSES_MAX", 3)
     many = {one["request_id"]: one for one in simulate("serve_min: 0.75, ttl: 1h")["decisions"]}
     assert many["r1"]["semantic_cache"].endswith("is not looked for among so many misses")

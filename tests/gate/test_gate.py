@@ -176,3 +176,15 @@ def test_a_run_of_simulate_is_judged_as_simulate_judged_it(tmp_path: Path, capsy
     assert run(["gate", str(kept), "--output", "json"]) == 6
     judged = json.loads(capsys.readouterr().out)["tables"]["gates"]
     assert judged == json.loads(kept.read_text("utf-8"))["tables"]["gates"]
+
+
+def test_a_screen_of_80_columns_cuts_no_gate_and_no_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    base, now = write_run(tmp_path / "base.json"), write_run(tmp_path / "run.json")
+    run(["gate", now, "--compare-to", base, "--fail-if", "policy_cost_usd_growth_ratio > 0.1",
+         "--fail-if", "fallback_count > 200"])  # fmt: skip
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines())) <= 80

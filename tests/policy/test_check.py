@@ -59,6 +59,8 @@ def test_a_named_tier_must_exist(text: str, expected: str) -> None:
           "4:21: fallbacks.B: goes in a circle: B to C to A to B",
           "4:29: fallbacks.C: goes in a circle: C to A to B to C"]),
         ("escalate: {from: B, to: B, when: [error]}", ["4:21: escalate.to: must differ from `from`"]),
+        ("escalate: {from: A, to: B, when: [truncated, low_score, wrong_register]}",
+         ["4:1: escalate: needs ratio, such as ratio: 8%: no log shows low_score, wrong_register"]),
         ("escalate: {from: B, to: A, when: [error]}",
          ["4:21: escalate.to: must be a dearer tier than B; tiers stand cheapest first"]),
         ("experiments: [{name: e, unit: user, arms: {a: 50%, b: 0.4}}]",

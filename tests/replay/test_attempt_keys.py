@@ -360,7 +360,7 @@ def test_how_often_answers_escalate_must_come_from_somewhere(
     with log.open("w", encoding="utf-8", newline="") as target:
         csv.writer(target).writerows([COLUMNS, ASKED])
     file.write_text(
-        "version: 1\n" + TIERS + ASSUME + ROUTE + "escalate: {from: A, to: C, when: [no_evidence]}\n", "utf-8"
+        "version: 1\n" + TIERS + ASSUME + ROUTE + "escalate: {from: A, to: C, when: [truncated]}\n", "utf-8"
     )
     assert run(["simulate", str(log), "--policy", str(file), "--db", str(tmp_path / "c.duckdb")]) == 2
     assert "E416" in capsys.readouterr().err

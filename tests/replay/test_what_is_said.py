@@ -232,7 +232,7 @@ def test_a_call_without_a_price_or_a_time_says_why_no_cache_keeps_it(
     calls += [request(number, prompt_hash="same", timestamp="", prompt_tokens=10**5) for number in (2, 3)]
     calls.append(request(4))
     report = reports("cache: {exact: {ttl: 24h}}\n", calls)
-    for name, why in (("r1", "its model has no list price"), ("r3", "it has no time")):
+    for name, why in (("r1", "what it costs is not known"), ("r3", "it has no time")):
         assert run(["explain-request", name, "--db", str(reports.folder / "c.duckdb"), "--output", "json"]) == 0
         steps = json.loads(capsys.readouterr().out)["tables"]["steps"]
         (step,) = [one for one in steps if one["stage"] == "exact_cache"]
