@@ -63,10 +63,19 @@ class InputError(CostctlError):
         super().__init__(code, message, hint, ExitCode.INPUT)
 
 
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def no_room_for(target: str) -> CostctlError:
+    """The user's words for an answer that its target has no room for."""
+    said = f"the answer was not written: no room is left for {target}"
+    return InputError("E170", said, "free some space, or write it elsewhere: -o FILE")
+
+
 def disk_trouble(error: OSError) -> CostctlError:
     """The user's words for a disk that is full, that may not be written, or that is not what it seems."""
     other = "another workspace: --db /path/costctl.duckdb"
-    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+    if error.errno in NO_ROOM:
         return InputError("E170", "the disk is full; nothing was changed", f"free some space, or {other}")
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return InputError("E171", f"not allowed to write {error.filename}", other)

@@ -6,11 +6,12 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
-from costctl.errors import CostctlError
+from costctl.errors import NO_ROOM, CostctlError, no_room_for
 from costctl.report import Report
 
 
@@ -48,14 +49,39 @@ def emit(report: Report, output: str = "table", out: Path | None = None, inputs:
 
         sys.stderr.write(words_of(report))
     if out is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        with _room_for("standard output"):
+            sys.stdout.write(text)
+            sys.stdout.flush()
         return
     write_text(text, out)
 
 
+@contextmanager
+def _room_for(target: str) -> Iterator[None]:
+    """Names the target of what is written within, where that is what has no room left.
+
+    Raises:
+        CostctlError: E170.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise no_room_for(target) from error
+        raise
+
+
 def write_text(text: str, out: Path) -> None:
-    """Write the file whole or not at all."""
+    """Write the file whole or not at all.
+
+    Raises:
+        CostctlError: E170 where there is no room for it.
+    """
+    with _room_for(str(out)):
+        _write_whole(text, out)
+
+
+def _write_whole(text: str, out: Path) -> None:
     target = out.resolve()  # a link is followed, not replaced
     if target.exists() and not target.is_file():
         with target.open("w", encoding="utf-8") as file:  # a device or a pipe

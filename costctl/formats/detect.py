@@ -31,6 +31,9 @@ CARRIERS = 20  # records in which a place is looked for that holds others
 _OF_A_CALL = re.compile(rb"oken|usage|model|eyJ", re.IGNORECASE)  # one of these is in all that tells of a call
 KEYS_SHOWN = 12
 _PLAIN_KEY = re.compile(r"[^\W\d][\w -]{0,39}")
+LINES_TRIED, VALUES_MIN = 20, 2
+# What is the name of no column: a number, a day, a time.
+_VALUE = re.compile(r"[-+]?[\d.,]*\d|\d{4}-\d\d-\d\d([T ].*)?|\d{1,2}/\d{1,2}/\d{4}.*")
 NAME_CHARS_MAX = 60  # a longer name is a line of text, which may hold a prompt and is not shown
 _NO_NAME = frozenset("{}'\"")
 _READS = "costctl reads JSONL, JSON, CSV, Parquet and captured streams"
@@ -209,6 +212,11 @@ def _unrecognised(source: Source, records: list[Record], head: bytes) -> InputEr
             f"{source.label} is vLLM's own log, which counts no tokens of a request",
             "log the bodies of its answers, put a gateway in front, or start it with --otlp-traces-endpoint",
         )
+    remedy = _nearly_lines(source, head) or (
+        _without_header(source, records) if _shape(source, head) == "table" else None
+    )
+    if remedy is not None:
+        return InputError("E121", f"{source.label}: {remedy[0]}", remedy[1])
     if not records:
         return InputError(
             "E121",
@@ -226,6 +234,39 @@ def _unrecognised(source: Source, records: list[Record], head: bytes) -> InputEr
         "E121", keys,
         _mapping_hint(source, records),
     )  # fmt: skip
+
+
+def _nearly_lines(source: Source, head: bytes) -> tuple[str, str] | None:
+    """What stands before or behind the JSON of the first lines, and the command that takes it away."""
+    lines = [line.strip() for line in head.split(b"\n")[:LINES_TRIED] if line.strip()]
+    if head.endswith(b"\n") is False and len(lines) > 1:
+        lines.pop()  # it may be cut
+    file, written = quote(source.label), quote(f"lines-{source.path.name}")
+    for said, found, expression in (
+        ("a comma stands behind the JSON of its lines", _without_comma, r"s/,[[:space:]]*$//"),
+        ("a text stands before the JSON of its lines", _without_prefix, r"s/^[^{]*//"),
+    ):
+        if lines and sum(_record(found(line)) is not None for line in lines) * 2 > len(lines):
+            return said, f"take it away: sed '{expression}' {file} > {written}"
+    return None
+
+
+def _without_comma(line: bytes) -> bytes:
+    return line[:-1] if line.endswith(b",") else b""
+
+
+def _without_prefix(line: bytes) -> bytes:
+    start = line.find(b"{")
+    return line[start:] if start > 0 else b""
+
+
+def _without_header(source: Source, records: list[Record]) -> tuple[str, str] | None:
+    """That the first line of a table is data; its values, which may be texts, are not shown."""
+    if sum(_VALUE.fullmatch(str(name)) is not None for record in records[:1] for name in record) < VALUES_MIN:
+        return None
+    command = f"(echo time,model,input_tokens,output_tokens; cat {quote(source.label)})"
+    said = "its first line is data, not the names of the columns"
+    return said, f"write the names above it, such as: {command} > {quote(f'named-{source.path.name}')}"
 
 
 def _keys_of(record: Record) -> str:
