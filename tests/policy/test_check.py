@@ -94,10 +94,10 @@ def test_a_named_tier_must_exist(text: str, expected: str) -> None:
         ("gates: ['saving_ratio >= 40', {gate: 'cache_hit_ratio > 1'}]",
          ["4:9: gates[0]: can never hold: saving_ratio is a share, at most 1; 40 % is 0.4",
           "4:32: gates[1].gate: can never hold: cache_hit_ratio is a share, at most 1"]),
-        ("gates: ['refused_count < 0', 'policy_cost_usd = -1', 'policy_latency_ms_p95 <= -5']",
+        ("gates: ['refused_count < 0', 'policy_cost_usd <= -1', 'policy_latency_ms_p95 <= -5']",
          ["4:9: gates[0]: can never hold: refused_count is never below 0",
           "4:30: gates[1]: can never hold: policy_cost_usd is never below 0",
-          "4:54: gates[2]: can never hold: policy_latency_ms_p95 is never below 0"]),
+          "4:55: gates[2]: can never hold: policy_latency_ms_p95 is never below 0"]),
         ("self_hosted: [{name: x, engine: vlm, usd_per_hour: 1, tokens_per_s: 1}]",
          ["4:25: self_hosted[0].engine: must be one of vllm, sglang, tensorrt-llm, tgi, llama.cpp, ollama, lmdeploy, "
           "mlx, exllamav2, aphrodite, triton, jetstream, neuron, openvino, other, not 'vlm'; did you mean vllm?"]),
