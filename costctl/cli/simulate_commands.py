@@ -14,6 +14,7 @@ from costctl.cli.options import DEFAULT_TARGETS, Db, Embedding, Out, Output, Pri
 from costctl.cli.output import Form, check_target, emit, write_text
 from costctl.cli.progress import progress
 from costctl.errors import CostctlError, ExitCode
+from costctl.report import Report
 
 PolicyFile = Annotated[Path, typer.Option("--policy", help="The policy to replay (YAML).")]
 policy_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check and describe policy files.")
@@ -60,6 +61,9 @@ def simulate(
     ] = None,
     embedding: Embedding = None,
     prices: Prices = None,
+    tier_rules: Annotated[
+        Path | None, typer.Option("--tier-rules", envvar="COSTCTL_TIER_RULES", help="Your own tier rules, as in audit.")
+    ] = None,
     threads: Annotated[
         int | None, typer.Option("--threads", envvar="COSTCTL_THREADS", min=1, help="Threads and processes.")
     ] = None,
@@ -94,7 +98,8 @@ def simulate(
     book = load_book(prices)
     wanted = load_policy(policy, book)
     router = load_classifier(wanted, policy)
-    given = resolved(wanted, plain_digest(wanted), book, load_rules().content, router)
+    rules = load_rules(tier_rules)
+    given = resolved(wanted, plain_digest(wanted), book, rules.content, router)
     target, replayed = None, wanted
     if router_name is not None:
         from costctl.export.as_target import carried_out  # noqa: PLC0415
@@ -108,7 +113,9 @@ def simulate(
     grid = read_grid(swept or ())
     earlier = None if compare_to is None else read_run(compare_to)
     scored = None if scores is None else read_scores(scores, book, [tier.name for tier in wanted.tiers])
-    options = AuditOptions(prices=prices, embedding=embedding, db=db, threads=threads, progress=progress())
+    options = AuditOptions(
+        prices=prices, embedding=embedding, db=db, threads=threads, progress=progress(), tier_rules=tier_rules
+    )
     names = wanted.export.targets if wanted.export is not None else DEFAULT_TARGETS
     # As a router, nothing is measured: what is replayed then is not the policy.
     apart = None
@@ -120,6 +127,8 @@ def simulate(
     asked = Asked(staged, scored, grid, reader_of(options), router, claims := Claims(), target, apart)
     with audited_store(logs or (), options) as (store, audited):
         _check_targets(targets, logs_of(audited))
+        if wanted.export is not None or export is not None or target is not None:
+            _refuse_other_rules(audited, rules.digest)
         report = run_simulation(store, replayed, book, seed, audited, policy_digest(policy), asked)
         if decisions is not None:
             write_decisions(store, decisions)
@@ -137,6 +146,17 @@ def simulate(
     emit(report, output, out)
     if is_broken(report):
         raise typer.Exit(ExitCode.GATE)
+
+
+def _refuse_other_rules(audited: Report, digest: str) -> None:
+    """What is handed to a router decides by the rules by which the log was audited, or not at all.
+
+    Raises:
+        CostctlError: E479.
+    """
+    if audited.provenance["tier_rules"] != digest[:8]:
+        said = "the log was audited with other tier rules than those that the configuration would carry"
+        raise CostctlError("E479", said, "give those of the audit: --tier-rules FILE; or audit the log anew")
 
 
 def _check_targets(targets: Mapping[str, Path | None], inputs: list[str]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from shlex import quote
 from typing import Any, NamedTuple
 
 import orjson
@@ -126,7 +127,9 @@ def load_profile(
         raise InputError("E129", said, "give these options to costctl profile")
     if told.rules != options.rules.digest:
         said = f"{source.label} was written with other tier rules than those of now"
-        raise InputError("E129", said, "write it anew, with the same --tier-rules: costctl profile LOG")
+        way = f"costctl audit {quote(source.label)} --tier-rules FILE (no option for the shipped rules)"
+        hint = f"read it with those: {way}, then this command without a log; or write it anew: costctl profile LOG"
+        raise InputError("E129", said, hint)
     _check(store, source, told)
     canonical = [name for name in SCHEMA if name in TYPES]
     add_attempt_columns(store, {"dedupe_key": "VARCHAR"} | {name: TYPES[name] for name in canonical})

@@ -398,6 +398,25 @@ def test_a_credit_is_part_of_the_sum_and_hides_no_other(tmp_path: Path, log: Pat
     assert report.warnings == ()
 
 
+def test_a_credit_beside_the_days_of_the_calls_widens_no_period(tmp_path: Path, log: Path) -> None:
+    """The invoice bills 8 to 13 June and a credit of July; a call of 20 June is outside of it, and not lacking."""
+    invoice = write_costs(tmp_path / "costs.csv", calls())
+    with invoice.open("a", encoding="utf-8") as file:
+        file.write("2026-07-01,goodwill,-0.25\n")
+    late = {"request_id": "z", "ts": "2026-06-20T10:00:00Z", "model": "gpt-4o-2024-08-06", "input_tokens": 100_000,
+            "cached_tokens": 0, "output_tokens": 0}  # fmt: skip
+    log.write_text(log.read_text("utf-8") + f"{json.dumps(late)}\n", "utf-8")
+    report = compared(log, invoice, mapping=TABLE)
+    assert causes(report) == {"credits": Decimal("-0.25"), "outside_period": Decimal("-0.25")}
+    assert (report.totals["invoice_first_on"], report.totals["invoice_last_on"]) == ("2026-06-08", "2026-06-13")
+
+
+def test_an_invoice_of_credits_alone_has_their_period(tmp_path: Path, log: Path) -> None:
+    invoice = tmp_path / "credits.csv"
+    invoice.write_text("day,model,usd\n2026-07-01,goodwill,-0.25\n", "utf-8")
+    assert compared(log, invoice, mapping=TABLE).totals["invoice_first_on"] == "2026-07-01"
+
+
 def test_an_amount_that_cannot_be_read_needs_no_price(tmp_path: Path, log: Path) -> None:
     invoice = write_costs(tmp_path / "costs.csv", calls())
     with invoice.open("a", encoding="utf-8") as file:
