@@ -21,7 +21,7 @@ _NO_INSTANT, _EPOCH = datetime(1, 1, 1), datetime(1970, 1, 1)  # noqa: DTZ001  (
 _YEAR_1 = (_NO_INSTANT - _EPOCH) // timedelta(microseconds=1)
 _OUTSIDE = "is not a time between 1970 and 2200"
 _EPOCH_UNITS = ((1e11, 1_000_000), (1e14, 1_000), (1e17, 1))  # s, ms, µs; above: ns
-_READ_FORMS = " (read are 2026-03-13T10:00:00Z, with an offset or without, seconds since 1970, 3/13/2026 10:00)"
+READ_FORMS = " (read are 2026-03-13T10:00:00Z, with an offset or without, seconds since 1970, 3/13/2026 10:00)"
 _ISO = "%Y-%m-%dT%H:%M:%S%.f%:z"
 # By the length of the text: a fraction of a known size is read four times as fast, and as a part of the same.
 _SLASHED = (
@@ -175,7 +175,7 @@ def _text_instant(name: str, text: str, naive: list[Any]) -> datetime:
     try:
         parsed = parsedate_to_datetime(text) if "," in text else datetime.fromisoformat(text)
     except (ValueError, TypeError):
-        raise ValueError(f"{name} is not a time we can read{_READ_FORMS}") from None
+        raise ValueError(f"{name} is not a time we can read{READ_FORMS}") from None
     return _in_utc(name, parsed, [] if len(text) <= _DATE_CHARS else naive)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from costctl.audit.queries import select
+from costctl.formats.instants import READ_FORMS
 from tests.support import audited, rows
 
 ROW: dict[str, Any] = {"model": "gpt-4o", "input_tokens": 1000, "output_tokens": 100}
@@ -179,7 +180,7 @@ def test_optional_values_that_cannot_be_read_are_unknown(tmp_path: Path) -> None
     [
         ({"input_tokens": "many"}, "input_tokens is not a whole number"),
         ({"reasoning_tokens": 1.5}, "reasoning_tokens is not a whole number"),
-        ({"timestamp": "yesterday"}, "started_at is not a time we can read"),
+        ({"timestamp": "yesterday"}, f"started_at is not a time we can read{READ_FORMS}"),
     ],
 )
 def test_counts_and_times_that_cannot_be_read_reject(tmp_path: Path, said: dict[str, Any], reason: str) -> None:
