@@ -2,6 +2,7 @@
 
 The chance stands in the log (column `propensity`) or in the file of scores, which may also say it of models that
 were not chosen. It is of the calls that the policy asks a model for; what a cache answers has no choice in it.
+Calls without a chance may be unlike the others, so a figure of those others would be none of the policy.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from math import floor, sqrt
 
 import numpy as np
 
-from costctl.evaluate.off_policy import Estimate, Refused, estimate, weights_of
+from costctl.evaluate.off_policy import Estimate, Refused, bounds, estimate, weights_of
 from costctl.replay.again import Found, Main
 from costctl.replay.calls import Flag, fetch
 from costctl.replay.project import Outcome
@@ -32,9 +33,10 @@ def tell_off_policy(main: Main, known: Evidence, found: Found) -> None:
     """Add the estimate with its interval and effective count, or why there is none."""
     outcome, calls = main.outcome, main.outcome.calls
     chance = _chances(main, known)
-    asked = outcome.is_served & calls.is_movable & ~np.isnan(chance)
-    if not asked.any():
-        found.missing[MEAN] = NO_PROPENSITY
+    asked = outcome.is_served & calls.is_movable
+    known_count, asked_count = int(np.count_nonzero(asked & ~np.isnan(chance))), int(np.count_nonzero(asked))
+    if known_count < asked_count or not asked_count:
+        found.missing[MEAN] = _of_part(known_count, asked_count) if known_count else NO_PROPENSITY
         return
     is_cut = outcome.lanes.take("is_capped", outcome.decisions.lane) | known.is_altered
     agrees = outcome.serving_model == calls.model
@@ -44,11 +46,19 @@ def tell_off_policy(main: Main, known: Evidence, found: Found) -> None:
     if isinstance(told, Refused):
         found.missing[MEAN] = f"not identifiable: {told.reason}"
         return
-    found.tell(MEAN, round(told.mean, DIGITS), "estimated")
-    found.tell(f"{MEAN}_low", round(told.low, DIGITS), "estimated")
-    found.tell(f"{MEAN}_high", round(told.high, DIGITS), "estimated")
-    found.tell("off_policy_call_count", int(np.count_nonzero(asked)), "exact")
+    ends = bounds(known.policy_scores(outcome)[asked])  # the scores that are known may leave less room than the draws
+    for name, value in ((MEAN, told.mean), (f"{MEAN}_low", told.low), (f"{MEAN}_high", told.high)):
+        found.tell(name, round(min(max(value, ends.low), ends.high), DIGITS), "estimated")
+    found.tell("off_policy_call_count", asked_count, "exact")
     found.tell("off_policy_effective_count", floor(told.ess), "replayed")
+
+
+def _of_part(known_count: int, asked_count: int) -> str:
+    return (
+        f"not identifiable: only of {known_count:,} of {counted(asked_count, 'call')} to models is it known with which "
+        f"chance the log chose the model, and the other {asked_count - known_count:,} may be unlike them; "
+        "`propensity` of the log or of --scores says it (1 where the log had no other choice)"
+    )
 
 
 def estimate_of(score: Real, agrees: Flag, chance: Real, target: Real) -> Estimate | Refused:

@@ -165,6 +165,36 @@ def test_a_changed_answer_and_a_missing_score_are_refused(reports: Reports) -> N
     assert "changes prompt or answer" in reason(told(reports))
 
 
+def test_chances_of_some_calls_are_none_of_the_log(reports: Reports) -> None:
+    """Only the easy requests have one: their mean is 0.95, that of the policy 0.825, and no gate may pass on it."""
+    log = logged(7, 1200)
+    is_hard, chosen, chance, score = log
+    write(reports.folder, (is_hard, chosen, np.where(is_hard, np.nan, chance).astype(object), score))
+    text = reports.log.read_text("utf-8")
+    assert text.count(",nan\n") == int(is_hard.sum())
+    reports.log.write_text(text.replace(",nan\n", ",\n"), "utf-8")
+    easy = int((~is_hard).sum())
+    assert f"not identifiable: only of {easy} of 1,200 calls to models is it known" in reason(told(reports))
+    reports.policy.write_text(f"version: 1\n{POLICY}gates: [off_policy_quality_mean >= 0.5]\n", "utf-8")
+    code, _, _ = reports.said()
+    assert code == 6
+    write(reports.folder, log)
+    assert reports.said()[0] == 0
+
+
+def test_an_estimate_lies_within_what_the_scores_leave(reports: Reports) -> None:
+    """All scores of the policy are known, from the log and from the file: the draws can say nothing else."""
+    is_hard, chosen, chance, score = logged(7, 600)
+    write(reports.folder, (is_hard, chosen, chance, score))
+    moved = [(n, MODELS[int(hard)]) for n, hard in enumerate(is_hard) if chosen[n] != int(hard)]
+    scores = reports.scores("request_id,model,score\n" + "".join(f"r{n},{model},0\n" for n, model in moved))
+    totals = told(reports, "--scores", scores)["totals"]
+    mean = round(float(score[chosen == is_hard.astype(int)].sum()) / 600, 4)
+    assert totals["quality_bound_low"] == totals["quality_bound_high"] == mean < 0.5
+    names = [f"off_policy_quality_mean{end}" for end in ("", "_low", "_high")]
+    assert [totals[name] for name in names] == [mean] * 3
+
+
 def test_few_calls_are_refused(reports: Reports) -> None:
     write(reports.folder, logged(7, 120))
     assert "100 are needed" in reason(told(reports))
