@@ -18,6 +18,7 @@ from costctl.replay.compile import semantic_alone
 from costctl.replay.near import know_texts, near_calls
 from costctl.replay.near_told import MORE_LABELS, Judge, answer_labels, compared_by, unmatched_labels
 from costctl.replay.plan import SemanticCache
+from costctl.replay.scores import unused_labels
 from costctl.replay.scores_file import Scores
 from costctl.report import Report, Table, Value, Warning, counted
 from costctl.reuse.calibrate import WINDOW_REQUESTS, Calibration, OwnHits, Per, Trial, calibrate, trials, window_size
@@ -107,7 +108,7 @@ def propose(store: Store, policy: Policy, bound: Bound, reader: Reader | None, s
         provenance["guarantee"] = _guarantee(chosen_trial, bound, times, is_by_labels=judge.has_labels)
     tables = [Table.of("tried", columns, rows), _thresholds(tried, found)]
     said = [
-        *compared_by(near)[1:], *unmatched_labels(labels, scores),
+        *compared_by(near)[1:], *(unmatched_labels(labels, scores) or unused_labels(store, scores)),
         *judge.few_labels(_most_hits(tried), found.needed_hits),
         *_said(judge, missing, tried, bound, len(takes_part)), *_own_wrong(judge, own, policy),
     ]  # fmt: skip
@@ -161,7 +162,10 @@ def _own_wrong(judge: Judge, own: OwnHits, policy: Policy) -> list[Warning]:
     """That labels call hits on an equal prompt wrong, of which no threshold and no bound here knows."""
     if not judge.has_labels or not own.wrong:
         return []
-    keys = "cache.semantic.key" if policy.cache.exact is None else "cache.exact.scope and cache.semantic.key"
+    semantic, scope = policy.cache.semantic, policy.cache.exact
+    keys = f"cache.semantic.key: [{_with('user_id', () if semantic is None else semantic.key)}]"
+    if scope is not None:
+        keys = f"cache.exact.scope: [{_with('user', scope.scope)}] and {keys}"
     exact = "" if policy.cache.exact is None else "; those that cache.exact serves it counts as exact wrong"
     return [
         Warning(
@@ -169,9 +173,14 @@ def _own_wrong(judge: Judge, own: OwnHits, policy: Policy) -> list[Warning]:
             f"the labels call {own.wrong:,} of {counted(own.judged, 'judged hit')} on an equal prompt wrong "
             f"({counted(own.hits, 'such hit')} in the window): no threshold prevents them and the bound here leaves "
             f"them out, while simulate counts them in wrong per hit{exact}",
-            f"keep apart whose answers differ: {keys}: [user], or what tells the answers apart",
+            f"keep apart whose answers differ: {keys}, or what tells the answers apart",
         )
     ]
+
+
+def _with(name: str, said: Sequence[str]) -> str:
+    """What the policy says already and this."""
+    return ", ".join(dict.fromkeys((*said, name)))
 
 
 def _thresholds(tried: Sequence[Trial], found: Calibration) -> Table:

@@ -127,10 +127,17 @@ SLOTS = ("origin", "destination", "interests", "duration_days", "budget")
 """Parts of a travel request that are read from its text."""
 
 
+EXACT_ONLY = ("session",)
+"""Parts of a scope of equal prompts that no key of near prompts can name."""
+
+
 def _key_part(text: str) -> str:
     if text in TEXTS or text in SLOTS:
         return text
-    raise ValueError(unknown(text, (*TEXTS, *SLOTS), "key part"))
+    known = (*TEXTS, *SLOTS)
+    if text in EXACT_ONLY:
+        raise ValueError(f"{text} is a part of cache.exact.scope only; known here: {', '.join(known)}")
+    raise ValueError(unknown(text, known, "key part"))
 
 
 NOT_KEPT = (SeasonTtl.model_validate({"ttl": "0s"}),)

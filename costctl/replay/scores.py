@@ -28,7 +28,7 @@ Real: TypeAlias = NDArray[np.float64]
 NO_LABEL = -1
 Z95 = 1.959963984540054  # both sides together 5 % of a normal distribution
 DIGITS = 4
-OF_STRANGERS = "unknown model"
+UNKNOWN_ID, SHARED_ID, OF_STRANGERS = "unknown request id", "request id of several calls", "unknown model"
 STRANGERS_NAMED = 5
 
 
@@ -129,8 +129,8 @@ def load_scores(
             label[at] = tiers.index(one.expected_tier)
     counts = (
         ("used", int(np.count_nonzero(is_used))),
-        ("unknown request id", int(np.count_nonzero(call_count == 0))),
-        ("request id of several calls", int(np.count_nonzero(call_count > 1))),
+        (UNKNOWN_ID, int(np.count_nonzero(call_count == 0))),
+        (SHARED_ID, int(np.count_nonzero(call_count > 1))),
         (OF_STRANGERS, int(np.count_nonzero((call_count == 1) & is_strange))),
     )
     named = Counter(one.price_key for one in lines if one.price_key is not None and one.price_key in strangers)
@@ -153,21 +153,39 @@ def tell_scores(main: Main, evidence: Evidence, scores: Scores) -> Found:
         lines = counted(scores.untried, "line", "lines")
         found.warnings.append(Warning("W285", f"{lines} of {file} with a model and no score: counted as not tried"))
     found.warnings += _strangers(evidence, scores)
-    for what, count in evidence.counts[1:]:
-        if count and what != OF_STRANGERS:
-            found.warnings.append(
-                Warning(
-                    "W221",
-                    f"{counted(count, 'line')} of {file} {'is' if count == 1 else 'are'} not used: {what}",
-                    "ids: costctl sql 'FROM request'",
-                )
-            )
+    found.warnings += unused(file, evidence.counts[1:])
     if evidence.has_scores:
         _quality(main.outcome, evidence, found)
     else:
         found.missing["policy_quality_mean"] = f"no evidence: {file} has no score of a call of this log"
     _labels(main, evidence, found)
     return found
+
+
+def unused_labels(store: Store, scores: Scores | None) -> list[Warning]:
+    """What `tell_scores` says of lines that name no call of the log, or several, where only labels are asked for."""
+    if scores is None:
+        return []
+    store.append("labelled", {"request_id": np.array([one.request_id for one in scores.lines], dtype=object)},
+                 new="TEMP TABLE")  # fmt: skip
+    found = store.query(
+        "SELECT count(*) FILTER (c.call_count IS NULL), count(*) FILTER (c.call_count > 1) FROM labelled LEFT JOIN "
+        "(SELECT request_id, count(*) AS call_count FROM replay_call GROUP BY request_id) c USING (request_id)"
+    )
+    return unused(scores.file, zip((UNKNOWN_ID, SHARED_ID), found[0], strict=True))
+
+
+def unused(file: str, counts: Iterable[tuple[str, int]]) -> list[Warning]:
+    """That lines of a file name no call of the log, or several."""
+    return [
+        Warning(
+            "W221",
+            f"{counted(count, 'line')} of {file} {'is' if count == 1 else 'are'} not used: {what}",
+            "ids: costctl sql 'FROM request'",
+        )
+        for what, count in counts
+        if count and what != OF_STRANGERS
+    ]
 
 
 def _strangers(evidence: Evidence, scores: Scores) -> list[Warning]:

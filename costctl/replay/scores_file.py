@@ -176,7 +176,7 @@ def _unknown_keys(line: int, record: Mapping[str, Any], problems: _Problems) -> 
 def _checked(records: Iterator[Record], book: PriceBook, tiers: Sequence[str], problems: _Problems) -> Iterator[Score]:
     keys: dict[str, str] = {}
     scored: dict[tuple[str, str], int] = {}
-    labelled: dict[str, tuple[str, int]] = {}
+    labelled: dict[tuple[str, str], tuple[str, int]] = {}
     for line, record in records:
         found, before = _score_of(line, record, tiers, problems), problems.count
         if found is None:
@@ -189,10 +189,13 @@ def _checked(records: Iterator[Record], book: PriceBook, tiers: Sequence[str], p
             first = scored.setdefault((found.request_id, keys[name]), line)
             if first != line:
                 problems.add(line, "model", f"the request has a line of {keys[name]} in line {first} too")
-        if found.expected_tier is not None:
-            tier, first = labelled.setdefault(found.request_id, (found.expected_tier, line))
-            if tier != found.expected_tier:
-                problems.add(line, "expected_tier", f"the request has the label {tier} in line {first}")
+        for key, label in (("expected_tier", found.expected_tier), ("answer_label", found.answer_label)):
+            if label is None:
+                continue
+            said, first = labelled.setdefault((key, found.request_id), (label, line))
+            if said != label:
+                what = shown(said) if key == "answer_label" else said
+                problems.add(line, key, f"the request has the label {what} in line {first}")
         if problems.count == before:
             yield found
 

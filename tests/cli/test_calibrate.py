@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 
 from costctl.cli import run
+from costctl.errors import CostctlError
 from costctl.evaluate.threshold import _apart
+from costctl.policy.load import load_policy, parse_policy
 
 POLICY = "version: 1\ncache: {semantic: {serve_min: 0.9, ttl: 30d}}\n"
 QUESTIONS = 120
@@ -124,11 +127,25 @@ def test_wrong_hits_on_an_equal_prompt_are_told_beside_the_bound(
     (said,) = [one for one in report["warnings"] if one["code"] == "W273"]
     assert "39 of 39 judged hits on an equal prompt wrong" in said["message"]
     assert "simulate counts them" in said["message"]
-    assert "cache.semantic.key" in said["hint"]
+    assert "cache.semantic.key: [user_id]," in said["hint"]
+    policy = (tmp_path / "policy.yaml").read_text("utf-8")
+    (tmp_path / "apart.yaml").write_text(policy.replace("semantic: {", "semantic: {key: [user_id], "), "utf-8")
+    semantic = load_policy(tmp_path / "apart.yaml").cache.semantic
+    assert semantic is not None
+    assert semantic.key == ("user_id",)
     for form in ("table", "markdown"):
         code = run(["calibrate", str(log), "--policy", str(tmp_path / "policy.yaml"), "--scores", str(labels),
                     "--db", str(tmp_path / "w" / "c.duckdb"), "--max-wrong", "0.1", "--output", form])  # fmt: skip
         assert (code, "W273" in capsys.readouterr().out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [("user", "did you mean user_id?"), ("session", "session is a part of cache.exact.scope only; known here: ")],
+)
+def test_a_part_of_the_other_cache_names_its_like_here(part: str, message: str) -> None:
+    with pytest.raises(CostctlError, match=re.escape(message)):
+        parse_policy(f"version: 1\ncache: {{semantic: {{serve_min: 0.9, ttl: 1h, key: [{part}]}}}}\n", "p")
 
 
 def test_right_hits_on_an_equal_prompt_are_no_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -180,6 +197,31 @@ def test_labels_of_another_log_are_told(tmp_path: Path, capsys: pytest.CaptureFi
     assert code == 4
     assert "none of 2 labels" in said
     assert "no request_id matches" in said
+
+
+def test_labels_of_unknown_requests_are_told_as_by_simulate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log, labels = made(tmp_path, wrong_every=0)
+    with labels.open("a", encoding="utf-8") as more:
+        more.write('{"request_id": "x1", "answer_label": "a"}\n{"request_id": "x2", "answer_label": "a"}\n')
+    where = ["--policy", str(tmp_path / "policy.yaml"), "--db", str(tmp_path / "w" / "c.duckdb"), "--output", "json"]
+    for command in ("calibrate", "simulate"):
+        assert run([command, str(log), *where, "--scores", str(labels)]) == 0
+        told = json.loads(capsys.readouterr().out)["warnings"]
+        (said,) = [one["message"] for one in told if one["code"] == "W221"]
+        assert said == f"2 lines of {labels} are not used: unknown request id"
+
+
+def test_two_labels_of_one_request_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whichever line came last was the right answer; equal lines contradict nothing."""
+    log, _ = made(tmp_path, wrong_every=0)
+    both = tmp_path / "both.csv"
+    both.write_text("request_id,answer_label\nx1,a\nx1,a\nx1,b\n", "utf-8")
+    for command in ("calibrate", "simulate"):
+        code = run([command, str(log), "--policy", str(tmp_path / "policy.yaml"), "--scores", str(both),
+                    "--db", str(tmp_path / "w" / "c.duckdb")])  # fmt: skip
+        said = capsys.readouterr().err
+        assert (code, "error[E433]" in said) == (3, True)
+        assert f"{both}:4: answer_label: the request has the label 'a' in line 2" in " ".join(said.split())
 
 
 def test_where_the_search_ends_is_told_with_its_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
