@@ -7,8 +7,9 @@ that very model; where no such score is, nothing is known, and that is what the 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from math import sqrt
 from typing import Any, TypeAlias
 
@@ -45,6 +46,7 @@ class Evidence:
     strangers: Mapping[str, int] = field(
         default_factory=dict
     )  # lines by model that neither prices, log nor policy know
+    elsewhere: Mapping[str, int] = field(default_factory=dict)  # the same of models that prices know, and only these
 
     @property
     def has_scores(self) -> bool:
@@ -134,8 +136,12 @@ def load_scores(
         (OF_STRANGERS, int(np.count_nonzero((call_count == 1) & is_strange))),
     )
     named = Counter(one.price_key for one in lines if one.price_key is not None and one.price_key in strangers)
+    here = {*models}
+    elsewhere = Counter(
+        one.price_key for one in lines if one.price_key is not None and one.price_key not in {*here, *strangers}
+    )
     assert sum(count for _, count in counts) == len(lines), "a line of the scores was lost"
-    return Evidence(by_model, label, np.full(calls.count, np.nan), is_altered, counts, chance, named)
+    return Evidence(by_model, label, np.full(calls.count, np.nan), is_altered, counts, chance, named, elsewhere)
 
 
 def mean_of(scores: Real) -> tuple[int, float | None]:
@@ -153,6 +159,7 @@ def tell_scores(main: Main, evidence: Evidence, scores: Scores) -> Found:
         lines = counted(scores.untried, "line", "lines")
         found.warnings.append(Warning("W285", f"{lines} of {file} with a model and no score: counted as not tried"))
     found.warnings += _strangers(evidence, scores)
+    found.warnings += _elsewhere(main.outcome.lanes.models, evidence, file)
     found.warnings += unused(file, evidence.counts[1:])
     if evidence.has_scores:
         _quality(main.outcome, evidence, found)
@@ -192,16 +199,35 @@ def _strangers(evidence: Evidence, scores: Scores) -> list[Warning]:
     """Scores of models that nobody knows: most likely they are misspelt."""
     if not evidence.strangers:
         return []
-    names = sorted(evidence.strangers, key=lambda name: (-evidence.strangers[name], name))
-    told = [f"{name} ({evidence.strangers[name]:,})" for name in names[:STRANGERS_NAMED]]
-    told += [f"{len(names) - STRANGERS_NAMED:,} more"] if len(names) > STRANGERS_NAMED else []
+    names, told = _named(evidence.strangers)
     lines = counted(sum(evidence.strangers.values()), "line")
-    near = dict.fromkeys(scores.unpriced[name][0] for name in names[:STRANGERS_NAMED] if scores.unpriced[name])
+    near = dict.fromkeys(scores.unpriced[name][0] for name in names if scores.unpriced[name])
     hint = (
         f"did you mean {', '.join(near)}?" if near else "name it as the log does, or give it a price: --prices own.yaml"
     )
     text = f"{lines} of {scores.file} with a model that neither the prices, the log nor the policy knows"
-    return [Warning("W225", f"{text}, so its score is not used: {', '.join(told)}", hint)]
+    return [Warning("W225", f"{text}, so its score is not used: {told}", hint)]
+
+
+def _named(count_of: Mapping[str, int]) -> tuple[list[str], str]:
+    """The models with the most lines, and those with their counts as one text."""
+    names = sorted(count_of, key=lambda name: (-count_of[name], name))
+    told = [f"{name} ({count_of[name]:,})" for name in names[:STRANGERS_NAMED]]
+    told += [f"{len(names) - STRANGERS_NAMED:,} more"] if len(names) > STRANGERS_NAMED else []
+    return names[:STRANGERS_NAMED], ", ".join(told)
+
+
+def _elsewhere(models: Sequence[str], evidence: Evidence, file: str) -> list[Warning]:
+    """Scores of models that have a price and no call: a short name may be that of another seller."""
+    if not evidence.elsewhere:
+        return []
+    names, told = _named(evidence.elsewhere)
+    near = dict.fromkeys(one for name in names for one in get_close_matches(name, models, n=1))
+    hint = f"did you mean {', '.join(near)}?" if near else "nothing to do where other policies serve them"
+    count = sum(evidence.elsewhere.values())
+    what = f"{counted(count, 'line')} of {file} {'is' if count == 1 else 'are'} of a model that has a price"
+    text = f"{what} and serves no call of the log or the policy"
+    return [Warning("W318", f"{text}, so its score says nothing here: {told}", hint)]
 
 
 def _quality(outcome: Outcome, evidence: Evidence, found: Found) -> None:

@@ -308,6 +308,21 @@ def test_wilson() -> None:
     ]  # fmt: skip
 
 
+def test_scores_of_another_seller_of_the_model_are_told(reports: Reports) -> None:
+    """It has a price and so is no stranger, but no call of log or policy is its own; the other line is."""
+    scores = reports.scores("request_id,model,score\nr0,openrouter/openai/gpt-4o-mini,0.9\nr1,gpt-4o-mini,0.9\n")
+    report = reports(TO_A, [request(number) for number in range(2)], "--scores", scores)
+    (said,) = [one for one in report["warnings"] if one["code"] == "W318"]
+    assert said["message"] == (
+        f"1 line of {scores} is of a model that has a price and serves no call of the log or the policy, so its score "
+        "says nothing here: openrouter/openai/gpt-4o-mini (1)"
+    )
+    assert said["hint"] == "did you mean openai/gpt-4o-mini?"
+    assert report["totals"]["quality_evidence_count"] == 1
+    again = reports(TO_A, [request(0)], "--scores", reports.scores("request_id,model,score\nr0,gpt-4o-mini,0.9\n"))
+    assert "W318" not in [one["code"] for one in again["warnings"]]
+
+
 def test_scores_of_a_model_that_nobody_knows_are_told(reports: Reports) -> None:
     """Two misspelt, one of a model of nobody's; the label of a line with one is used. What the log names is known."""
     calls = [*(request(number) for number in range(4)), request(4, model="mine-v1")]
