@@ -132,7 +132,7 @@ def _trained(labels: Labels, options: Options, other: tuple[str, Labels] | None)
     if other is not None:
         judged += _on_other(labels, router, other, found, seed)
     reasons = _verdict(found, labels, judged, seed)
-    router = replace(router, evidence=tuple(_evidence(judged, lost)), is_forced=bool(reasons))
+    router = replace(router, evidence=tuple(_evidence(judged, lost, sample)), is_forced=bool(reasons))
     if reasons:
         warned = "; ".join(reasons)
         hint = "" if options.is_forced else SAID
@@ -281,12 +281,16 @@ def _curves(judged: Sequence[Judged], sample: Sample) -> Iterator[tuple[Value, .
                 yield split, one.router, _round(float(share)), _round(float(reached))
 
 
-def _evidence(judged: Sequence[Judged], lost: Mapping[str, float]) -> Iterator[Mapping[str, Any]]:
-    """The rows of `routers`; that of the router itself on unseen groups also has what its threshold lost there."""
+def _evidence(judged: Sequence[Judged], lost: Mapping[str, float], sample: Sample) -> Iterator[Mapping[str, Any]]:
+    """The rows of `routers`; that of the router itself on unseen groups also has what its threshold lost there.
+
+    In fold it has the mean scores of the labels, by which a simulation knows these scores again without their texts.
+    """
     names = ("split", "router", "apgr", "cpt50_ratio", "cpt80_ratio")
+    means = {"cheap_quality_mean": float(sample.cheap.mean()), "dear_quality_mean": float(sample.dear.mean())}
+    more: Mapping[tuple[Value, ...], Mapping[str, float]] = {(UNSEEN, LEARNED): lost, (IN_FOLD, LEARNED): means}
     for row in _rows(judged):
-        is_unseen = row[:2] == (UNSEEN, LEARNED)
-        yield {**dict(zip(names, row, strict=True)), **(lost if is_unseen else {})}
+        yield {**dict(zip(names, row, strict=True)), **more.get(row[:2], {})}
 
 
 def _promises(predicted: Real, gain: Real, options: Options) -> Iterator[tuple[Value, ...]]:

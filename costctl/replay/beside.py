@@ -12,6 +12,8 @@ from costctl.replay import project
 from costctl.replay.again import Found, Main, spent_pusd, standing
 from costctl.replay.as_target import AsTarget, tell_as_target
 from costctl.replay.calls import exact_sum
+from costctl.replay.classifier import used_classifier
+from costctl.replay.classifier_told import own_labels
 from costctl.replay.compile import context_windows
 from costctl.replay.experiments import tell_experiments
 from costctl.replay.fixed_costs import tell_fixed_costs
@@ -53,6 +55,8 @@ def add_beside(main: Main, asked: Asked, found: Found) -> None:
         done = main.done
         evidence = load_scores(main.store, asked.scores, done.calls, tiers, altered(done), done.lanes.models)
         _add(found, tell_scores(main, evidence, asked.scores))
+        if policy.routing.classifier is not None:
+            found.warnings += own_labels(used_classifier(main.store), evidence, main.book)
     found.tables += _tables(main, evidence)
     if asked.claims is not None:
         _add(found, asked.claims(main, evidence))

@@ -14,6 +14,7 @@ from costctl.replay.calls import Flag
 from costctl.replay.classifier import Classifier
 from costctl.replay.notes import Replay
 from costctl.replay.project import Outcome
+from costctl.replay.scores import Evidence
 from costctl.report import Table, Value, Warning, counted
 from costctl.tiers.learned import Router
 
@@ -24,6 +25,9 @@ COLUMNS = (
     "call_count", "cheap_count", "loss_bound_ratio", "confidence_ratio", "seen_loss_ratio", "seen_cheap_ratio",
     "unseen_loss_ratio", "unseen_cheap_ratio", "what",
 )  # fmt: skip
+MEANS = ("cheap_quality_mean", "dear_quality_mean")
+MEAN_DIFFERS = 1e-5
+"""Means of the file have six digits."""
 EVIDENCE = ("split", "router", "apgr", "cpt50_ratio", "cpt80_ratio")
 
 
@@ -87,6 +91,34 @@ def _unseen(router: Router) -> Mapping[str, Any]:
     """How the file says that the router was judged on groups that it had not seen, empty where it does not."""
     rows = (row for row in router.evidence if (row.get("split"), row.get("router")) == ("unseen groups", "learned"))
     return next(rows, {})
+
+
+def own_labels(found: Classifier, evidence: Evidence, book: PriceBook) -> Iterator[Warning]:
+    """That the scores are those that the router learned from: as many of both models, with the same means.
+
+    A part of them, or more than them, is not seen: the file keeps no trace of single requests.
+    """
+    router = found.router
+    rows = (row for row in router.evidence if (row.get("split"), row.get("router")) == ("in fold", "learned"))
+    row: Mapping[str, Any] = next(rows, {})
+    means = [row.get(name) for name in MEANS]
+    if router.cheap_model is None or router.dear_model is None:
+        return
+    scores = [evidence.of_model(book.resolve(one).model_key or one) for one in (router.cheap_model, router.dear_model)]
+    has_both = ~np.isnan(scores[0]) & ~np.isnan(scores[1])
+    if not router.label_count or int(np.count_nonzero(has_both)) != router.label_count:
+        return
+    seen = [float(one[has_both].mean()) for one in scores]
+    pairs = zip(means, seen, strict=True)
+    if all(isinstance(mean, int | float) and abs(mean - here) <= MEAN_DIFFERS for mean, here in pairs):
+        count = counted(router.label_count, "request")
+        yield Warning(
+            "W319",
+            f"{found.file} was trained on these scores, it seems: {count} with scores of both, and the same means. "
+            "On them a router does better than on new traffic, so policy_quality_mean is too high, also beside the "
+            "references",
+            "simulate scores that it has not seen, or train on a part of these and simulate the rest",
+        )
 
 
 def _promise_warnings(found: Classifier, unseen: Mapping[str, Any], beyond: str) -> Iterator[Warning]:

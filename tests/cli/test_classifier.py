@@ -103,6 +103,32 @@ def test_what_train_router_writes_is_what_simulate_reads(asked: Workspace) -> No
     assert asked.tiers() == "CAC"
 
 
+def test_scores_that_the_router_was_trained_on_are_told(asked: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same 600 prompts with their scores, then those of 600 others, then 599 of the first."""
+    rows, labels, scores = labelled(600), asked.folder / "labels.jsonl", asked.folder / "scores.csv"
+    labels.write_text("".join(json.dumps(one) + "\n" for one in rows), "utf-8")
+    named = ["--cheap", "gpt-4o-mini", "--dear", "gpt-4o", "--max-loss", "0.05"]
+    assert run(["train-router", "--scores", str(labels), *named, "-o", str(asked.router)]) == 0
+
+    def told(some: list[dict[str, Any]]) -> list[str]:
+        asked.write([call(0, one["prompt"], id=f"q{at}") for at, one in enumerate(some)])
+        lines = [
+            f"q{at},{model},{one[of]}"
+            for at, one in enumerate(some)
+            for model, of in (("gpt-4o-mini", "cheap_score"), ("gpt-4o", "dear_score"))
+        ]
+        scores.write_text("\n".join(["request_id,model,score", *lines, ""]), "utf-8")
+        capsys.readouterr()
+        code, out, err = asked.run("simulate", "--scores", str(scores))
+        assert code == 0, err
+        return [one["message"] for one in json.loads(out)["warnings"] if one["code"] == "W319"]
+
+    (said,) = told(rows)
+    assert "was trained on these scores, it seems: 600 requests with scores of both, and the same means" in said
+    assert not told(labelled(600, seed=2))
+    assert not told(rows[1:])
+
+
 def test_the_last_message_of_the_user_is_read(asked: Workspace) -> None:
     turns = (("user", "abcdef"), ("assistant", "x"), ("user", "a"))
     said = [{"role": role, "content": words} for role, words in turns]
