@@ -83,8 +83,12 @@ def references(
         return Table.of("references", COLUMNS, [])
     spent = exact_sum(outcome.policy_pusd)
     known = None if evidence is None else Known(evidence, evidence.policy_scores(outcome))
+    whole = int(np.count_nonzero(outcome.is_served | outcome.decisions.is_cached))
+    plain = "" if known is None or known.count in {0, whole} else (
+        f"the plain mean of these scores, of {counted(whole, 'answer')}; policy_quality_mean may weight them"
+    )  # fmt: skip
     rows = [
-        _row("policy", spent, None, None, known, None if known is None else known.of_policy, ""),
+        _row("policy", spent, None, None, known, None if known is None else known.of_policy, plain),
         _best(calls, singles, known),
         _random(calls, singles, spent, known),
         _oracle(outcome, candidates, known),
@@ -136,19 +140,25 @@ def _scores(calls: Calls, one: Single, known: Known | None) -> Real | None:
 def _best(calls: Calls, singles: list[Single], known: Known | None) -> tuple[Value, ...]:
     """Of the models that take every call that can move at all the one with the best mean score, of equals the cheapest.
 
-    Compared are those with a score on each call that the policy has one of; without any it is the cheapest, and
-    called so.
+    Compared are those with a score on each call that the policy has one of; without any nobody knows which it is,
+    unless only one can take every call.
     """
     able = [one for one in singles if one.is_taken[calls.is_movable].all()]
     if not able:
         what = "not identifiable: none of the policy's models can take every call"
         return _row("best_single_model", None, None, None, None, None, what)
-    best, why, means = able[0], "cheapest, no scores to compare", dict[int, float]()
+    best, why, means = able[0], "no other model can", dict[int, float]()
     for at, one in enumerate(able):
         scores = _scores(calls, one, known)
         count, mean = (0, None) if known is None or scores is None else mean_of(known.shared(scores))
         if known is not None and mean is not None and count == known.count:
             means[at] = mean
+    if not means and len(able) > 1:
+        what = "not identifiable: no scores of the models (--scores FILE)" if known is None else (
+            f"not identifiable: none of {counted(len(able), 'model')} has a score of every call "
+            "that the policy has one of"
+        )  # fmt: skip
+        return _row("best_single_model", None, None, None, None, None, what)
     if means:
         best = able[max(means, key=lambda at: (means[at], -at))]
         lacking = len(able) - len(means)

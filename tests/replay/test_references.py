@@ -24,8 +24,9 @@ def test_the_mix_of_two_models_at_the_cost_of_the_policy(reports: Reports) -> No
     assert found["random_at_equal_cost"]["share_ratio"] == 0.5
     assert found["random_at_equal_cost"]["cost_usd"] == found["policy"]["cost_usd"]
     assert found["random_at_equal_cost"]["what"] == "share of gpt-4o, the rest gpt-4o-mini"
-    assert usd(found["best_single_model"]["cost_usd"]) == usd(found["all on gpt-4o-mini"]["cost_usd"]) == 10 * A_USD
-    assert found["best_single_model"]["what"] == "gpt-4o-mini, keeps every call: cheapest, no scores to compare"
+    assert usd(found["all on gpt-4o-mini"]["cost_usd"]) == 10 * A_USD
+    assert found["best_single_model"]["cost_usd"] is None
+    assert found["best_single_model"]["what"] == "not identifiable: no scores of the models (--scores FILE)"
     assert usd(found["all on gpt-4o"]["cost_usd"]) == 10 * C_USD
 
 
@@ -51,7 +52,7 @@ def test_a_model_that_cannot_hold_a_call_does_not_keep_every_call(reports: Repor
     found = by_name(reports(f"{tiers}{ASSUME}routing: {{default: C}}\n", requests))
     assert found["all on gpt-3.5-turbo"]["left_as_logged_count"] == 1
     assert usd(found["all on gpt-3.5-turbo"]["cost_usd"]) == usd("0.00065") + usd("0.051")
-    assert found["best_single_model"]["what"] == "gpt-4.1, keeps every call: cheapest, no scores to compare"
+    assert found["best_single_model"]["what"] == "gpt-4.1, keeps every call: no other model can"
     tiers = "tiers: {A: {models: [gpt-3.5-turbo]}}\n"
     found = by_name(reports(f"{tiers}{ASSUME}routing: {{default: A}}\n", requests))
     assert found["best_single_model"]["cost_usd"] is None
@@ -83,6 +84,8 @@ def test_the_oracle_takes_the_best_score_and_of_equals_the_cheapest(reports: Rep
     assert usd(found["oracle"]["cost_usd"]) == A_USD + C_USD + A_USD + A_USD + A_USD
     assert (found["oracle"]["scored_count"], found["oracle"]["mean_score"]) == (3, 0.8333)  # (0.9 + 0.9 + 0.7) / 3
     assert (found["policy"]["scored_count"], found["policy"]["mean_score"]) == (3, 0.7)
+    plain = "the plain mean of these scores, of 5 answers; policy_quality_mean may weight them"
+    assert found["policy"]["what"] == plain
     # r3 has no score of the policy's answer, so it is left out here: (0.8 + 0.9 + 0.7) / 3, which is above 0.7.
     assert (found["all on gpt-4o"]["scored_count"], found["all on gpt-4o"]["mean_score"]) == (3, 0.8)
     assert found["best_single_model"]["what"] == "gpt-4o, keeps every call: best score"
@@ -100,6 +103,7 @@ def test_a_mean_of_the_easy_calls_alone_is_shown_beside_the_policys_there(report
     scores = reports.scores("request_id,model,score\n" + "".join(f"{line}\n" for line in lines))
     found = by_name(reports(HALF, requests, "--scores", scores))
     assert (found["policy"]["scored_count"], found["policy"]["mean_score"]) == (4, 0.5)
+    assert found["policy"]["what"] == ""
     for name in ("all on gpt-4o-mini", "random_at_equal_cost"):
         row = found[name]
         assert (row["scored_count"], row["mean_score"], row["policy_mean_score"]) == (2, 1.0, 1.0)
@@ -115,6 +119,16 @@ def test_a_mean_of_the_easy_calls_alone_is_shown_beside_the_policys_there(report
     assert "  O  oracle: " in screen
     assert "  R  random" not in screen, "no mark for a mean of other calls"
     assert "all on gpt-4o-mini: <$0.01, 1.000" not in screen
+
+
+def test_scores_of_a_part_of_the_calls_make_no_model_the_best(reports: Reports) -> None:
+    """Each model has scores of the calls that the policy sends to it, and of no others: the worst was the best."""
+    requests = [request(number, endpoint="/lead" if number > 1 else "/chat", model="gpt-4.1") for number in range(4)]
+    lines = ("r0,gpt-4o-mini,0.6", "r1,gpt-4o-mini,0.6", "r2,gpt-4o,0.9", "r3,gpt-4o,0.9")
+    scores = reports.scores("request_id,model,score\n" + "".join(f"{line}\n" for line in lines))
+    row = by_name(reports(HALF, requests, "--scores", scores))["best_single_model"]
+    assert (row["cost_usd"], row["mean_score"], row["scored_count"]) == (None, None, None)
+    assert row["what"] == "not identifiable: none of 2 models has a score of every call that the policy has one of"
 
 
 def test_of_models_with_equal_scores_the_cheapest_is_the_best_single_one(reports: Reports) -> None:
