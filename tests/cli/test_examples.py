@@ -61,7 +61,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "input_cached_tokens": 0, "output_tokens": 9, "num_model_requests": 1}  # fmt: skip
     bucket = {"object": "bucket", "start_time": 1_781_136_000, "end_time": 1_781_222_400, "results": [used]}
     (place / "usage.json").write_text(json.dumps({"object": "page", "data": [bucket]}))
-    (place / "scores.jsonl").write_text("".join(json.dumps(one) + "\n" for one in scores))
+    for name in ("scores.jsonl", "earlier.jsonl"):
+        (place / name).write_text("".join(json.dumps(one) + "\n" for one in scores))
     with pytest.MonkeyPatch.context() as here:
         here.chdir(place)
         assert run(["init", "--from", "logs.jsonl"]) == 0
