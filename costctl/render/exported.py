@@ -24,7 +24,7 @@ def exported(report: Report) -> list[str]:
     is_check = bool(made.get("is_check"))
     command = "export-config --check" if is_check else "export-config"
     place = f"{'of' if is_check else 'into'} {safe(str(made['folder']), 60)}/"
-    inside = f" (in its files {made['exported_policy']})" if "exported_policy" in made else ""
+    inside = f", files {made['exported_policy']}" if "exported_policy" in made else ""
     lines = [f"costctl {command}   {safe(str(made['policy']), 60)}{inside}   {place}"]
     lines += [*_verdict(report), *_foreign(report), ""] if is_check else []
     lines += _carried(report)

@@ -71,7 +71,7 @@ def test_both_digests_of_a_policy_are_named(folder: Path, capsys: pytest.Capture
     for _ in range(2):
         assert run(["export-config", "--check"]) == 0
         said = " ".join(capsys.readouterr().out.split())
-        assert f"mine #{policy_digest(Path('policy.yaml'))[:8]} (in its files #{ours}) of router/" in said
+        assert f"mine #{policy_digest(Path('policy.yaml'))[:8]}, files #{ours} of router/" in said
         Path("policy.yaml").write_text(Path("policy.yaml").read_text("utf-8") + "# a comment\n", "utf-8")
 
 
