@@ -38,7 +38,11 @@ EXAMPLES = [
     (("estimate",), "--price-list", ("2025-09", "2026-01")),
     (("models",), "--price-list", ("2025-09", "2026-01")),
     (("models",), "--min-context", ("128k",)),
-    (("simulate", "logs.jsonl", "--policy", "policy.yaml"), "--sweep", ("cache.exact.ttl=1h,24h", "capacity=1k,10k")),
+    (
+        ("simulate", "logs.jsonl", "--policy", "policy.yaml"),
+        "--sweep",
+        ("cache.exact.ttl=1h,24h", "cache.exact.capacity=1k,10k"),
+    ),
 ]
 # A form, and columns of a file that the README makes with the other spelling.
 NO_EXAMPLES = frozenset({"field=column", "cheap_score=weak_correct"})
@@ -115,8 +119,6 @@ def test_an_example_of_a_help_text_runs(
 ) -> None:
     assert run([command[0], "--help"]) == 0
     assert value in re.sub(r"\s+", " ", capsys.readouterr().out)
-    if value.startswith("capacity="):
-        value = f"cache.exact.{value}"
     code, captured = run([*command, option, value]), capsys.readouterr()
     said = captured.out
     # A tier at which this model is not sold has no estimate, and a script is told.
