@@ -130,7 +130,7 @@ FAULTS = (
     Fault(*_ENVOY, "priority: 3", "priority: 7", "without a gap"),
     Fault(*_ENVOY, "numRetries: 7", "numRetries: 6", "tier-c: numRetries must be at least 7"),
     Fault(*_ENVOY, "value: tier-b", "value: tier-a", "tier-a: stands twice"),
-    Fault(*_BIFROST, "== \\\"C\\\"", "= \\\"C\\\"", "not an expression"),
+    Fault(*_BIFROST, "== \\\"tier-c\\\"", "= \\\"tier-c\\\"", "not an expression"),
     Fault(*_BIFROST, "headers[", "header[", "unknown variable, did you mean headers?"),
     Fault(*_BIFROST, '4o",\n            "weight": 1.0', '4o",\n            "weight": 0.5', "sum to 0.5, not to 1"),
     Fault(*_BIFROST, '"virtual_key_id": "key-1"', '"virtual_key_id": "key-9"', "unknown virtual key"),
