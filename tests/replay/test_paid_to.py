@@ -61,7 +61,8 @@ def test_a_failed_try_is_paid_where_it_failed(calls: Reports) -> None:
     with calls.log.open(encoding="utf-8", newline="") as source:
         header, *rows = csv.reader(source)
     with calls.log.open("w", encoding="utf-8", newline="") as target:
-        csv.writer(target).writerows([[*header, "latency_ms"], *([*row, "1000"] for row in rows)])
+        at = header.index("latency_ms")
+        csv.writer(target).writerows([header, *([*row[:at], "1000", *row[at + 1 :]] for row in rows)])
     calls.policy.write_text(
         f"version: 1\n{tiers}assume: {{output_tokens_ratio: 1, input_tokens_ratio: 1, timed_out_is_billed: true}}\n"
         "routing: {default: C}\nfallbacks: {C: [A]}\n", "utf-8",
