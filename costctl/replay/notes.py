@@ -67,23 +67,6 @@ def warnings(
     audit: Report | None,
 ) -> tuple[Warning, ...]:
     """Every warning of a simulation, in a fixed order; `audit` is the report of the log's audit."""
-    return (
-        *_of_calls(store, policy, done, outcome, rest, audit),
-        *_cold_budgets(policy, done),
-        *_tokens_over(done),
-        *_overspent(done),
-        *_dearer_below(done),
-    )
-
-
-def _of_calls(
-    store: Store,
-    policy: Policy,
-    done: Replay,
-    outcome: project.Outcome,
-    rest: list[project.Rest],
-    audit: Report | None,
-) -> list[Warning]:
     calls = done.calls
     said = []
     priced = calls.is_ok & ~calls.is_unpriced & calls.is_dated
@@ -160,7 +143,9 @@ def _of_calls(
                 "on the new model nothing is taken as cached",
             )
         )
-    return said
+    return (
+        *said, *_cold_budgets(policy, done), *_tokens_over(done), *_overspent(done), *_dearer_below(done),
+    )  # fmt: skip
 
 
 def _unpriced(store: Store) -> str:
